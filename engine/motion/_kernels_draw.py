@@ -2,14 +2,14 @@
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 
 @njit("boolean(float32[:, ::1], int64)", cache=True, nogil=True)
-def _is_drawn(joints, joint):
+def _is_drawn(joints: NDArray[np.float32], joint: int) -> bool:
     """A joint is drawn when it was seen at all and lies somewhere."""
-    return (
-        joints[joint, 3] >= 0.05 and np.isfinite(joints[joint, 0]) and np.isfinite(joints[joint, 1])
-    )
+    x, y, score = joints[joint, 0], joints[joint, 1], joints[joint, 3]
+    return bool(score >= 0.05 and np.isfinite(x) and np.isfinite(y))
 
 
 @njit(
@@ -17,7 +17,15 @@ def _is_drawn(joints, joint):
     cache=True,
     nogil=True,
 )
-def _paint_capsule(out, ax, ay, bx, by, radius, colour):
+def _paint_capsule(
+    out: NDArray[np.uint8],
+    ax: float,
+    ay: float,
+    bx: float,
+    by: float,
+    radius: float,
+    colour: NDArray[np.uint8],
+) -> None:
     """Paint all points within `radius` of the segment a-b; a disc is a segment of no length.
 
     A pixel's coverage is that of a half-plane at its centre's distance from the segment, clamped:
@@ -59,7 +67,7 @@ def _paint_capsule(out, ax, ay, bx, by, radius, colour):
 
 
 @njit("void(float64[::1], int64[::1], int64)", cache=True, nogil=True)
-def _sort_far_to_near(depth, order, count):
+def _sort_far_to_near(depth: NDArray[np.float64], order: NDArray[np.int64], count: int) -> None:
     """Insertion sort: stable, and quick for a dozen items that keep their order between frames."""
     for i in range(count):
         order[i] = i
@@ -76,7 +84,15 @@ def _sort_far_to_near(depth, order, count):
     cache=True,
     nogil=True,
 )
-def paint_skeleton(joints, bones, bone_colours, joint_colours, half_width, disc_radius, out):
+def paint_skeleton(
+    joints: NDArray[np.float32],
+    bones: NDArray[np.int64],
+    bone_colours: NDArray[np.uint8],
+    joint_colours: NDArray[np.uint8],
+    half_width: float,
+    disc_radius: float,
+    out: NDArray[np.uint8],
+) -> None:
     """Paint bones from far to near, then the joints from far to near over them, onto `out`.
 
     The sort is stable: equal depths, and depths that are not numbers, keep the skeleton's order.

@@ -41,7 +41,8 @@ def draw_pose(joints: NDArray[np.float32], out: NDArray[np.uint8]) -> None:
     Safe to call from several threads, each with its own `out`.
 
     Args:
-        joints: (20, 4) of `PUPPET_20`: x, y in pixels of the picture, z away from the camera, score.
+        joints: (20, 4) of `PUPPET_20`: x, y in pixels of the picture, z away from the camera,
+            score in [0, 1].
         out: (S, S, 3) RGB, C-contiguous; all of it is overwritten.
 
     Raises:
