@@ -1,0 +1,471 @@
+"""Random poses: what people do in front of a camera and in dances.
+
+`random_pose` is the distribution on which a character's generator is trained. Poses are mixtures
+of archetypes (arms, stances, torsos), interpolations between them, and noise; they obey the limits
+of joints, keep hands out of the body and stand on the floor. Whatever the keypoints cannot see is a
+function of what they can (training.motion.posture), hands stay in line with the forearm.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.motion.posture import (
+    ELBOW_LIMIT,
+    HEAD_LIMITS,
+    REFERENCE_REST,
+    SHOULDER_LIMITS,
+    Arm,
+    Foot,
+    Posture,
+    arm_along,
+    arm_reaching,
+    arm_towards,
+    arm_twist,
+    mix,
+    plant,
+    pose_of,
+)
+from training.motion.rig import INDEX, RigPose, forward_kinematics
+from training.motion.rotations import (
+    Array,
+    from_quaternion,
+    from_vector,
+    posture_rotation,
+    smoothstep,
+    to_quaternion,
+)
+
+MAX_JUMP = 0.35  # leg lengths
+_ATTEMPTS = 30
+
+# Arms in the frame of the chest, told for the left: x outwards, y up, z forwards.
+ARMS: dict[str, Arm] = {
+    "hang": arm_towards((0.14, -1, 0.0), (0.08, -1, 0.18)),
+    "hang loose": arm_towards((0.25, -1, -0.08), (0.12, -1, 0.25)),
+    "a pose": arm_towards((0.7, -1, 0.0), (0.7, -1, 0.05)),
+    "t pose": arm_along((1, 0, 0)),
+    "v up": arm_along((0.55, 1, 0.0)),
+    "straight up": arm_along((0.12, 1, 0.08)),
+    "forward": arm_along((0.05, 0, 1)),
+    "forward low": arm_along((0.2, -0.8, 0.7)),
+    "forward high": arm_along((0.2, 0.7, 0.8)),
+    "diagonal": arm_along((0.8, 0.1, 0.6)),
+    "back": arm_along((0.25, -0.85, -0.5)),
+    "point up": arm_along((0.5, 0.8, 0.3)),
+    "point across": arm_along((-0.45, 0.1, 0.9)),
+    "wave": arm_towards((0.9, -0.3, 0.2), (0.35, 1, 0.15)),
+    "wave high": arm_towards((0.8, 0.6, 0.1), (0.15, 1, 0.1)),
+    "goalpost": arm_towards((1, 0.05, 0.05), (0.1, 1, 0.05)),
+    "scarecrow": arm_towards((1, 0.05, 0.0), (0.1, -1, 0.1)),
+    "elbows out": arm_towards((1, -0.1, 0.1), (-0.9, -0.1, 0.5)),
+    "run front": arm_towards((0.1, -1, 0.35), (-0.15, 0.5, 1)),
+    "run back": arm_towards((0.2, -0.9, -0.6), (0.1, -0.3, 1)),
+    "hold": arm_towards((0.2, -1, 0.1), (-0.1, 0.1, 1)),
+    "hold out": arm_towards((0.35, -1, 0.0), (0.8, 0.1, 0.8)),
+    "palms up": arm_towards((0.35, -1, 0.1), (0.7, 0.6, 0.6)),
+    "curl": arm_towards((0.3, -1, 0.1), (0.1, 0.9, 0.5)),
+    "dab": arm_towards((0.2, 0.5, 0.8), (-1, 0.3, 0.3)),
+    "low across": arm_towards((-0.2, -1, 0.4), (-0.5, -0.5, 0.7)),
+    "on hip": arm_reaching((0.04, -0.74, 0.08), (1, 0, -0.5)),
+    "on hip forward": arm_reaching((0.02, -0.70, 0.24), (1, 0.1, 0.1)),
+    "crossed": arm_reaching((-0.56, -0.40, 0.38), (0.7, -1, 0.2)),
+    "on chest": arm_reaching((-0.30, -0.25, 0.36), (0.8, -1, 0.1)),
+    "clap": arm_reaching((-0.28, -0.10, 0.58), (0.8, -1, 0.0)),
+    "clap high": arm_reaching((-0.24, 0.75, 0.45), (1, 0, 0)),
+    "pray": arm_reaching((-0.30, -0.05, 0.42), (1, -0.8, 0)),
+    "heart": arm_reaching((-0.28, -0.2, 0.46), (1, -0.4, 0)),
+    "heart high": arm_reaching((-0.22, 0.86, 0.10), (1, 0.1, 0.1)),
+    "cheek": arm_reaching((-0.10, 0.26, 0.30), (0.5, -1, 0.4)),
+    "mouth": arm_reaching((-0.24, 0.16, 0.36), (0.7, -1, 0.3)),
+    "peace": arm_reaching((0.02, 0.42, 0.28), (0.6, -1, 0.3)),
+    "salute": arm_reaching((-0.02, 0.44, 0.20), (1, 0, 0.2)),
+    "behind head": arm_reaching((-0.08, 0.50, -0.18), (1, 0.3, 0.2)),
+    "behind back": arm_reaching((-0.22, -0.66, -0.34), (1, -0.2, -0.5)),
+    "opposite shoulder": arm_reaching((-0.52, -0.02, 0.36), (0.4, -1, 0.6)),
+    "belly": arm_reaching((-0.28, -0.55, 0.34), (1, -0.6, -0.1)),
+    "thigh": arm_reaching((-0.02, -0.90, 0.30), (1, -0.4, -0.4)),
+    "shade eyes": arm_reaching((-0.18, 0.40, 0.30), (1, 0.1, 0.4)),
+    "lift skirt": arm_towards((0.5, -1, 0.05), (0.35, -1, 0.3)),
+}
+# Both arms the same is commonest for these.
+_PAIRED = (
+    "hang", "hang loose", "a pose", "t pose", "v up", "straight up", "forward", "wave high",
+    "goalpost", "elbows out", "hold", "hold out", "palms up", "curl", "on hip", "crossed", "clap",
+    "clap high", "pray", "heart", "heart high", "cheek", "peace", "behind head", "behind back",
+    "belly", "thigh", "diagonal", "forward low", "back", "lift skirt",
+)  # fmt: skip
+_NAMES = tuple(ARMS)
+# Hanging arms fill most of a stream, and reach every other pose through the air around them.
+_WEIGHTS = np.array([4.0 if n.startswith("hang") else 1.5 if n == "on hip" else 1.0 for n in ARMS])
+_PAIR_WEIGHTS = np.array([5.0 if n.startswith("hang") else 1.0 for n in _PAIRED])
+
+
+def random_pose(rng: np.random.Generator, rest: Array = REFERENCE_REST) -> RigPose:
+    """One pose of the training distribution, solved on the proportions `rest` (19, 3).
+
+    The whole body is turned by N(0, 20 degrees) in 65% of the poses, uniformly within 75 degrees in
+    20%, anywhere in the rest. The lowest sole stands on the floor, except in jumps of up to
+    `MAX_JUMP` leg lengths.
+    """
+    for _ in range(_ATTEMPTS):
+        posture = random_posture(rng)
+        pose = plant(pose_of(posture, rest), posture.jump, rest)
+        if not penetrates(pose, rest):
+            return pose
+    # Hanging arms are always free; the rest of the posture never makes arms collide.
+    posture.left_arm = posture.right_arm = ARMS["a pose"]
+    posture.torso = np.zeros(3)
+    return plant(pose_of(posture, rest), posture.jump, rest)
+
+
+def random_posture(rng: np.random.Generator) -> Posture:
+    """One posture of the training distribution, before the check for collisions."""
+    posture = _stance(rng)
+    if rng.random() < 0.25:
+        # On the way from one pose to another: what a moving person shows most of the time.
+        posture = mix(posture, _stance(rng), rng.uniform(0.15, 0.85))
+    posture.facing = _facing(rng)
+    posture.head = np.array(
+        [
+            np.clip(rng.normal(0.03, 0.2), -HEAD_LIMITS[0], HEAD_LIMITS[0]),
+            np.clip(_long_tailed(rng, 0.28, 1.0), -HEAD_LIMITS[1], HEAD_LIMITS[1]),
+            np.clip(rng.normal(0.0, 0.15), -HEAD_LIMITS[2], HEAD_LIMITS[2]),
+        ]
+    )
+    _arms(rng, posture)
+    posture.travel = np.clip(rng.normal(0.0, 0.03, 2), -0.08, 0.08)
+    return posture
+
+
+def _facing(rng: np.random.Generator) -> float:
+    kind = rng.random()
+    if kind < 0.65:
+        return float(rng.normal(0.0, np.radians(20.0)))
+    if kind < 0.85:
+        return float(rng.uniform(-np.radians(75.0), np.radians(75.0)))
+    return float(rng.uniform(-np.pi, np.pi))
+
+
+def _long_tailed(rng: np.random.Generator, sigma: float, limit: float) -> float:
+    """Mostly N(0, sigma), a fifth of the time anywhere up to the limit."""
+    return float(rng.normal(0.0, sigma) if rng.random() < 0.8 else rng.uniform(-limit, limit))
+
+
+# --- arms --------------------------------------------------------------------------------------
+
+
+def _arms(rng: np.random.Generator, posture: Posture) -> None:
+    if rng.random() < 0.4:
+        name = _PAIRED[rng.choice(len(_PAIRED), p=_PAIR_WEIGHTS / _PAIR_WEIGHTS.sum())]
+        left = right = ARMS[name]
+        if rng.random() < 0.3:
+            other = ARMS[_PAIRED[rng.integers(len(_PAIRED))]]
+            left = right = _mixed(left, other, rng.uniform())
+    else:
+        left, right = _arm(rng), _arm(rng)
+    spread = rng.choice([0.06, 0.14, 0.25])
+    posture.left_arm = _noisy(rng, left, spread)
+    posture.right_arm = _noisy(rng, right, spread)
+    if posture.torso[0] + posture.hips[0] > 0.35 and rng.random() < 0.5:
+        # Bent forward, arms hang from the shoulders towards the floor, not along the torso.
+        down = posture_rotation(posture.hips) @ posture_rotation(posture.torso)
+        posture.left_arm = _turned(posture.left_arm, down.T)
+        flip = np.diag([-1.0, 1.0, 1.0])
+        posture.right_arm = _turned(posture.right_arm, flip @ down.T @ flip)
+    posture.left_clavicle = _clavicle(rng, posture.left_arm)
+    posture.right_clavicle = _clavicle(rng, posture.right_arm)
+
+
+def _arm(rng: np.random.Generator) -> Arm:
+    kind = rng.random()
+    first = ARMS[_NAMES[rng.choice(len(_NAMES), p=_WEIGHTS / _WEIGHTS.sum())]]
+    if kind < 0.45:
+        return first
+    if kind < 0.75:
+        return _mixed(first, ARMS[_NAMES[rng.integers(len(_NAMES))]], rng.uniform())
+    # Anywhere a shoulder can go: not far behind the back, not far across the chest.
+    while True:
+        upper = rng.normal(size=3)
+        upper /= np.linalg.norm(upper)
+        if upper[2] > -0.6 and upper[0] > -0.45 and not (upper[0] < 0.0 and upper[2] < 0.3):
+            break
+    bend = ELBOW_LIMIT * rng.beta(1.1, 1.7)
+    return arm_along(upper, float(rng.normal(0.25, 0.7)) * smoothstep(bend, 0.07, 0.44), bend)
+
+
+def _mixed(a: Arm, b: Arm, amount: float) -> Arm:
+    first, second = Posture(left_arm=a), Posture(left_arm=b)
+    return mix(first, second, amount).left_arm
+
+
+def _noisy(rng: np.random.Generator, arm: Arm, spread: float) -> Arm:
+    rotation = from_vector(rng.normal(0.0, spread, 3)) @ from_quaternion(arm.shoulder)
+    bend = float(np.clip(arm.bend + rng.normal(0.0, 1.5 * spread), 0.0, ELBOW_LIMIT))
+    # A straight arm shows no twist, so it has none.
+    noisy = Arm(to_quaternion(rotation), bend)
+    twist = arm_twist(noisy) * smoothstep(bend, np.radians(4.0), np.radians(25.0))
+    return arm_along(rotation[:, 0], twist, bend)
+
+
+def _turned(arm: Arm, rotation: Array) -> Arm:
+    turned = rotation @ from_quaternion(arm.shoulder)
+    twist = arm_twist(Arm(to_quaternion(turned)))
+    return arm_along(turned[:, 0], twist * smoothstep(arm.bend, 0.07, 0.44), arm.bend)
+
+
+def _clavicle(rng: np.random.Generator, arm: Arm) -> Array:
+    """The shoulder girdle follows the arm: up with a raised one, forward with a crossing one."""
+    along = from_quaternion(arm.shoulder)[:, 0]
+    up = 0.30 * smoothstep(along[1], 0.0, 1.0) + rng.normal(0.0, 0.05)
+    forward = 0.22 * smoothstep(along[2], 0.3, 1.0) - 0.15 * smoothstep(-along[2], 0.2, 0.8)
+    limits = SHOULDER_LIMITS
+    return np.clip([up, forward + rng.normal(0.0, 0.04)], -limits, limits)
+
+
+# --- stances -----------------------------------------------------------------------------------
+
+
+def _stance(rng: np.random.Generator) -> Posture:
+    stances, weights = zip(*_STANCES, strict=True)
+    chosen = stances[rng.choice(len(stances), p=np.array(weights) / sum(weights))]
+    posture: Posture = chosen(rng)
+    return posture.mirrored() if rng.random() < 0.5 else posture
+
+
+def _base(rng: np.random.Generator, width: float, depth: float = 0.03) -> Posture:
+    """Both feet on the floor, `width` wider than the hips, with everyday irregularity."""
+    n = rng.normal
+    posture = Posture(
+        shift=np.array([n(0, 0.02), -0.01 - abs(n(0, 0.012)), n(0, 0.015)]),
+        hips=n(0.0, (0.04, 0.10, 0.03)),
+        torso=n((0.02, 0.0, 0.0), (0.09, 0.12, 0.07)),
+        left_foot=Foot(np.array([width + n(0, 0.02), 0, n(0, depth)]), n(0.15, 0.12)),
+        right_foot=Foot(np.array([width + n(0, 0.02), 0, n(0, depth)]), n(0.15, 0.12)),
+    )
+    if rng.random() < 0.15:
+        posture.torso = n((0.2, 0.0, 0.0), (0.3, 0.3, 0.2))
+    return posture
+
+
+def _standing(rng: np.random.Generator) -> Posture:
+    return _base(rng, rng.uniform(-0.02, 0.08))
+
+
+def _wide(rng: np.random.Generator) -> Posture:
+    posture = _base(rng, rng.uniform(0.1, 0.45), 0.06)
+    posture.shift += (rng.normal(0, 0.08), -rng.exponential(0.05), 0.0)
+    return posture
+
+
+def _contrapposto(rng: np.random.Generator) -> Posture:
+    """The weight on the left leg: hips out over it and up, the other knee loose, torso against."""
+    posture = _base(rng, rng.uniform(0.0, 0.1))
+    amount = rng.uniform(0.4, 1.2)
+    posture.shift += (0.09 * amount, 0.0, 0.0)
+    posture.hips[2] -= 0.13 * amount
+    posture.torso[2] += 0.17 * amount
+    posture.right_foot.place[2] += rng.uniform(-0.05, 0.16)
+    posture.right_foot.pitch = rng.uniform(0.0, 0.5)
+    posture.right_foot.turn += rng.uniform(0.0, 0.3)
+    return posture
+
+
+def _step(rng: np.random.Generator) -> Posture:
+    """A step in any direction, one heel often off the floor."""
+    posture = _base(rng, rng.uniform(-0.03, 0.1))
+    stride = rng.uniform(-0.5, 0.5)
+    posture.left_foot.place[2] += 0.5 * stride
+    posture.right_foot.place[2] -= 0.5 * stride
+    back = posture.right_foot if stride > 0 else posture.left_foot
+    back.pitch = abs(stride) * rng.uniform(0.5, 1.6)
+    posture.shift[1] -= 0.05 * abs(stride)
+    posture.shift[2] += 0.3 * stride * rng.uniform(-0.5, 0.8)
+    posture.hips[1] -= 0.4 * stride
+    posture.torso[1] += 0.7 * stride
+    return posture
+
+
+def _side_step(rng: np.random.Generator) -> Posture:
+    posture = _base(rng, 0.02)
+    reach = rng.uniform(0.1, 0.55)
+    posture.left_foot.place[0] += reach
+    posture.left_foot.pitch = rng.uniform(0.0, 0.7) * (rng.random() < 0.6)
+    posture.shift += (reach * rng.uniform(-0.1, 0.7), -0.12 * reach, 0.0)
+    posture.torso[2] += rng.normal(0, 0.2)
+    return posture
+
+
+def _lunge(rng: np.random.Generator) -> Posture:
+    posture = _base(rng, rng.uniform(0.0, 0.1))
+    stride = rng.uniform(0.5, 1.0)
+    sideways = rng.random() < 0.4
+    if sideways:
+        posture.left_foot.place[0] += 0.8 * stride
+        posture.left_foot.turn += 0.4
+        posture.shift += (0.5 * stride, -0.28 * stride, 0.0)
+    else:
+        posture.left_foot.place[2] += 0.55 * stride
+        posture.right_foot.place[2] -= 0.45 * stride
+        posture.right_foot.pitch = rng.uniform(0.5, 1.0)
+        posture.shift += (0.0, -0.3 * stride, 0.1 * stride)
+    posture.torso[0] += rng.normal(0.05, 0.2)
+    return posture
+
+
+def _squat(rng: np.random.Generator) -> Posture:
+    posture = _base(rng, rng.uniform(0.02, 0.25))
+    depth = 0.65 * rng.beta(1.2, 1.6)
+    posture.shift += (0.0, -depth, -0.16 * depth)
+    for foot in (posture.left_foot, posture.right_foot):
+        foot.turn += rng.uniform(0.0, 0.5)
+        foot.pitch = max(depth - 0.3, 0.0) * 2.0  # deep down, heels come off the floor
+    posture.hips[0] += 0.5 * depth
+    posture.torso[0] += rng.uniform(0.0, 0.8) * depth
+    return posture
+
+
+def _knee_lift(rng: np.random.Generator) -> Posture:
+    posture = _base(rng, rng.uniform(-0.03, 0.05))
+    height = rng.uniform(0.08, 0.6)
+    posture.left_foot.place += (rng.normal(0.02, 0.05), height, rng.uniform(-0.35, 0.35))
+    if posture.left_foot.place[2] < 0.0:
+        posture.left_foot.place[2] -= 0.3 * height  # flicked behind
+    posture.shift += (-0.05, 0.0, 0.0)
+    posture.hips += (-0.3 * height, 0.0, 0.15 * height)
+    posture.torso[0] += rng.normal(0.1, 0.15)
+    return posture
+
+
+def _kick(rng: np.random.Generator) -> Posture:
+    posture = _base(rng, 0.0)
+    angle = rng.uniform(0.4, 1.5)  # of the leg from straight down
+    way = rng.choice([0.0, 0.0, 0.5, 1.2, 2.9]) + rng.normal(0, 0.15)  # 0 forward, pi/2 outwards
+    if way > 2.0:
+        angle *= 0.5  # hips do not extend far
+    sine = 0.97 * np.sin(angle)
+    posture.left_foot.place = np.array(
+        [sine * np.sin(way), 0.97 * (1 - np.cos(angle)) + 0.02, sine * np.cos(way)]
+    )
+    posture.shift += (-0.05 - 0.05 * angle, -0.01, 0.0)
+    posture.hips += (-0.25 * angle * np.cos(way), 0.0, -0.25 * angle * np.sin(way))
+    posture.torso += (0.2 * angle * np.cos(way), 0.0, 0.1 * angle * np.sin(way))
+    return posture
+
+
+def _jump(rng: np.random.Generator) -> Posture:
+    posture = _base(rng, rng.uniform(-0.02, 0.35), 0.06)
+    tuck = 0.5 * rng.beta(1.0, 2.0)
+    for foot in (posture.left_foot, posture.right_foot):
+        foot.place[1] = max(tuck + rng.normal(0, 0.08), 0.0)
+        foot.place[2] += rng.normal(-0.3 * tuck, 0.08)
+        foot.pitch = rng.uniform(0.3, 0.8)
+    posture.jump = rng.uniform(0.02, MAX_JUMP)
+    return posture
+
+
+def _bow(rng: np.random.Generator) -> Posture:
+    posture = _base(rng, rng.uniform(-0.03, 0.1))
+    amount = rng.uniform(0.3, 1.2)
+    posture.hips[0] += 0.55 * amount
+    posture.torso[0] += 0.5 * amount
+    posture.shift += (0.0, -0.03 * amount, -0.14 * amount)
+    return posture
+
+
+def _lean(rng: np.random.Generator) -> Posture:
+    posture = _base(rng, rng.uniform(0.02, 0.2))
+    amount = rng.uniform(0.3, 1.0)
+    posture.torso[2] += 0.5 * amount
+    posture.hips[2] += 0.1 * amount
+    posture.shift[0] -= 0.1 * amount
+    return posture
+
+
+def _twist(rng: np.random.Generator) -> Posture:
+    posture = _base(rng, rng.uniform(0.0, 0.2))
+    amount = rng.uniform(0.3, 1.0)
+    posture.torso[1] += 0.6 * amount
+    posture.hips[1] += 0.35 * amount
+    posture.right_foot.pitch = rng.uniform(0.0, 0.8)
+    return posture
+
+
+def _crossed_legs(rng: np.random.Generator) -> Posture:
+    posture = _base(rng, 0.0)
+    posture.left_foot.place += (-rng.uniform(0.1, 0.3), 0.0, rng.choice([-1, 1]) * 0.2)
+    posture.left_foot.pitch = rng.uniform(0.0, 0.8)
+    posture.shift[0] += 0.04
+    return posture
+
+
+_STANCES: tuple[tuple[Callable[[np.random.Generator], Posture], float], ...] = (
+    (_standing, 0.30),
+    (_wide, 0.10),
+    (_contrapposto, 0.12),
+    (_step, 0.10),
+    (_side_step, 0.08),
+    (_lunge, 0.04),
+    (_squat, 0.05),
+    (_knee_lift, 0.06),
+    (_kick, 0.03),
+    (_jump, 0.03),
+    (_bow, 0.03),
+    (_lean, 0.03),
+    (_twist, 0.02),
+    (_crossed_legs, 0.01),
+)
+
+
+# --- collisions --------------------------------------------------------------------------------
+
+# Capsules in metres on the reference body: from joint, to joint, end offset, radius.
+_CAPSULES = (
+    ("hips", "spine", (0.0, -0.04, 0.0), (0.0, 0.0, 0.0), (0.13, 0.10)),
+    ("chest", "chest", (0.0, -0.05, 0.0), (0.0, 0.14, 0.0), (0.12, 0.095)),
+    ("head", "head", (0.0, 0.03, 0.01), (0.0, 0.12, 0.01), (0.085, 0.085)),
+)
+
+
+def penetrates(pose: RigPose, rest: Array = REFERENCE_REST) -> bool:
+    """Whether an elbow, wrist or palm is inside torso, head or a thigh, or a shin crosses a shin.
+
+    Body parts are capsules, flattened front to back where a torso is, scaled to `rest` by height.
+    """
+    size = float(rest[INDEX["head"], 1] / REFERENCE_REST[INDEX["head"], 1])
+    rotations, positions = forward_kinematics(pose, rest)
+    probes = []
+    for side in ("l", "r"):
+        wrist = positions[INDEX[f"{side}_hand"]]
+        elbow = positions[INDEX[f"{side}_forearm"]]
+        probes += [elbow, wrist, wrist + 0.35 * (wrist - elbow), 0.5 * (wrist + elbow)]
+    points = np.array(probes)
+    for start, end, offset_a, offset_b, radii in _CAPSULES:
+        i, j = INDEX[start], INDEX[end]
+        a = positions[i] + rotations[i] @ np.array(offset_a) * size
+        b = positions[j] + rotations[j] @ np.array(offset_b) * size
+        # Work in the part's own frame with its depth stretched until the section is round.
+        stretch = np.array([1.0, 1.0, radii[0] / radii[1]])
+        local = (points - a) @ rotations[i] * stretch
+        if (_distance(local, (b - a) @ rotations[i] * stretch) < radii[0] * size).any():
+            return True
+    for side in ("l", "r"):
+        hip, knee = positions[INDEX[f"{side}_thigh"]], positions[INDEX[f"{side}_shin"]]
+        if (_distance(points - hip, knee - hip) < 0.055 * size).any():
+            return True
+    return _legs_cross(positions, 0.07 * size)
+
+
+def _distance(points: Array, end: Array) -> Array:
+    """Distances of points (N, 3) from the segment between the origin and `end`."""
+    along = np.clip(points @ end / max(float(end @ end), 1e-12), 0.0, 1.0)
+    return np.linalg.norm(points - along[:, None] * end, axis=1)
+
+
+def _legs_cross(positions: NDArray[np.float64], gap: float) -> bool:
+    steps = np.linspace(0.0, 1.0, 6)[:, None]
+    knee, ankle = positions[INDEX["r_shin"]], positions[INDEX["r_foot"]]
+    other_knee, other_ankle = positions[INDEX["l_shin"]], positions[INDEX["l_foot"]]
+    shin = knee + steps * (ankle - knee)
+    return bool((_distance(shin - other_knee, other_ankle - other_knee) < gap).any())
