@@ -1,0 +1,78 @@
+"""ONNX Runtime on the CPU."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.backends.base import TensorSpec
+from engine.errors import BackendError, ProviderMissing
+
+
+class OnnxRuntimeBackend:
+    """A generator in an ONNX Runtime session with its buffers bound once.
+
+    Args:
+        model: bytes of an ONNX file; check a stranger's with `engine.character.check_model` first.
+        threads: processor threads of one inference. One leaves the other cores to the pose
+            estimator and the codecs, which run at the same time; more make a frame's own latency
+            shorter.
+        provider: an execution provider, by ONNX Runtime's name.
+
+    Raises:
+        ProviderMissing: this build of ONNX Runtime lacks the provider; the message lists those
+            present.
+        BackendError: the model cannot be loaded.
+    """
+
+    def __init__(
+        self, model: bytes, *, threads: int = 1, provider: str = "CPUExecutionProvider"
+    ) -> None:
+        import onnxruntime
+
+        present = onnxruntime.get_available_providers()
+        if provider not in present:
+            raise ProviderMissing(
+                f"ONNX Runtime has no {provider} here; present: {', '.join(present)}"
+            )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # A pool that spins between frames would take the cores from the other stages.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session: Any = onnxruntime.InferenceSession(model, options, providers=[provider])
+        except Exception as error:  # its exception classes are private and share no base
+            raise BackendError(f"ONNX Runtime cannot load the model: {error}") from error
+        self.name = f"onnxruntime {onnxruntime.__version__} {provider}, {threads} threads"
+        self.input_spec = _spec(self._session.get_inputs()[0])
+        self.output_spec = _spec(self._session.get_outputs()[0])
+        self._binding: Any = self._session.io_binding()
+
+    def run(self, pose_image: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+        """See `engine.backends.base.Backend.run`."""
+        for array, spec in ((pose_image, self.input_spec), (out, self.output_spec)):
+            if array.shape != spec.shape[1:] or not array.flags.c_contiguous:
+                raise BackendError(
+                    f"expected a C-contiguous buffer of shape {spec.shape[1:]} for {spec.name}, "
+                    f"found {array.shape}"
+                )
+        self._binding.bind_input(
+            self.input_spec.name, "cpu", 0, np.uint8, self.input_spec.shape, pose_image.ctypes.data
+        )
+        self._binding.bind_output(
+            self.output_spec.name, "cpu", 0, np.uint8, self.output_spec.shape, out.ctypes.data
+        )
+        try:
+            self._session.run_with_iobinding(self._binding)
+        except Exception as error:  # as above
+            raise BackendError(f"ONNX Runtime failed: {error}") from error
+
+    def close(self) -> None:
+        """Release the session; idempotent."""
+        self._binding = None
+        self._session = None
+
+
+def _spec(value: Any) -> TensorSpec:
+    return TensorSpec(value.name, np.dtype(value.type[7:-1]), tuple(value.shape))

@@ -1,0 +1,79 @@
+"""Pack the default character: `python -m export.bundle runs/ito/checkpoint.pt -o ito.character`."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from engine.character import (
+    SCHEMA_VERSION,
+    CharacterBundle,
+    Manifest,
+    SkeletonManifest,
+    TensorManifest,
+    encode_reference,
+    pack,
+)
+from export.onnx import compare, export_generator
+from training.characters import ito
+from training.characters.proportions import character_skeleton, reference_picture
+from training.data import PosedPictures
+from training.fit import evaluate, load_generator, pose_images
+
+
+def bundle(
+    checkpoint: Path,
+    output: Annotated[Path, typer.Option("-o", "--output")] = Path("ito.character"),
+) -> None:
+    """Export the generator of a checkpoint, check it against PyTorch, measure it and pack it."""
+    generator, reference = load_generator(checkpoint)
+    size = generator.config.size
+    folder = checkpoint.parent
+    held_out = PosedPictures.load(folder / "held_out")
+    score = evaluate(generator, reference, held_out)
+    model = export_generator(generator, reference)
+    parity = compare(generator, reference, model, pose_images(held_out.joints[:16], size))
+    if parity.max_error > 2:
+        raise SystemExit(f"the ONNX file draws another picture than PyTorch: {parity}")
+    character = ito.build()
+    skeleton = character_skeleton(character, size)
+    drawing = reference_picture(character, 2 * size, straight=True)
+    files = {"generator.onnx": model, "reference.png": encode_reference(drawing)}
+    state = torch.load(checkpoint, weights_only=True)
+    data = json.loads((folder / "train" / "manifest.json").read_text())
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        name="Ito",
+        author="The Ayatsuri authors",
+        licence="MIT",
+        resolution=size,
+        skeleton=SkeletonManifest(
+            rest=[tuple(map(float, row[:3])) for row in skeleton.rest],
+            bone_lengths=[float(v) for v in skeleton.bone_lengths],
+            head=[tuple(map(float, row)) for row in skeleton.head],
+            floor_y=float(skeleton.floor_y),
+        ),
+        generator="generator.onnx",
+        reference="reference.png",
+        input=TensorManifest(name="pose", shape=(1, size, size, 3)),
+        output=TensorManifest(name="picture", shape=(1, size, size, 4)),
+        files={name: sha256(content).hexdigest() for name, content in files.items()},
+        training={
+            "command": "ayatsuri-train fit",
+            "config": state["config"],
+            "steps_done": state["step"],
+            "data": data,
+            "held_out": {key: round(value, 5) for key, value in score.items()},
+            "onnx_max_error": parity.max_error,
+        },
+    )
+    output.write_bytes(pack(files, manifest))
+    CharacterBundle.load(output)
+    print(json.dumps({**score, "megabytes": output.stat().st_size / 1e6}))
+
+
+if __name__ == "__main__":
+    typer.run(bundle)

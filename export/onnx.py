@@ -1,0 +1,97 @@
+"""A trained generator to ONNX: texture folded into constants, pixels in and pixels out."""
+
+import io
+import logging
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from engine.backends.onnxruntime import OnnxRuntimeBackend
+from training.networks.generator import Generator, remove_spectral_norm
+
+OPSET = 20
+
+
+class BakedGenerator(nn.Module):
+    """One character's generator: the texture branch is a constant, the tensors are bytes.
+
+    Maps `pose` (1, S, S, 3) uint8, a pose image, to `picture` (1, S, S, 4) uint8, premultiplied
+    RGBA.
+    """
+
+    def __init__(self, generator: Generator, reference: Tensor) -> None:
+        super().__init__()
+        self.generator = generator.eval()
+        remove_spectral_norm(self.generator)
+        with torch.no_grad():
+            for i, texture in enumerate(self.generator.texture(reference)):
+                self.register_buffer(f"texture_{i}", texture.contiguous())
+
+    def forward(self, pose: Tensor) -> Tensor:
+        pose_image = 1 - pose.permute(0, 3, 1, 2).float() / 255
+        picture = self.generator.draw(
+            pose_image, [self.get_buffer(f"texture_{i}") for i in range(len(self.generator.fusion))]
+        )
+        return (picture * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def export_generator(generator: Generator, reference: Tensor) -> bytes:
+    """The baked generator as an ONNX file of fixed shapes, checked by onnx."""
+    size = generator.config.size
+    baked = BakedGenerator(generator, reference).eval()
+    example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
+    buffer = io.BytesIO()
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
+            program = torch.onnx.export(
+                baked, (example,), dynamo=True, opset_version=OPSET, verbose=False,
+                input_names=["pose"], output_names=["picture"],
+            )  # fmt: skip
+        program.save(buffer)
+    finally:
+        logger.setLevel(level)
+    proto = onnx.load_model_from_string(buffer.getvalue())
+    del proto.metadata_props[:]
+    for node in proto.graph.node:  # names of source files and lines are nobody's business
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*proto.graph.value_info, *proto.graph.input, *proto.graph.output):
+        del value.metadata_props[:]
+    onnx.checker.check_model(proto, full_check=True)
+    return proto.SerializeToString()
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """Difference between PyTorch's and ONNX Runtime's pictures, in levels of 255."""
+
+    max_error: int
+    mean_error: float
+
+
+@torch.no_grad()
+def compare(
+    generator: Generator, reference: Tensor, model: bytes, pose_images: NDArray[np.uint8]
+) -> Parity:
+    """Run both on the pose images (N, S, S, 3)."""
+    baked = BakedGenerator(generator, reference).eval()
+    backend = OnnxRuntimeBackend(model)
+    size = generator.config.size
+    out = np.empty((size, size, 4), np.uint8)
+    errors = []
+    for pose_image in pose_images:
+        backend.run(np.ascontiguousarray(pose_image), out)
+        truth = baked(torch.from_numpy(pose_image[None].copy()))[0].numpy()
+        errors.append(np.abs(truth.astype(np.int16) - out))
+    backend.close()
+    stacked = np.stack(errors)
+    return Parity(int(stacked.max()), float(stacked.mean()))

