@@ -1,0 +1,66 @@
+"""Which character is on stage: several are loaded, one plays, and a switch splits no frame.
+
+A frame is posed for a character in one stage and drawn as that character in two later ones, each
+on a thread of its own. The first of them turns a wish ("the next one, please") into fact at some
+frame; the later ones look up what was decided for theirs.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.backends.base import Backend
+from engine.character import CharacterBundle
+
+_REMEMBERED_SWITCHES = 64  # far more than there are frames under way
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A character that is ready to play: its bundle, and its generator in a running backend."""
+
+    bundle: CharacterBundle
+    backend: Backend
+
+
+class Cast:
+    """The actors of a show, and who plays from which frame on. Safe to use from any thread.
+
+    Args:
+        actors: at least one; the first one begins.
+    """
+
+    def __init__(self, actors: Sequence[Actor]) -> None:
+        if not actors:
+            raise ValueError("a cast needs at least one actor")
+        self.actors = tuple(actors)
+        self._lock = threading.Lock()
+        self._wish = 0
+        self._switches = deque([(0, 0)], maxlen=_REMEMBERED_SWITCHES)  # (from sequence, actor)
+
+    def wish(self, step: int) -> Actor:
+        """Ask for the actor `step` places on, round and round; the actor who will play."""
+        with self._lock:
+            self._wish = (self._wish + step) % len(self.actors)
+            return self.actors[self._wish]
+
+    def enter(self, sequence: int) -> int:
+        """Decide who plays frame `sequence`; an index into `actors`. Called in order of frames."""
+        with self._lock:
+            if self._wish != self._switches[-1][1]:
+                self._switches.append((sequence, self._wish))
+            return self._switches[-1][1]
+
+    def at(self, sequence: int) -> int:
+        """Who was decided to play frame `sequence`; an index into `actors`."""
+        with self._lock:
+            for start, actor in reversed(self._switches):
+                if start <= sequence:
+                    return actor
+            return self._switches[0][1]
+
+    def close(self) -> None:
+        """Close every actor's backend; idempotent."""
+        for actor in self.actors:
+            actor.backend.close()

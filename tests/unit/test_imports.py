@@ -1,0 +1,75 @@
+"""The engine imports where only the engine is installed, and importing it is quick."""
+
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import engine
+
+MODULES = sorted(
+    ["engine", *(m.name for m in pkgutil.walk_packages(engine.__path__, prefix="engine."))]
+)
+
+# Packages of the extras, and of the developers: never needed to import the engine.
+OPTIONAL = (
+    "torch", "onnxscript", "tensorrt", "tensorrt_rtx", "openvino", "pyvirtualcam",
+    "scipy", "psutil", "pytest", "hypothesis", "efficientnet_lite_pytorch",
+)  # fmt: skip
+
+# Packages that are installed with the engine, but load slowly or need system libraries: each lives
+# inside the functions that use it, so that `ayatsuri doctor` runs, and says what to do, without.
+HEAVY = ("cv2", "mediapipe", "onnxruntime", "onnx", "av", "matplotlib")
+
+_IMPORT_WITHOUT = """
+import importlib, json, sys
+blocked, names = json.loads(sys.argv[1])
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in blocked:
+            raise ModuleNotFoundError(f"No module named {name!r} (blocked by the test)", name=name)
+
+sys.meta_path.insert(0, Blocker())
+failed = {}
+for name in names:
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        failed[name] = repr(error)
+print(json.dumps({"failed": failed, "loaded": sorted({m.split(".")[0] for m in sys.modules})}))
+"""
+
+
+def _import_without(blocked: tuple[str, ...], names: list[str]) -> dict:
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORT_WITHOUT, json.dumps([blocked, names])],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(engine.__file__).parent.parent,
+    )
+    return json.loads(done.stdout)
+
+
+def test_every_module_imports_without_the_optional_packages():
+    assert _import_without(OPTIONAL, MODULES)["failed"] == {}
+
+
+def test_every_module_imports_without_the_heavy_packages():
+    assert _import_without(OPTIONAL + HEAVY, MODULES)["failed"] == {}
+
+
+@pytest.mark.parametrize("name", ["engine", "engine.cli", "engine.doctor"])
+def test_the_front_door_loads_nothing_heavy(name):
+    answer = _import_without((), [name])
+    assert answer["failed"] == {}
+    assert not set(answer["loaded"]) & {*OPTIONAL, *HEAVY, "numba", "llvmlite"}
+
+
+def test_the_engine_imports_nothing_of_the_other_folders():
+    loaded = _import_without((), MODULES)["loaded"]
+    assert not set(loaded) & {"export", "training", "bench", "tests"}
