@@ -87,7 +87,8 @@ def from_vector(vector: ArrayLike) -> Array:
     angle = float(np.linalg.norm(vector))
     if angle < 1e-12:
         return np.eye(3)
-    return from_quaternion(np.concatenate([[np.cos(angle / 2)], np.sin(angle / 2) * vector / angle]))
+    axis = vector / angle
+    return from_quaternion(np.concatenate([[np.cos(angle / 2)], np.sin(angle / 2) * axis]))
 
 
 def to_vector(matrix: Array) -> Array:
