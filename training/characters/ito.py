@@ -1,0 +1,33 @@
+"""Ito (糸, "thread"), the default character, built of code alone."""
+
+import numpy as np
+
+from training.characters import ito_texture
+from training.characters.character import Hanging, RiggedCharacter, assemble
+from training.characters.ito_body import build_limbs
+from training.characters.ito_clothes import SkirtDeformer, build_skirt, build_top
+from training.characters.ito_design import CHIN, HEIGHT, landmarks, rest_joints
+from training.characters.ito_hair import build_hair
+from training.characters.ito_head import build_head
+from training.motion.rig import INDEX
+
+
+def build() -> RiggedCharacter:
+    """Build the character; takes a few tenths of a second, so keep the result."""
+    skirt, shape = build_skirt()
+    parts = [*build_head(), *build_hair(), *build_top(), *build_limbs()]
+    start = sum(len(part.vertices) for part in parts)
+    mesh, weights = assemble([*parts, skirt], ito_texture.build())
+    rest = rest_joints()
+    head, chest = INDEX["head"], INDEX["chest"]
+    hanging = (
+        Hanging(head, (0.135, CHIN + 0.04, -0.08), 0.65, 0.7),
+        Hanging(head, (-0.135, CHIN + 0.04, -0.08), 0.65, 0.7),
+        Hanging(head, (0.0, CHIN + 0.35, -0.01), -0.15, 0.4),
+        Hanging(chest, (0.0, 1.118, 0.075), 0.7, 0.6),
+    )
+    grid = skirt.vertices[: shape[0] * shape[1]].reshape(*shape, 3)
+    deformer = SkirtDeformer(start, shape, skirt.triangles, np.ascontiguousarray(grid), rest)
+    return RiggedCharacter(
+        "Ito", mesh, weights, rest, landmarks(), HEIGHT, hanging, (deformer,)
+    )

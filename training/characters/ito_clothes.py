@@ -1,0 +1,231 @@
+"""Ito's dress: the top with its collar and bow, and the pleated skirt that follows the thighs."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.characters import ito_texture
+from training.characters.ito_design import (
+    ARM_Y, BONES, BOW, HIP_X, HIP_Y, KNEE_Y, NAVY, NAVY_INSIDE, RED, WHITE,
+)  # fmt: skip
+from training.characters.shapes import (
+    F64, Part, bezier, chain, curve, ellipsoid, limb, lock, make_part, recolour, rigid, shell,
+    smoothstep, vertex_normals,
+)  # fmt: skip
+from training.motion.rig import INDEX
+
+_TORSO_LINKS = (
+    (INDEX["hips"], 0.0, 0.0),
+    (INDEX["spine"], 0.89, 0.045),
+    (INDEX["chest"], 0.995, 0.05),
+)
+
+
+def build_top() -> list[Part]:
+    """Torso with the painted dress, collar and chest bow."""
+    return [_torso(), _belt(), _collar(), *_bow()]
+
+
+def _torso() -> Part:
+    knots = (  # y, half width, half depth, offset x, offset z
+        (0.690, 0.060, 0.055, 0, -0.006), (0.740, 0.100, 0.082, 0, -0.008),
+        (0.800, 0.106, 0.086, 0, -0.008), (0.860, 0.088, 0.070, 0, -0.002),
+        (0.915, 0.073, 0.058, 0, 0.002), (0.970, 0.080, 0.066, 0, 0.004),
+        (1.030, 0.092, 0.078, 0, 0.006), (1.080, 0.094, 0.072, 0, -0.001),
+        (1.120, 0.092, 0.060, 0, -0.008), (1.150, 0.076, 0.049, 0, -0.011),
+        (1.168, 0.052, 0.041, 0, -0.012), (1.178, 0.036, 0.036, 0, -0.012),
+    )  # fmt: skip
+    vertices, triangles = limb(1, knots, np.linspace(0.690, 1.178, 46), 36)
+    y, x, z = vertices[:, 1], vertices[:, 0], vertices[:, 2]
+    bust = np.exp(-(((np.abs(x) - 0.036) / 0.030) ** 2) - ((y - 1.035) / 0.034) ** 2)
+    vertices[:, 2] += np.where(z > 0.02, 0.016 * bust, 0.0)
+    weights = chain(y, _TORSO_LINKS, BONES)
+    # The shoulders go along with the collar bones.
+    for sign, name in ((1.0, "l_clavicle"), (-1.0, "r_clavicle")):
+        share = 0.7 * smoothstep(0.035, 0.095, sign * x) * smoothstep(1.07, 1.13, y)
+        weights *= (1 - share)[:, None]
+        weights[:, INDEX[name]] += share
+    part = make_part(vertices, triangles, WHITE, weights)
+    part = recolour(part, y < 0.93, NAVY)
+    return replace(part, uv=ito_texture.dress_uv(vertices), textured=True)
+
+
+def _belt() -> Part:
+    at = np.array([0.899, 0.900, 0.908, 0.917, 0.918])
+    knots = [(a, 0.078 * k, 0.063 * k, 0, 0.002) for a, k in zip(at, (0.9, 1, 1.01, 1, 0.9), strict=True)]
+    vertices, triangles = limb(1, knots, at, 32)
+    weights = chain(vertices[:, 1], _TORSO_LINKS, BONES)
+    return make_part(vertices, triangles, RED, weights, outline=0.7)
+
+
+def _collar() -> Part:
+    """A round white collar that lies on the shoulders, open at the front."""
+    rows, columns = 7, 57
+    t = np.linspace(0, 1, rows)[:, None]
+    a = np.radians(np.linspace(8, 352, columns))[None, :]  # from the front, about the neck
+    reach = 0.5 + 0.5 * smoothstep(0.0, 0.5, np.minimum(a, 2 * np.pi - a))
+    rx = 0.034 + (0.050 + 0.006 * reach) * t
+    rz = 0.036 + 0.034 * t + 0.012 * t * np.cos(a)
+    x, z = rx * np.sin(a), -0.010 + rz * np.cos(a)
+    drop = 1.182 - 0.012 * t - 0.030 * t**2 - 0.022 * t * np.cos(a) ** 2 * (np.cos(a) > 0)
+    outer = np.stack([x, drop + 0.006, z], -1)
+    inner = outer - [0, 0.007, 0]
+    vertices, triangles = shell(outer, inner, wrap=False)
+    weights = chain(vertices[:, 1] * 0 + 1.2, _TORSO_LINKS, BONES)
+    for sign, name in ((1.0, "l_clavicle"), (-1.0, "r_clavicle")):
+        share = 0.5 * smoothstep(0.035, 0.095, sign * vertices[:, 0])
+        weights *= (1 - share)[:, None]
+        weights[:, INDEX[name]] += share
+    return make_part(vertices, triangles, WHITE, weights)
+
+
+def _bow() -> list[Part]:
+    """The red bow on her chest; its ends hang."""
+    chest = INDEX["chest"]
+    knot = np.array([0.0, 1.118, 0.074])
+    parts = []
+    for sign in (1.0, -1.0):
+        tip = knot + [sign * 0.075, 0.012, -0.012]
+        t = np.linspace(0, 1, 12)
+        spine = knot + (tip - knot) * t[:, None]
+        spine[:, 2] += 0.012 * np.sin(np.pi * t)
+        fat = curve(((0, 0.008), (0.65, 0.030), (0.92, 0.031), (1.0, 0.022)), t)
+        out = np.tile([0.0, 0.15, 1.0], (12, 1))
+        v, tri = lock(spine, out, fat, 0.42 * fat, 12)
+        parts.append(make_part(v, tri, RED, rigid(len(v), chest, BONES)))
+        end = bezier([knot, knot + [sign * 0.016, -0.02, 0.016], knot + [sign * 0.026, -0.06, 0.022],
+                      knot + [sign * 0.040, -0.098, 0.010]], 10)  # fmt: skip
+        fat = curve(((0, 0.006), (0.6, 0.013), (1.0, 0.017)), np.linspace(0, 1, 10))
+        v, tri = lock(end, np.tile([0.0, 0.0, 1.0], (10, 1)), fat, 0.25 * fat, 8)
+        parts.append(make_part(v, tri, RED, rigid(len(v), BOW, BONES)))
+    v, tri = ellipsoid(knot + [0, 0, 0.006], (0.015, 0.017, 0.013), 8, 12)
+    parts.append(make_part(v, tri, RED, rigid(len(v), chest, BONES)))
+    return parts
+
+
+_ROWS = np.array([0.0, 0.08, 0.18, 0.29, 0.40, 0.51, 0.62, 0.72, 0.80, 0.803, 0.86, 0.863, 0.93, 1.0])
+_PLEATS, _PER = 24, 4
+_WAIST_Y, _HEM_Y = 0.912, 0.605
+
+
+def build_skirt() -> tuple[Part, tuple[int, int]]:
+    """The skirt and the (rows, columns) of its outer grid; the inner grid follows it."""
+    columns = _PLEATS * _PER
+    phi = np.linspace(0, 2 * np.pi, columns, endpoint=False)[None, :]
+    t = _ROWS[:, None]
+    fold = np.tile([0.0, 1.0, 0.66, 0.33], _PLEATS)[None, :]
+    flare = curve(((0.0, 0.0), (0.25, 0.040), (0.55, 0.086), (1.0, 0.145)), _ROWS)[:, None]
+    depth = 0.020 * smoothstep(0.05, 0.9, t) * (fold - 0.5)
+    rx, rz = 0.075 + flare + depth, 0.060 + 0.98 * flare + depth
+    x, z = rx * np.sin(phi), rz * np.cos(phi) - 0.001
+    y = np.broadcast_to(_WAIST_Y + (_HEM_Y - _WAIST_Y) * t, x.shape)
+    outer = np.stack([x, y, z], -1)
+    inner = _inner(outer)
+    vertices, triangles = shell(outer, inner, wrap=True)
+    part = make_part(vertices, triangles, NAVY, rigid(len(vertices), INDEX["hips"], BONES))
+    count = outer.shape[0] * columns
+    inside = np.arange(len(vertices)) >= count
+    stripe = np.zeros(len(vertices), np.bool_)
+    stripe[:count] = np.repeat((_ROWS > 0.8015) & (_ROWS < 0.8615), columns)
+    part = recolour(recolour(part, inside, NAVY_INSIDE), stripe, RED)
+    bias = np.where(inside, -2.0, 0.0)
+    bias[:count] += np.tile(np.where(fold[0] == 0.0, -0.25, 0.0), len(_ROWS))
+    return replace(part, bias=bias), (len(_ROWS), columns)
+
+
+def _inner(outer: F64) -> F64:
+    inner = outer.copy()
+    inner[..., 0] *= 0.955
+    inner[..., 2] *= 0.955
+    inner[0, :, 1] -= 0.004
+    return inner
+
+
+@dataclass(frozen=True)
+class SkirtDeformer:
+    """Hangs the skirt from the hips and lays it over the thighs.
+
+    Each column of the skirt turns about a hip joint with the thigh that lifts it, more the lower and
+    the nearer it is; then nothing may stay inside a thigh. `start` is its first vertex in the mesh.
+    """
+
+    start: int
+    shape: tuple[int, int]
+    triangles: NDArray[np.int32]  # of the skirt alone, both surfaces
+    outer: F64  # (rows, columns, 3) in the T-pose
+    rest: F64  # (19, 3)
+
+    def __call__(
+        self,
+        vertices: NDArray[np.float32],
+        normals: NDArray[np.float32],
+        rotations: F64,
+        positions: F64,
+    ) -> None:
+        """Overwrite the skirt's vertices and normals in place."""
+        hips = INDEX["hips"]
+        base = rotations[hips]
+        rows, columns = self.shape
+        t = _ROWS[:, None]
+        phi = np.linspace(0, 2 * np.pi, columns, endpoint=False)
+        out = np.stack([np.sin(phi), np.zeros(columns), np.cos(phi)], 1)
+        points = self.outer.copy()
+        moved = np.zeros_like(points)
+        total = np.zeros((rows, columns))
+        legs = []
+        for sign, thigh in ((1.0, INDEX["l_thigh"]), (-1.0, INDEX["r_thigh"])):
+            turn = base.T @ rotations[thigh]
+            joint = self.rest[thigh]
+            leg = turn @ np.array([0.0, -1.0, 0.0])
+            lifted = np.array([leg[0], 0.0, leg[2]])
+            toward = out @ lifted  # > 0 where the leg moves to this column's side
+            follow = 0.25 + 0.75 * smoothstep(-0.25, 0.30, toward)
+            share = smoothstep(-0.42, 0.42, sign * out[:, 0]) * follow
+            weight = share[None, :] * smoothstep(0.06, 0.75, t)
+            swung = (points - joint) @ turn.T + joint
+            moved += weight[..., None] * (swung - points)
+            total += weight
+            legs.append((joint, leg))
+        points += moved
+        for _ in range(2):
+            for joint, leg in legs:
+                _push_out(points, joint, leg, out)
+            points[2:] = 0.5 * points[2:] + 0.25 * (
+                np.roll(points[2:], 1, 1) + np.roll(points[2:], -1, 1)
+            ) + 0.5 * _pleat(self.outer)[2:]  # fmt: skip
+        place = positions[hips] - base @ self.rest[hips]
+        both = np.concatenate([points, _thin(points)]).reshape(-1, 3) @ base.T + place
+        stop = self.start + len(both)
+        vertices[self.start : stop] = both
+        normals[self.start : stop] = vertex_normals(both, self.triangles)
+
+
+def _pleat(outer: F64) -> F64:
+    """What smoothing along the hem would take from the pleats at rest."""
+    return outer - 0.5 * (np.roll(outer, 1, 1) + np.roll(outer, -1, 1))
+
+
+def _thin(points: F64) -> F64:
+    """The inner surface: drawn toward the middle of each row."""
+    middle = points.mean(axis=1, keepdims=True)
+    inner = middle + (points - middle) * 0.955
+    inner[0, :, 1] -= 0.004
+    return inner
+
+
+def _push_out(points: F64, joint: F64, leg: F64, out: F64) -> None:
+    """Move points of the skirt out of one thigh, a capsule that narrows toward the knee."""
+    length = HIP_Y - KNEE_Y
+    along = np.clip((points - joint) @ leg, 0.0, length + 0.05)
+    nearest = joint + along[..., None] * leg
+    radius = 0.082 - 0.07 * along + 0.006
+    gap = points - nearest
+    distance = np.linalg.norm(gap, axis=-1)
+    direction = gap + 0.35 * radius[..., None] * out[None]
+    direction /= np.maximum(np.linalg.norm(direction, axis=-1, keepdims=True), 1e-9)
+    inside = np.clip(radius - distance, 0.0, None)
+    points += inside[..., None] * direction
+
+
+__all__ = ["ARM_Y", "HIP_X", "SkirtDeformer", "build_skirt", "build_top"]
