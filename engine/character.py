@@ -10,6 +10,7 @@ Loading checks all of it before anything is run: a bundle may come from a strang
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +28,11 @@ SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 MAX_FILE_BYTES = 256 * 2**20
 """No file of a bundle is larger: a zip that claims more is refused before it is unpacked."""
+
+# What zipfile raises on damaged input, depending on where the damage is.
+_ZIP_ERRORS = (
+    zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, RuntimeError, ValueError,
+)  # fmt: skip
 
 
 class _Strict(BaseModel):
@@ -160,7 +166,7 @@ def _read_files(path: Path) -> dict[str, bytes]:
             for info in archive.infolist():
                 _check_size(path, info.filename, info.file_size)
             return {info.filename: archive.read(info) for info in archive.infolist()}
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError) as error:
+    except _ZIP_ERRORS as error:
         raise BundleDamaged(
             f"{path}: expected a folder or a zip file, but it cannot be unpacked ({error})"
         ) from error

@@ -5,7 +5,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from engine.character import (
@@ -21,7 +20,7 @@ from export.onnx import compare, export_generator
 from training.characters import ito
 from training.characters.proportions import character_skeleton, reference_picture
 from training.data import PosedPictures
-from training.fit import evaluate, load_generator, pose_images
+from training.fit import evaluate, load_generator, pose_images, read_checkpoint
 
 
 def bundle(
@@ -42,7 +41,7 @@ def bundle(
     skeleton = character_skeleton(character, size)
     drawing = reference_picture(character, 2 * size, straight=True)
     files = {"generator.onnx": model, "reference.png": encode_reference(drawing)}
-    state = torch.load(checkpoint, weights_only=True)
+    state = read_checkpoint(checkpoint)
     data = json.loads((folder / "train" / "manifest.json").read_text())
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,

@@ -53,7 +53,9 @@ def _render_chunk(size: int, seed: int, first: int, count: int) -> tuple[NDArray
     for i in range(count):
         # One generator per sample: the data do not depend on how the work is divided.
         rng = np.random.default_rng([seed, first + i])
-        pictures[i], joints[i] = render_sample(character, random_pose(rng), size)
+        pictures[i], joints[i] = render_sample(
+            character, random_pose(rng, character.rest), size
+        )
     return pictures, joints
 
 

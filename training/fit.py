@@ -6,16 +6,20 @@ character has all the pictures that one could want. Run as `ayatsuri-train fit`.
 
 import copy
 import json
+import math
+import pickle
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from engine.motion.draw import draw_pose
 from training.data import PosedPictures, sample_batch
@@ -29,9 +33,10 @@ from training.losses import (
 )
 from training.metrics import alpha_iou, on_white, ssim
 from training.networks.discriminator import PatchDiscriminator
-from training.networks.generator import Generator, GeneratorConfig, preset
+from training.networks.generator import Generator, GeneratorConfig, compose, preset
 
 HEAD_JOINTS = (0, 14, 15)
+ALPHA_WEIGHT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,7 @@ class Fit:
     @classmethod
     def load(cls, path: Path, **changes: object) -> "Fit":
         """Continue from a checkpoint; `changes` replaces settings (more steps, say)."""
-        state = torch.load(path, weights_only=True)
+        state = read_checkpoint(path)
         config = replace(FitConfig(**state["config"]), **changes)  # type: ignore[arg-type]
         size = state["reference"].shape[-1]
         fit = cls.new(config, np.zeros((size, size, 4), np.uint8))
@@ -122,9 +127,21 @@ class Fit:
         return fit
 
 
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint; raises ValueError for a file that is none."""
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        complete = {"config", "generator_config", "average", "reference", "step"} <= state.keys()
+    except (RuntimeError, pickle.UnpicklingError, EOFError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path} is no checkpoint of `ayatsuri-train fit`: {error}") from error
+    if not complete:
+        raise ValueError(f"{path} is no checkpoint of `ayatsuri-train fit`: it lacks networks")
+    return state
+
+
 def load_generator(path: Path) -> tuple[Generator, Tensor]:
     """The averaged generator of a checkpoint, in evaluation mode, and its reference picture."""
-    state = torch.load(path, weights_only=True)
+    state = read_checkpoint(path)
     config = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in state["generator_config"].items()
@@ -178,9 +195,10 @@ def crops(joints: NDArray[np.float32], size: int, side: int, rng: np.random.Gene
 
 def learning_rate(config: FitConfig, step: int) -> float:
     """Short warm-up, then cosine annealing from `rate` to `rate_end`."""
-    warm = min(1.0, (step + 1) / 200)
     share = min(1.0, step / config.steps)
-    return warm * (config.rate_end + 0.5 * (config.rate - config.rate_end) * (1 + np.cos(np.pi * share)))
+    warm = min(1.0, (share + 1e-3) / 0.01)
+    cosine = 0.5 * (1 + math.cos(math.pi * share))
+    return warm * (config.rate_end + (config.rate - config.rate_end) * cosine)
 
 
 def train_step(
@@ -198,12 +216,15 @@ def train_step(
 
     with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
         texture = [t.expand(len(pose), -1, -1, -1) for t in fit.generator.texture(fit.reference)]
-        made = fit.generator.draw(pose, texture)
-    made = made.float()
+        logits = fit.generator.logits(pose, texture).float()
+    made = compose(logits)
     weights = face_weights(batch[2], config.size, config.face_weight)
     l1 = ((made - truth).abs() * weights).mean()
-    loss = L1_WEIGHT * l1
-    losses = {"l1": float(l1.detach())}
+    # L1 has no gradient where the sigmoid is flat, and most of a picture is empty: without this
+    # the generator learns to draw nothing and stays there.
+    alpha = F.binary_cross_entropy_with_logits(logits[:, 3:], truth[:, 3:])
+    loss = L1_WEIGHT * l1 + ALPHA_WEIGHT * alpha
+    losses = {"l1": float(l1.detach()), "alpha": float(alpha.detach())}
 
     if perceptual is not None and share >= config.perceptual_from:
         side = config.size // 2
@@ -236,7 +257,7 @@ def train_step(
         losses |= {"critic": float(critic.detach()), "gan": float(fooled.detach())}
 
     if not torch.isfinite(loss):
-        raise FloatingPointError(f"the loss is {float(loss)} at step {fit.step}: lower the rate")
+        raise FloatingPointError(f"the loss is {loss.item()} at step {fit.step}: lower the rate")
     fit.optimiser.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(fit.generator.parameters(), 5.0)

@@ -9,7 +9,10 @@ from training.characters.ito_clothes import SkirtDeformer, build_skirt, build_to
 from training.characters.ito_design import CHIN, HEIGHT, landmarks, rest_joints
 from training.characters.ito_hair import build_hair
 from training.characters.ito_head import build_head
+from training.characters.stylise import enlarge_head
 from training.motion.rig import INDEX
+
+HEAD_SCALE = 1.3
 
 
 def build() -> RiggedCharacter:
@@ -28,6 +31,7 @@ def build() -> RiggedCharacter:
     )
     grid = skirt.vertices[: shape[0] * shape[1]].reshape(*shape, 3)
     deformer = SkirtDeformer(start, shape, skirt.triangles, np.ascontiguousarray(grid), rest)
-    return RiggedCharacter(
+    character = RiggedCharacter(
         "Ito", mesh, weights, rest, landmarks(), HEIGHT, hanging, (deformer,)
     )
+    return enlarge_head(character, HEAD_SCALE)

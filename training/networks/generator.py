@@ -135,6 +135,23 @@ class DecoderStage(nn.Module):
         return F.interpolate(F.relu(self.blocks(F.relu(self.conv(x)))), scale_factor=2, mode="nearest")
 
 
+def _initialise(module: nn.Module) -> None:
+    """He initialisation: there are few norms, so the weights themselves must keep the scale.
+
+    Shortcuts begin nearly as identities.
+    """
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, ResidualBlock):
+        nn.init.normal_(module.second.weight, std=1e-3)
+    elif isinstance(module, FusionResidualBlock):
+        nn.init.normal_(module.aligned.weight, std=1e-2)
+    elif isinstance(module, Generator):
+        nn.init.normal_(module.out.weight, std=1e-2)
+
+
 class Generator(nn.Module):
     """G(x, z): a pose image x and a picture z of the character give the character in that pose.
 
@@ -159,6 +176,7 @@ class Generator(nn.Module):
         )
         self.head = nn.Conv2d(d[2] + c[0], config.head, 3, padding=1)
         self.out = nn.Conv2d(config.head, config.image_channels * config.subpixel**2, 7, padding=3)
+        self.apply(_initialise)
         if config.spectral:
             for module in self.modules():
                 if isinstance(module, nn.Conv2d):
@@ -171,6 +189,10 @@ class Generator(nn.Module):
 
     def draw(self, pose_image: Tensor, texture: list[Tensor]) -> Tensor:
         """The character with these texture features in the pose; (B, image_channels, S, S)."""
+        return compose(self.logits(pose_image, texture))
+
+    def logits(self, pose_image: Tensor, texture: list[Tensor]) -> Tensor:
+        """`draw` before the sigmoid: straight colour and alpha, (B, image_channels, S, S)."""
         skips = self.pose_encoder(pose_image)
         x = skips[4]
         for block, features in zip(self.fusion, texture, strict=True):
@@ -178,14 +200,19 @@ class Generator(nn.Module):
         for stage, skip in zip(self.decoder, (skips[4], skips[2], skips[1]), strict=True):
             x = stage(torch.cat([x, skip], dim=1))
         x = F.relu(self.head(torch.cat([x, skips[0]], dim=1)))
-        x = torch.sigmoid(F.pixel_shuffle(self.out(x), self.config.subpixel))
-        if self.config.image_channels == 4:
-            alpha = x[:, 3:]
-            x = torch.cat([x[:, :3] * alpha, alpha], dim=1)  # premultiplied by construction
-        return x
+        return F.pixel_shuffle(self.out(x), self.config.subpixel)
 
     def forward(self, pose_image: Tensor, picture: Tensor) -> Tensor:
         return self.draw(pose_image, self.texture(picture))
+
+
+def compose(logits: Tensor) -> Tensor:
+    """Logits to a picture in [0, 1]; with alpha, premultiplied by construction."""
+    values = torch.sigmoid(logits)
+    if values.shape[1] == 4:
+        alpha = values[:, 3:]
+        return torch.cat([values[:, :3] * alpha, alpha], dim=1)
+    return values
 
 
 def remove_spectral_norm(model: nn.Module) -> None:

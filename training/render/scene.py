@@ -79,7 +79,7 @@ class Camera:
     centre: tuple[float, float] = (0.5, 0.5)
 
     @classmethod
-    def for_height(cls, height: float, fill: float = 0.74, floor: float = 0.94) -> "Camera":
+    def for_height(cls, height: float, fill: float = 0.80, floor: float = 0.955) -> "Camera":
         """Frame a character of `height` units: it fills `fill` of the picture, standing at `floor`."""
         return cls((0.0, 0.5 * height, 0.0), 6.0 * height, fill / height, (0.5, floor - 0.5 * fill))
 
