@@ -1,7 +1,7 @@
 """Slow, obvious twins of the Numba kernels: the tests' only judge of what a kernel should say.
 
-They favour the definition over speed: whole arrays, plain loops, no early exits, no shared code with
-the engine.
+They favour the definition over speed: whole arrays, plain loops, no early exits, no code shared
+with the engine.
 """
 
 import math
@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-# --- engine/motion/_kernels_draw.py -----------------------------------------------------------------
+# --- engine/motion/_kernels_draw.py ---------------------------------------------------------------
 
 
 def paint_skeleton(

@@ -96,7 +96,7 @@ def test_nothing_outside_of_the_picture_is_written() -> None:
     buffer = np.full((3, 64, 64, 3), 77, np.uint8)
     joints = random_joints(np.random.default_rng(3), 64)
     draw_pose(joints, buffer[1])
-    assert (buffer[0] == 77).all() and (buffer[2] == 77).all()
+    assert (buffer[[0, 2]] == 77).all()
 
 
 def test_overlay_keeps_what_the_figure_does_not_cover() -> None:
@@ -106,7 +106,8 @@ def test_overlay_keeps_what_the_figure_does_not_cover() -> None:
     on_white = np.full((48, 64, 3), 255, np.uint8)
     draw_overlay(on_white, joints)
     untouched = (on_white == 255).all(axis=2)
-    assert untouched.any() and (picture[untouched] == 9).all()
+    assert untouched.any()
+    assert (picture[untouched] == 9).all()
     assert (picture[~untouched] != 9).any()
 
 
@@ -118,7 +119,7 @@ def test_wrong_arrays_are_refused() -> None:
     locked = out.copy()
     locked.flags.writeable = False
     for bad_out in (out[..., 0], np.zeros((8, 8, 4), np.uint8), out[::2], locked):
-        with pytest.raises(ValueError, match="picture|read-only"):
+        with pytest.raises(ValueError, match=r"picture|read-only"):
             draw_pose(joints, bad_out)
 
 

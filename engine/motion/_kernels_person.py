@@ -1,0 +1,357 @@
+"""Numba kernels that measure a person: scale, bone lengths, direction of the head.
+
+Rows 0 to 19 of `body` are the joints of `PUPPET_20`; two more help: row 20 is the middle of the
+hips, row 21 the middle of the ears. Columns are x px, y px, z px (away from the camera) and score.
+
+The nine segments, in metres, both sides of the body alike: half the shoulders' width, torso (neck
+to the middle of the hips), half the hips' width, upper arm, forearm, thigh, shin, foot (ankle to
+toe), neck (neck to the middle of the ears).
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+# Indices into the scalars of the person.
+PX_PER_M, PITCH, CALIBRATION_LEFT_S = 0, 1, 2
+SCALARS = 3
+
+SEEN = 0.6  # a joint with at least this score is good enough to measure with
+MEMORY_S = 20.0  # bone lengths forget over this time
+SCALE_TAU_S = 0.3
+PITCH_TAU_S = 30.0
+PITCH_RANGE = 0.35  # rad about the prior: a person who looks down for long is not re-levelled
+HEAD_TAU_S = 0.05
+
+
+@njit("float64(float64)", cache=True, nogil=True)
+def _smoothstep(x: float) -> float:
+    x = min(1.0, max(0.0, x))
+    return x * x * (3.0 - 2.0 * x)
+
+
+@njit(
+    "void(float32[:, ::1], float32[::1], float32[:, ::1], int64[:, ::1], float64, float64,"
+    " boolean, float64[:, ::1], float64[:, ::1])",
+    cache=True,
+    nogil=True,
+)
+def convert_pose(
+    keypoints: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    world: NDArray[np.float32],
+    pairs: NDArray[np.int64],
+    width: float,
+    height: float,
+    flip: bool,
+    body: Floats,
+    metres: Floats,
+) -> None:
+    """Joint j is the mean of the landmarks pairs[j], and as well seen as the lesser of the two.
+
+    What is not finite, or further outside of the picture than a fifth of its size, is not seen.
+    `metres` is NaN where the world landmarks are. `flip` reflects the picture left to right; the
+    caller gives the pairs of the other side with it. z is left 0: the scale is not known yet.
+    """
+    for j in range(22):
+        a, b = pairs[j, 0], pairs[j, 1]
+        x = 0.5 * (float(keypoints[a, 0]) + float(keypoints[b, 0]))
+        y = 0.5 * (float(keypoints[a, 1]) + float(keypoints[b, 1]))
+        score = float(min(scores[a], scores[b]))
+        if not (
+            -0.2 * width <= x <= 1.2 * width
+            and -0.2 * height <= y <= 1.2 * height
+            and np.isfinite(score)
+        ):
+            score = 0.0
+        if not (np.isfinite(x) and np.isfinite(y)):
+            x, y = 0.5 * width, 0.5 * height
+        for c in range(3):
+            metres[j, c] = 0.5 * (float(world[a, c]) + float(world[b, c]))
+        if flip:
+            x = width - x
+            metres[j, 0] = -metres[j, 0]
+        body[j, 0], body[j, 1], body[j, 2], body[j, 3] = x, y, 0.0, score
+    # One ear is often hidden by the head, and then all the same well placed.
+    eyes = (body[0, 3] + body[14, 3] + body[15, 3]) / 3.0
+    body[21, 3] = max(0.5 * (body[16, 3] + body[17, 3]), eyes)
+
+
+@njit("float64(float64[:, ::1], float64[:, ::1])", cache=True, nogil=True)
+def fit_scale(body: Floats, metres: Floats) -> float:
+    """Pixels per metre that bring the world landmarks' x, y nearest to the keypoints.
+
+    Least squares over the torso and the limbs (joints 2 to 13), about their weighted means,
+    reweighted three times by Cauchy's rule at 6 cm. NaN where too little is seen.
+    """
+    weight = np.zeros(14)
+    trust = np.ones(14)
+    scale = np.nan
+    for _ in range(3):
+        total = kx = ky = mx = my = 0.0
+        for j in range(2, 14):
+            w = 0.0
+            if np.isfinite(metres[j, 0]) and np.isfinite(metres[j, 1]):
+                w = trust[j] * _smoothstep((body[j, 3] - 0.3) / 0.5)
+                kx, ky = kx + w * body[j, 0], ky + w * body[j, 1]
+                mx, my = mx + w * metres[j, 0], my + w * metres[j, 1]
+            weight[j] = w
+            total += w
+        if total < 1.5:
+            return np.nan
+        kx, ky, mx, my = kx / total, ky / total, mx / total, my / total
+        across = along = 0.0
+        for j in range(2, 14):
+            if weight[j] > 0.0:
+                ux, uy = metres[j, 0] - mx, metres[j, 1] - my
+                across += weight[j] * ((body[j, 0] - kx) * ux + (body[j, 1] - ky) * uy)
+                along += weight[j] * (ux * ux + uy * uy)
+        if along < 1e-4 or across <= 0.0:
+            return np.nan
+        scale = across / along
+        for j in range(2, 14):
+            if weight[j] > 0.0:
+                ex = (body[j, 0] - kx) / scale - (metres[j, 0] - mx)
+                ey = (body[j, 1] - ky) / scale - (metres[j, 1] - my)
+                trust[j] = 1.0 / (1.0 + (ex * ex + ey * ey) / 0.06**2)
+    return float(scale)
+
+
+@njit("void(float64[:, ::1], float64, int64[:, :, ::1], float64[:, ::1])", cache=True, nogil=True)
+def measure_segments(
+    body: Floats, px_per_m: float, ends: NDArray[np.int64], lengths: Floats
+) -> None:
+    """Length in metres of the nine segments, per side; NaN where an end is not well seen.
+
+    x, y come from the picture and z from the world: a foreshortened arm is not a short one.
+    """
+    for s in range(9):
+        for side in range(2):
+            p, q = ends[s, side, 0], ends[s, side, 1]
+            lengths[s, side] = np.nan
+            if body[p, 3] >= SEEN and body[q, 3] >= SEEN:
+                dx, dy = body[p, 0] - body[q, 0], body[p, 1] - body[q, 1]
+                dz = body[p, 2] - body[q, 2]
+                lengths[s, side] = np.sqrt(dx * dx + dy * dy + dz * dz) / px_per_m
+
+
+@njit(
+    "void(float64[:, ::1], float64, float64[::1], float64[::1])",
+    cache=True,
+    nogil=True,
+)
+def update_lengths(measured: Floats, dt: float, lengths: Floats, evidence_s: Floats) -> None:
+    """Running estimate of the segments' lengths, both sides together.
+
+    An expectile above the mean, since depth is more often missed than invented; each step is
+    limited to half the estimate, so that one wild frame does little. The gain falls as
+    1 / evidence and ends in a memory of `MEMORY_S`.
+    """
+    for s in range(9):
+        total, count = 0.0, 0
+        for side in range(2):
+            if np.isfinite(measured[s, side]):
+                total += measured[s, side]
+                count += 1
+        if count == 0:
+            continue
+        step = total / count - lengths[s]
+        step = min(0.5 * lengths[s], max(-0.5 * lengths[s], step))
+        evidence_s[s] = min(MEMORY_S, evidence_s[s] + dt)
+        gain = min(0.5, dt / evidence_s[s]) if evidence_s[s] > 0.0 else 0.0
+        lengths[s] += gain * (1.4 if step > 0.0 else 0.6) * step
+
+
+@njit("boolean(float64[::1], float64[::1])", cache=True, nogil=True)
+def _orthonormalise(x: Floats, f: Floats) -> bool:
+    """Nearest orthonormal pair, nearly: each axis gives way by half. False where there is none."""
+    nx, nf = np.sqrt(np.sum(x * x)), np.sqrt(np.sum(f * f))
+    if not (nx > 1e-9 and nf > 1e-9):
+        return False
+    cosine = np.sum(x * f) / (nx * nf)
+    if not abs(cosine) < 0.95:
+        return False
+    for c in range(3):
+        u, v = x[c] / nx, f[c] / nf
+        x[c], f[c] = u - 0.5 * cosine * v, v - 0.5 * cosine * u
+    nx = np.sqrt(np.sum(x * x))
+    for c in range(3):
+        x[c] /= nx
+    dot = np.sum(x * f)
+    for c in range(3):
+        f[c] -= dot * x[c]
+    nf = np.sqrt(np.sum(f * f))
+    for c in range(3):
+        f[c] /= nf
+    return True
+
+
+@njit("void(float64[:, ::1], float64[:, ::1])", cache=True, nogil=True)
+def torso_axes(body: Floats, axes: Floats) -> None:
+    """Rows: the axis from right to left shoulder, and forward. Faces the camera where unseen."""
+    axes[0, 0], axes[0, 1], axes[0, 2] = 1.0, 0.0, 0.0
+    axes[1, 0], axes[1, 1], axes[1, 2] = 0.0, 0.0, -1.0
+    if body[1, 3] < 0.3:
+        return
+    x = body[5, :3] - body[2, :3]
+    down = np.array([0.0, 1.0, 0.0])
+    if body[20, 3] >= 0.3:
+        down = body[20, :3] - body[1, :3]
+    forward = -np.array(  # -(x cross down)
+        [
+            x[1] * down[2] - x[2] * down[1],
+            x[2] * down[0] - x[0] * down[2],
+            x[0] * down[1] - x[1] * down[0],
+        ]
+    )
+    if _orthonormalise(x, forward):
+        axes[0], axes[1] = x, forward
+
+
+@njit(
+    "float64(float64[:, ::1], float64[:, ::1], float64, float64[:, ::1])",
+    cache=True,
+    nogil=True,
+)
+def face_axes(body: Floats, torso: Floats, neutral_pitch: float, axes: Floats) -> float:
+    """Axes of the head (rows: right to left, forward) from eyes, ears and nose.
+
+    First paper, section 3.4: the head is turned as the performer's is. Where the face is badly
+    seen, or looks backwards over the torso, the axes go over to the torso's. Returns the pitch
+    that was seen (rad, positive looks down; the neutral pitch not taken off), NaN where the face
+    is not trusted or not turned to the camera.
+    """
+    axes[:] = torso
+    score = (body[0, 3] + body[14, 3] + body[15, 3] + body[16, 3] + body[17, 3]) / 5.0
+    trust = _smoothstep((score - 0.3) / 0.4)
+    if trust <= 0.0:
+        return np.nan
+    ears, eyes = body[17, :3] - body[16, :3], body[15, :3] - body[14, :3]
+    length = np.sqrt(np.sum(ears * ears)) + 1e-9
+    x = ears / length + eyes / (np.sqrt(np.sum(eyes * eyes)) + 1e-9)
+    forward = body[0, :3] - body[21, :3]
+    if not _orthonormalise(x, forward):
+        return np.nan
+    pitch = np.arcsin(min(1.0, max(-1.0, forward[1])))
+    facing = -forward[2]
+    # down = z cross x = x cross forward
+    down = np.array(
+        [
+            x[1] * forward[2] - x[2] * forward[1],
+            x[2] * forward[0] - x[0] * forward[2],
+            x[0] * forward[1] - x[1] * forward[0],
+        ]
+    )
+    forward = np.cos(neutral_pitch) * forward - np.sin(neutral_pitch) * down
+    trust *= _smoothstep((np.sum(forward * torso[1]) + 0.6) / 0.4)
+    mixed_x, mixed_f = np.empty(3), np.empty(3)
+    for c in range(3):
+        mixed_x[c] = torso[0, c] + trust * (x[c] - torso[0, c])
+        mixed_f[c] = torso[1, c] + trust * (forward[c] - torso[1, c])
+    if _orthonormalise(mixed_x, mixed_f):
+        axes[0], axes[1] = mixed_x, mixed_f
+    return float(pitch) if trust > 0.8 and facing > 0.85 else np.nan
+
+
+@njit(
+    "void(float32[:, ::1], float32[::1], float32[:, ::1], int64[:, ::1], float64, float64, boolean,"
+    " float64, int64[:, :, ::1], float64[::1], float64, float64[:, ::1], float64[::1],"
+    " float64[::1], float64[::1], float64[:, ::1], float64[:, ::1])",
+    cache=True,
+    nogil=True,
+)
+def observe(
+    keypoints: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    world: NDArray[np.float32],
+    pairs: NDArray[np.int64],
+    width: float,
+    height: float,
+    flip: bool,
+    dt: float,
+    ends: NDArray[np.int64],
+    prior_m: Floats,
+    prior_pitch: float,
+    body: Floats,
+    scalars: Floats,
+    lengths: Floats,
+    evidence_s: Floats,
+    collected: Floats,
+    axes: Floats,
+) -> None:
+    """One frame of a person: fill `body`, and update scale, lengths, neutral pitch and head.
+
+    `scalars[PX_PER_M]` is NaN before the first person. `collected` (10, 2) holds weighted sums and
+    weights (s) of an asked-for calibration: nine segments and the pitch.
+    """
+    metres = np.empty((22, 3))
+    convert_pose(keypoints, scores, world, pairs, width, height, flip, body, metres)
+    first = not np.isfinite(scalars[PX_PER_M])
+    scale = fit_scale(body, metres)
+    if np.isfinite(scale):
+        old = scalars[PX_PER_M]
+        if first or not 0.6 < scale / old < 1.6:
+            scalars[PX_PER_M] = scale
+        else:
+            scalars[PX_PER_M] = old + (1.0 - np.exp(-dt / SCALE_TAU_S)) * (scale - old)
+    elif first:
+        scalars[PX_PER_M] = 0.4 * height  # a person who fills 0.7 of the picture
+    px_per_m = scalars[PX_PER_M]
+    for j in range(22):
+        body[j, 2] = metres[j, 2] * px_per_m if np.isfinite(metres[j, 2]) else 0.0
+
+    measured = np.empty((9, 2))
+    if np.isfinite(scale):
+        measure_segments(body, px_per_m, ends, measured)
+    else:
+        measured[:] = np.nan
+    if first:  # the prior's proportions at the size of this person
+        ratios = np.empty(18)
+        count = 0
+        for s in range(9):
+            for side in range(2):
+                if np.isfinite(measured[s, side]):
+                    ratios[count] = measured[s, side] / prior_m[s]
+                    count += 1
+        if count > 0:
+            size = min(1.6, max(0.5, np.median(ratios[:count])))
+            for s in range(9):
+                lengths[s] = prior_m[s] * size
+    update_lengths(measured, max(dt, 1e-3), lengths, evidence_s)
+
+    torso = np.empty((2, 3))
+    target = np.empty((2, 3))
+    torso_axes(body, torso)
+    pitch = face_axes(body, torso, scalars[PITCH], target)
+    if np.isfinite(pitch):
+        bounded = min(prior_pitch + PITCH_RANGE, max(prior_pitch - PITCH_RANGE, pitch))
+        scalars[PITCH] += min(1.0, dt / PITCH_TAU_S) * (bounded - scalars[PITCH])
+    if first:
+        axes[:] = target
+    else:
+        step = 1.0 - np.exp(-dt / HEAD_TAU_S)
+        x = axes[0] + step * (target[0] - axes[0])
+        forward = axes[1] + step * (target[1] - axes[1])
+        if _orthonormalise(x, forward):
+            axes[0], axes[1] = x, forward
+
+    if scalars[CALIBRATION_LEFT_S] > 0.0 and body[1, 3] >= SEEN:
+        for s in range(9):
+            for side in range(2):
+                if np.isfinite(measured[s, side]):
+                    collected[s, 0] += dt * measured[s, side]
+                    collected[s, 1] += dt
+        if np.isfinite(pitch):
+            collected[9, 0] += dt * pitch
+            collected[9, 1] += dt
+        scalars[CALIBRATION_LEFT_S] -= dt
+        if scalars[CALIBRATION_LEFT_S] <= 0.0:
+            scalars[CALIBRATION_LEFT_S] = 0.0
+            for s in range(9):
+                if collected[s, 1] > 0.2:
+                    lengths[s] = collected[s, 0] / collected[s, 1]
+                    evidence_s[s] = MEMORY_S
+            if collected[9, 1] > 0.2:
+                scalars[PITCH] = collected[9, 0] / collected[9, 1]
