@@ -12,7 +12,7 @@ from training.characters.ito_head import build_head
 from training.characters.stylise import enlarge_head
 from training.motion.rig import INDEX
 
-HEAD_SCALE = 1.3
+HEAD_SCALE = 1.2
 
 
 def build() -> RiggedCharacter:
@@ -24,8 +24,8 @@ def build() -> RiggedCharacter:
     rest = rest_joints()
     head, chest = INDEX["head"], INDEX["chest"]
     hanging = (
-        Hanging(head, (0.135, CHIN + 0.04, -0.08), 0.65, 0.7),
-        Hanging(head, (-0.135, CHIN + 0.04, -0.08), 0.65, 0.7),
+        Hanging(head, (0.145, CHIN + 0.045, -0.08), 0.65, 0.7),
+        Hanging(head, (-0.145, CHIN + 0.045, -0.08), 0.65, 0.7),
         Hanging(head, (0.0, CHIN + 0.35, -0.01), -0.15, 0.4),
         Hanging(chest, (0.0, 1.118, 0.075), 0.7, 0.6),
     )

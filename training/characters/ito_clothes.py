@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -130,7 +131,7 @@ def build_skirt() -> tuple[Part, tuple[int, int]]:
     stripe[:count] = np.repeat((_ROWS > 0.8015) & (_ROWS < 0.8615), columns)
     part = recolour(recolour(part, inside, NAVY_INSIDE), stripe, RED)
     bias = np.where(inside, -2.0, 0.0)
-    bias[:count] += np.tile(np.where(fold[0] == 0.0, -0.25, 0.0), len(_ROWS))
+    bias[:count] += np.tile(np.where(fold[0] == 0.0, -0.85, 0.0), len(_ROWS))
     return replace(part, bias=bias), (len(_ROWS), columns)
 
 
@@ -176,15 +177,18 @@ class SkirtDeformer:
         legs = []
         for sign, thigh in ((1.0, INDEX["l_thigh"]), (-1.0, INDEX["r_thigh"])):
             turn = base.T @ rotations[thigh]
+            lift = _part_of(turn, 0.74)  # its flare already leans out: it must not stand up
             joint = self.rest[thigh]
             leg = turn @ np.array([0.0, -1.0, 0.0])
             lifted = np.array([leg[0], 0.0, leg[2]])
             toward = out @ lifted  # > 0 where the leg moves to this column's side
             follow = 0.25 + 0.75 * smoothstep(-0.25, 0.30, toward)
             share = smoothstep(-0.42, 0.42, sign * out[:, 0]) * follow
+            # Between the knees the cloth sags.
+            share *= 0.5 + 0.5 * smoothstep(0.0, 0.38, np.abs(out[:, 0]))
             weight = share[None, :] * smoothstep(0.06, 0.75, t)
-            swung = (points - joint) @ turn.T + joint
-            moved += weight[..., None] * (swung - points)
+            swung = (self.outer - joint) @ lift.T + joint
+            moved += weight[..., None] * (swung - self.outer)
             total += weight
             legs.append((joint, leg))
         points += moved
@@ -199,6 +203,12 @@ class SkirtDeformer:
         stop = self.start + len(both)
         vertices[self.start : stop] = both
         normals[self.start : stop] = vertex_normals(both, self.triangles)
+
+
+def _part_of(rotation: F64, share: float) -> F64:
+    """A rotation about the same axis by a share of the angle."""
+    vector, _ = cv2.Rodrigues(rotation)
+    return np.asarray(cv2.Rodrigues(vector * share)[0])
 
 
 def _pleat(outer: F64) -> F64:

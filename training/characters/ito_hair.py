@@ -10,7 +10,6 @@ from training.characters import ito_texture
 from training.characters.ito_design import (
     AHOGE, BONES, CHIN, HAIR, HAIR_INSIDE, HAIR_TIP, RED, TAIL_L, TAIL_R,
 )  # fmt: skip
-from training.characters.ito_head import skull
 from training.characters.shapes import (
     F64, Part, bezier, curve, ellipsoid, lock, make_part, recolour, rigid, shell, smoothstep,
 )  # fmt: skip
@@ -18,6 +17,7 @@ from training.motion.rig import INDEX
 
 _HEAD = INDEX["head"]
 _CENTRE = np.array([0.0, CHIN + 0.17, -0.012])
+_CROWN = CHIN + 0.362
 
 
 def _dye(part: Part, top: float, low: float) -> Part:
@@ -47,22 +47,20 @@ def _round_normals(part: Part, share: float) -> Part:
 
 
 def _strand(
-    points: Sequence[tuple[float, float, float]],
+    spine: F64,
     width: float,
     thickness: float,
     *,
     bone: int = _HEAD,
-    rings: int = 16,
     top: float = CHIN + 0.12,
     low: float = CHIN - 0.06,
     root: float = 0.55,
     belly: float = 0.45,
     calm: float = 0.35,
 ) -> Part:
-    """One tapered lock along a Bezier curve, widest at `belly`, `root` of that at its root."""
-    spine = bezier(points, rings)
-    t = np.linspace(0.0, 1.0, rings)
-    profile = curve(((0.0, root), (belly, 1.0), (0.78, 0.68), (1.0, 0.02)), t)
+    """One tapered lock along `spine` (R, 3), widest at `belly`, `root` of that at its root."""
+    t = np.linspace(0.0, 1.0, len(spine))
+    profile = curve(((0.0, root), (belly, 1.0), (0.78, 0.66), (1.0, 0.02)), t)
     out = spine - _CENTRE
     out[:, 1] *= 0.35
     out /= np.linalg.norm(out, axis=1, keepdims=True)
@@ -71,94 +69,117 @@ def _strand(
     return _round_normals(_dye(part, top, low), calm)
 
 
-def _flip(points: Sequence[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
-    return [(-x, y, z) for x, y, z in points]
-
-
 def build_hair() -> list[Part]:
     """All of the hair and its ribbons."""
-    return [*_cap(), *_fringe(), *_sides(), *_tails(), _ahoge()]
+    return [_cap(), *_back(), *_fringe(), *_sides(), *_tails(), _ahoge(), *_pin()]
 
 
-def _cap() -> list[Part]:
+def _bob(y: F64, azimuth: F64) -> F64:
+    """(..., 3) points of the bob's smooth surface at a height and an azimuth from the front."""
+    up = np.clip((y - CHIN - 0.10) / (_CROWN - CHIN - 0.10), 0.0, 1.0)
+    dome = np.sqrt(np.clip(1.0 - up**2.6, 0.0, 1.0))
+    fall = np.clip((CHIN + 0.10 - y) / 0.16, 0.0, 1.2)
+    # Below the ears the bob keeps its width, then turns in at the tips.
+    rx = 0.165 * dome + 0.010 * fall - 0.030 * fall**3
+    rz = 0.162 * dome + 0.008 * fall - 0.028 * fall**3
+    return np.stack([rx * np.sin(azimuth), y, -0.016 + rz * np.cos(azimuth)], -1)
+
+
+def _cap() -> Part:
     """The bob: a shell from the crown to the nape, open at the face."""
-    rows, columns = 34, 97
+    rows, columns = 26, 73
     v = np.linspace(0.0, 1.0, rows)[:, None]
     s = np.linspace(-1.0, 1.0, columns)[None, :]  # 0 is the back of the head, +-1 the face's edge
-    crown = CHIN + 0.365
-    teeth = np.abs((s * 6.0 + 0.5) % 1.0 - 0.5) * 2.0  # 0 at the tips of the bottom edge
-    bottom = CHIN - 0.035 + 0.040 * teeth * smoothstep(0.0, 0.3, np.abs(s) + 0.5) - 0.022 * (1 - s**2)
-    y = crown - (crown - bottom) * v**1.15
-    h = np.clip(y - CHIN, 0.0, 0.337)
+    bottom = CHIN - 0.020 - 0.012 * (1 - s**2)
+    y = _CROWN - (_CROWN - bottom) * v**1.6
     # Where the shell starts, in azimuth from the front: nowhere on the crown, the temples below.
-    start = np.radians(78.0) * smoothstep(0.335, 0.235, y - CHIN) + np.radians(8.0) * smoothstep(
-        0.16, 0.02, y - CHIN
-    )
-    azimuth = np.pi - s * (np.pi - start) * -1.0  # back at pi
-    width, front, back = (values.reshape(h.shape) for values in skull(h.ravel()))
-    up = np.clip((y - CHIN - 0.10) / (crown - CHIN - 0.10), 0.0, 1.0)
-    dome = np.sqrt(np.clip(1.0 - up**2.6, 0.0, 1.0))
-    rx, rz = 0.168 * dome, 0.166 * dome
-    # Below the ears the bob keeps its width, then turns in at the tips.
-    fall = np.clip((CHIN + 0.10 - y) / 0.16, 0.0, 1.0)
-    rx = rx + 0.010 * fall - 0.030 * fall**3
-    rz = rz + 0.008 * fall - 0.028 * fall**3
-    groove = 1.0 - (0.012 + 0.040 * fall) * teeth * smoothstep(0.05, 0.5, v)
-    x = rx * groove * np.sin(azimuth)
-    z = -0.016 + rz * groove * np.cos(azimuth)
-    outer = np.stack([x, np.broadcast_to(y, x.shape), z], -1)
-    centre = np.array([0.0, 0.0, -0.016])
+    start = np.radians(70.0) * smoothstep(0.335, 0.235, y - CHIN)
+    start = start + np.radians(12.0) * smoothstep(0.16, 0.02, y - CHIN)
+    azimuth = np.pi + s * (np.pi - start)
+    outer = _bob(y, azimuth)
     inner = outer.copy()
-    inner[..., [0, 2]] = (outer[..., [0, 2]] - centre[[0, 2]]) * 0.90 + centre[[0, 2]]
+    inner[..., 0] *= 0.90
+    inner[..., 2] = (inner[..., 2] + 0.016) * 0.90 - 0.016
     inner[..., 1] -= 0.012 * (1 - v) - 0.004 * v
     vertices, triangles = shell(outer, inner, wrap=False)
     part = make_part(vertices, triangles, HAIR, rigid(len(vertices), _HEAD, BONES))
     part = _round_normals(_dye(part, CHIN + 0.10, CHIN - 0.06), 0.25)
     inside = np.arange(len(vertices)) >= rows * columns
-    uv = part.uv.copy()
-    flat = np.concatenate([np.broadcast_to(azimuth, y.shape).ravel()] * 2) - np.pi
-    uv[:] = ito_texture.hair_uv(flat, vertices[:, 1])
+    uv = ito_texture.hair_uv(np.concatenate([azimuth.ravel()] * 2) - np.pi, vertices[:, 1])
     uv[inside, 1] = 0.7  # where the atlas is clear
-    bias = np.where(inside, -2.0, 0.0)
-    return [replace(recolour(part, inside, HAIR_INSIDE), uv=uv, bias=bias)]
+    return replace(
+        recolour(part, inside, HAIR_INSIDE), uv=uv, bias=np.where(inside, -2.0, 0.0)
+    )
+
+
+def _back() -> list[Part]:
+    """Broad locks over the bob, whose tips make its lower edge."""
+    table = (  # azimuth in degrees, where it starts, its tip above the chin, half width
+        (180, 0.285, -0.062, 0.047), (150, 0.250, -0.045, 0.044), (-150, 0.250, -0.040, 0.044),
+        (122, 0.270, -0.052, 0.043), (-122, 0.270, -0.056, 0.043), (164, 0.200, -0.050, 0.036),
+        (-165, 0.210, -0.056, 0.036), (136, 0.200, -0.036, 0.036), (-136, 0.200, -0.030, 0.036),
+        (100, 0.280, -0.040, 0.040), (-100, 0.280, -0.036, 0.040),
+    )  # fmt: skip
+    parts = []
+    for k, (degrees, start, tip, half) in enumerate(table):
+        y = CHIN + np.linspace(start, tip, 18)
+        turn = np.radians(degrees) + np.linspace(0.0, 0.10 * (-1) ** k, 18)
+        spine = _bob(y, turn)
+        sink = np.linspace(0.985, 1.02, 18)[:, None]
+        spine = _CENTRE + (spine - _CENTRE) * np.concatenate([sink, sink * 0 + 1, sink], 1)
+        parts.append(_strand(spine, half, 0.011, root=0.25, belly=0.6, calm=0.45))
+    return parts
 
 
 def _fringe() -> list[Part]:
-    """Seven locks over the forehead; the tips end just above the eyes."""
-    table = (  # x at the root, x at the tip, tip height, half width
-        (0.000, 0.006, 0.150, 0.030),
-        (0.030, 0.046, 0.163, 0.029),
-        (-0.030, -0.036, 0.160, 0.029),
-        (0.062, 0.086, 0.158, 0.030),
-        (-0.062, -0.078, 0.156, 0.030),
-        (0.092, 0.123, 0.128, 0.026),
-        (-0.092, -0.119, 0.126, 0.026),
-    )
+    """The fringe: locks of uneven length swept from a parting on her right."""
+    table = (  # x at the root, x at the tip, tip height, half width, layer
+        (0.010, 0.020, 0.140, 0.023, 2), (-0.022, -0.016, 0.166, 0.021, 1),
+        (0.040, 0.055, 0.160, 0.024, 1), (-0.050, -0.052, 0.147, 0.024, 2),
+        (0.068, 0.090, 0.146, 0.025, 2), (-0.074, -0.088, 0.163, 0.023, 1),
+        (0.094, 0.126, 0.118, 0.026, 0), (-0.094, -0.124, 0.112, 0.026, 0),
+    )  # fmt: skip
     parts = []
-    for k, (root, tip, height, half) in enumerate(table):
-        lift = 0.003 * (k % 3)
-        z_tip = 0.137 - 3.6 * max(abs(tip) - 0.02, 0.0) ** 2 + lift
-        points = [
-            (0.45 * root, CHIN + 0.356 - 0.4 * abs(root) ** 1.5, 0.030),
-            (0.95 * root, CHIN + 0.345 - 1.2 * abs(root) ** 1.6, 0.118 - 0.20 * abs(root)),
-            (1.25 * root, CHIN + 0.262, 0.168 - 3.6 * root**2 + lift),
-            (tip, CHIN + height, z_tip),
-        ]
-        parts.append(_strand(points, half, 0.012, root=0.75, belly=0.42, calm=0.6))
+    for root, tip, height, half, layer in table:
+        lift = 0.010 * layer
+        z_tip = 0.125 - 3.4 * max(abs(tip) - 0.02, 0.0) ** 2 + lift
+        spine = bezier(
+            [
+                (0.35 * root, CHIN + 0.352, 0.030),
+                (0.85 * root, CHIN + 0.338 - 1.2 * abs(root) ** 1.6, 0.106 - 0.20 * abs(root) + lift),
+                (1.28 * root, CHIN + 0.258, 0.150 - 3.4 * root**2 + lift),
+                (tip, CHIN + height, z_tip),
+            ],
+            18,
+        )
+        parts.append(_strand(spine, half, 0.012, root=0.7, belly=0.45, calm=0.6))
     return parts
 
 
 def _sides() -> list[Part]:
     """Long locks before the ears, that frame the face."""
     parts = []
-    front = [(0.085, CHIN + 0.330, 0.045), (0.158, CHIN + 0.270, 0.080),
-             (0.150, CHIN + 0.100, 0.092), (0.118, CHIN - 0.045, 0.088)]  # fmt: skip
-    behind = [(0.090, CHIN + 0.325, 0.010), (0.172, CHIN + 0.260, 0.040),
-              (0.172, CHIN + 0.080, 0.050), (0.142, CHIN - 0.030, 0.040)]  # fmt: skip
-    for mirror in (False, True):
-        for points, width in ((front, 0.027), (behind, 0.032)):
-            path = _flip(points) if mirror else points
-            parts.append(_strand(path, width, 0.015, root=0.6, belly=0.5, rings=20))
+    front = [(0.060, CHIN + 0.320, 0.040), (0.152, CHIN + 0.262, 0.078),
+             (0.152, CHIN + 0.090, 0.092), (0.118, CHIN - 0.062, 0.082)]  # fmt: skip
+    behind = [(0.070, CHIN + 0.315, 0.000), (0.172, CHIN + 0.250, 0.036),
+              (0.176, CHIN + 0.070, 0.046), (0.144, CHIN - 0.040, 0.034)]  # fmt: skip
+    for sign in (1.0, -1.0):
+        for points, width in ((front, 0.027), (behind, 0.033)):
+            spine = bezier(np.array(points) * [sign, 1.0, 1.0], 20)
+            parts.append(_strand(spine, width, 0.015, root=0.5, belly=0.55))
+    return parts
+
+
+def _pin() -> list[Part]:
+    """Two crossed red threads in the fringe, above her left eye."""
+    centre, parts = np.array([0.080, CHIN + 0.222, 0.152]), []
+    across = np.array([0.80, 0.0, -0.60])
+    for lean in (1.0, -1.0):
+        step = across * 0.022 + np.array([0.0, lean * 0.019, 0.0])
+        spine = centre + step * np.linspace(-1, 1, 5)[:, None]
+        out = np.tile([0.60, 0.0, 0.80], (5, 1))
+        vertices, triangles = lock(spine, out, np.full(5, 0.0048), np.full(5, 0.0048), 8)
+        parts.append(make_part(vertices, triangles, RED, rigid(len(vertices), _HEAD, BONES)))
     return parts
 
 
@@ -171,13 +192,13 @@ def _tails() -> list[Part]:
 
         for dx, dz, length, width in ((0.0, 0.0, 0.0, 0.034), (0.024, -0.012, 0.035, 0.024),
                                       (-0.012, -0.020, 0.025, 0.026)):  # fmt: skip
-            path = [at(0.120, 0.040, -0.075), at(0.185 + dx, 0.030, -0.095 + dz),
-                    at(0.205 + dx, -0.060, -0.085 + dz), at(0.165 + dx, -0.165 + length, -0.060 + dz)]  # fmt: skip
+            path = [at(0.140, 0.046, -0.078), at(0.205 + dx, 0.036, -0.100 + dz),
+                    at(0.222 + dx, -0.060, -0.090 + dz), at(0.180 + dx, -0.165 + length, -0.060 + dz)]  # fmt: skip
             parts.append(
-                _strand(path, width, 0.6 * width, bone=bone, root=0.35, belly=0.5,
+                _strand(bezier(path, 16), width, 0.6 * width, bone=bone, root=0.35, belly=0.5,
                         top=CHIN + 0.01, low=CHIN - 0.14, calm=0.1)
             )  # fmt: skip
-        parts += _ribbon(np.array(at(0.147, 0.038, -0.082)), sign, bone)
+        parts += _ribbon(np.array(at(0.176, 0.040, -0.090)), sign, bone)
     return parts
 
 
@@ -200,5 +221,5 @@ def _ribbon(knot: NDArray[np.float64], sign: float, bone: int) -> list[Part]:
 def _ahoge() -> Part:
     points = [(0.0, CHIN + 0.350, -0.010), (-0.012, CHIN + 0.425, -0.030),
               (0.050, CHIN + 0.440, 0.010), (0.062, CHIN + 0.385, 0.045)]  # fmt: skip
-    part = _strand(points, 0.012, 0.008, bone=AHOGE, root=0.9, belly=0.4, calm=0.0)
+    part = _strand(bezier(points, 16), 0.012, 0.008, bone=AHOGE, root=0.9, belly=0.4, calm=0.0)
     return replace(part, textured=False)

@@ -6,18 +6,18 @@ import numpy as np
 
 from training.characters import ito_texture
 from training.characters.ito_design import BONES, CHIN, SKIN
-from training.characters.shapes import F64, Part, chain, curve, limb, make_part, rigid, tube
+from training.characters.shapes import F64, Part, chain, curve, limb, make_part, rigid, smoothstep, tube
 from training.motion.rig import INDEX
 
 # Height above the chin: half width, front, back (z of the surface at the middle).
 _PROFILE = (
     (-0.002, 0.004, 0.078, 0.066),
-    (0.000, 0.018, 0.094, 0.046),
-    (0.008, 0.034, 0.102, 0.022),
-    (0.025, 0.060, 0.108, -0.012),
-    (0.050, 0.092, 0.113, -0.055),
-    (0.080, 0.118, 0.117, -0.094),
-    (0.110, 0.134, 0.119, -0.121),
+    (0.000, 0.016, 0.094, 0.046),
+    (0.008, 0.038, 0.102, 0.022),
+    (0.025, 0.073, 0.108, -0.012),
+    (0.050, 0.104, 0.113, -0.055),
+    (0.080, 0.126, 0.117, -0.094),
+    (0.110, 0.137, 0.119, -0.121),
     (0.150, 0.143, 0.122, -0.140),
     (0.195, 0.145, 0.121, -0.147),
     (0.240, 0.136, 0.110, -0.139),
@@ -59,18 +59,15 @@ def build_head() -> list[Part]:
     egg /= np.linalg.norm(egg, axis=1, keepdims=True)
     normals = 0.25 * part.normals + 0.75 * egg
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    under = np.clip(-part.normals[:, 1] - 0.5, 0.0, 1.0)  # below the jaw: always in the shade
-    bias = 0.22 * (z > 0.0) - 1.6 * under
-    uv, textured = ito_texture.face_uv(vertices), z[triangles].min(axis=1) > 0.02
-    front_part = replace(
-        part, normals=normals, bias=bias, uv=uv, triangles=triangles[textured], textured=True
-    )
-    # make_part may have turned the triangles: take its own.
+    under = smoothstep(0.75, 0.95, -part.normals[:, 1])  # below the jaw: always in the shade
+    bias = 0.42 * smoothstep(-0.02, 0.06, z) - 1.6 * under
     faces = part.triangles
-    textured = z[faces].min(axis=1) > 0.02
-    front_part = replace(front_part, triangles=faces[textured])
-    rest = replace(part, normals=normals, bias=bias, triangles=faces[~textured])
-    return [front_part, rest, _neck()]
+    front_faces = z[faces].min(axis=1) > 0.02
+    shared = replace(part, normals=normals, bias=bias)
+    face = replace(
+        shared, uv=ito_texture.face_uv(vertices), triangles=faces[front_faces], textured=True
+    )
+    return [face, replace(shared, triangles=faces[~front_faces]), _neck()]
 
 
 def _neck() -> Part:

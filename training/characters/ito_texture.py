@@ -19,6 +19,7 @@ _SPAN = _SIDE / DENSITY  # 0.32 units
 _WIDTH, _HEIGHT = 2048, 1024
 _DRESS_LOW = 0.86  # y at the lower edge of the dress's square
 _HAIR_TOP, _HAIR_SPAN = 1.66, 0.70
+_HAIR_TURN = 2 * np.pi + 1.2  # radians across the hair's piece: more than once around
 _OVER = 4  # painted larger by this factor
 
 Points = Sequence[tuple[float, float]]
@@ -117,8 +118,8 @@ def dress_uv(vertices: F64) -> F64:
 
 
 def hair_uv(azimuth: F64, y: F64) -> F64:
-    """Texture coordinates of hair: the azimuth in [-pi, pi] about the head, and the height."""
-    u = 2 * _SIDE + (azimuth / (2 * np.pi) + 0.5) * (_WIDTH - 2 * _SIDE)
+    """Texture coordinates of hair: the azimuth about the head (0 in front), and the height."""
+    u = 2 * _SIDE + (azimuth / _HAIR_TURN + 0.5) * (_WIDTH - 2 * _SIDE)
     v = (_HAIR_TOP - y) / _HAIR_SPAN * _SIDE
     return np.stack([u / _WIDTH, v / _HEIGHT], 1)
 
@@ -155,17 +156,17 @@ def _face() -> NDArray[np.uint8]:
 def _mouth(canvas: Canvas) -> None:
     opening = np.concatenate(
         [
-            quadratic((-0.0165, 0.0475), (0.0, 0.0425), (0.0165, 0.0475)),
-            quadratic((0.0165, 0.0475), (0.006, 0.0265), (0.0, 0.0270)),
-            quadratic((0.0, 0.0270), (-0.006, 0.0265), (-0.0165, 0.0475)),
+            quadratic((-0.0185, 0.0485), (0.0, 0.0430), (0.0185, 0.0485)),
+            quadratic((0.0185, 0.0485), (0.009, 0.0245), (0.0, 0.0250)),
+            quadratic((0.0, 0.0250), (-0.009, 0.0245), (-0.0185, 0.0485)),
         ]
     )
     inside = canvas.mask(opening)
     canvas.paint(inside, "#b03a4c")
-    tongue = canvas.mask(ellipse(0.0, 0.0265, 0.0095, 0.0070))
+    tongue = canvas.mask(ellipse(0.0, 0.0245, 0.0105, 0.0080))
     canvas.paint(np.minimum(inside, tongue), "#f58a8a")
-    upper = quadratic((-0.0185, 0.0482), (0.0, 0.0425), (0.0185, 0.0482))
-    canvas.stroke(upper, 0.0014 * np.sin(np.linspace(0.45, np.pi - 0.45, 33)), "#7c2b3a")
+    upper = quadratic((-0.0215, 0.0500), (0.0, 0.0428), (0.0215, 0.0500))
+    canvas.stroke(upper, 0.0017 * np.sin(np.linspace(0.45, np.pi - 0.45, 33)), "#7c2b3a")
 
 
 def _eye(canvas: Canvas, sign: float) -> None:
@@ -249,7 +250,7 @@ def _dress() -> NDArray[np.uint8]:
 
 def _hair(height: int, width: int) -> NDArray[np.uint8]:
     """Gloss: a band with a ragged edge, about the crown."""
-    u = (np.arange(width, dtype=np.float32) + 0.5) / width
+    u = ((np.arange(width, dtype=np.float32) + 0.5) / width - 0.5) * (_HAIR_TURN / (2 * np.pi))
     y = _HAIR_TOP - (np.arange(height, dtype=np.float32)[:, None] + 0.5) / height * _HAIR_SPAN
     rag = 0.5 + 0.5 * np.cos(u * 2 * np.pi * 17)
     rag2 = 0.5 + 0.5 * np.cos(u * 2 * np.pi * 29 + 1.0)
