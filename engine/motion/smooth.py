@@ -84,6 +84,14 @@ class OneEuro:
         self._since_s.fill(0.0)
         self._last_ns: int | None = None
 
+    def push(self, joints: NDArray[np.float32], time_ns: int) -> list[NDArray[np.float32]]:
+        """As calling it: one frame in, one out at once."""
+        return [self(joints, time_ns)]
+
+    def flush(self) -> list[NDArray[np.float32]]:
+        """Nothing is held back."""
+        return []
+
     def __call__(self, joints: NDArray[np.float32], time_ns: int) -> NDArray[np.float32]:
         """Filter (20, 4) float32 joints taken at `time_ns`; returns a new array, same scores."""
         if self._last_ns is not None and time_ns < self._last_ns:
@@ -147,10 +155,15 @@ class SavitzkyGolayDelay:
             return self._count
         return self.window // 2
 
-    def push(self, joints: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def reset(self) -> None:
+        """Forget the frames that are held back."""
+        self._count = 0
+
+    def push(self, joints: NDArray[np.float32], time_ns: int = 0) -> list[NDArray[np.float32]]:
         """Take in one frame of (20, 4) joints; returns those that are ready, oldest first.
 
-        None before the window is full, then half a window at once, then one for one.
+        None before the window is full, then half a window at once, then one for one. The time is
+        not used.
         """
         self._ring[self._count % self.window] = joints
         self._count += 1
