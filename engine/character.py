@@ -31,8 +31,14 @@ MAX_FILE_BYTES = 256 * 2**20
 
 # What zipfile raises on damaged input, depending on where the damage is.
 _ZIP_ERRORS = (
-    zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, RuntimeError, ValueError,
-)  # fmt: skip
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 
 
 class _Strict(BaseModel):
@@ -130,8 +136,8 @@ class CharacterBundle:
             found = sha256(files[name]).hexdigest()
             if found != digest:
                 raise BundleHashMismatch(
-                    f"{path}: {name} should have SHA-256 {digest[:12]}..., but has {found[:12]}...; "
-                    "the file was changed or damaged: get the bundle again"
+                    f"{path}: {name} should have SHA-256 {digest[:12]}..., but it has "
+                    f"{found[:12]}...: it was changed or damaged; get the bundle again"
                 )
         for name in (manifest.generator, manifest.reference):
             if name not in manifest.files:
@@ -146,7 +152,7 @@ class CharacterBundle:
         expected = ((1, size, size, 3), (1, size, size, 4))
         if (bundle.input_spec.shape, bundle.output_spec.shape) != expected:
             raise BundleDamaged(
-                f"{path}: a generator of resolution {size} must map {expected[0]} to {expected[1]}, "
+                f"{path}: a generator of resolution {size} maps {expected[0]} to {expected[1]}, "
                 f"but the manifest says {bundle.input_spec.shape} to {bundle.output_spec.shape}"
             )
         check_model(bundle.model, bundle.input_spec, bundle.output_spec, str(path))

@@ -69,7 +69,7 @@ def test_a_changed_file_is_named(stick: Path, tmp_path: Path) -> None:
         ({"name": ""}, "name"),
         ({"surprise": 1}, "surprise"),
         ({"schema_version": "one"}, "schema_version"),
-        ({"resolution": 128}, "must map"),
+        ({"resolution": 128}, "maps"),
         ({"input": {"name": "x", "dtype": "uint8", "shape": [1, 64, 64, 3]}}, "the model has"),
         ({"skeleton": None}, "skeleton"),
     ],

@@ -1,0 +1,196 @@
+"""What a run did: counts, drops, and the latency of every stage."""
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SCHEMA_VERSION = 1
+_STEP = 1.01  # neighbouring buckets differ by a hundredth: the precision of every percentile
+_FLOOR_NS = 1_000
+_BUCKETS = 2_000  # up to 1 us x 1.01^2000: five minutes and more
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Percentiles of a duration in milliseconds, right to a hundredth; the maximum is exact."""
+
+    count: int
+    mean_ms: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+class Histogram:
+    """Durations in logarithmic buckets: a fixed size however long the run. For one thread."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(_BUCKETS, np.int64)
+        self._sum_ns = 0
+        self._max_ns = 0
+
+    def record(self, duration_ns: int) -> None:
+        """Count one duration."""
+        ratio = max(duration_ns, _FLOOR_NS) / _FLOOR_NS
+        self._counts[min(int(np.log(ratio) / np.log(_STEP)), _BUCKETS - 1)] += 1
+        self._sum_ns += duration_ns
+        self._max_ns = max(self._max_ns, duration_ns)
+
+    def latency(self) -> Latency:
+        """The percentiles so far; zeros when nothing was recorded."""
+        counts = self._counts.copy()
+        total = int(counts.sum())
+        if total == 0:
+            return Latency(0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        cumulative = np.cumsum(counts)
+
+        def percentile(share: float) -> float:
+            bucket = int(np.searchsorted(cumulative, share * total))
+            return float(min(_FLOOR_NS * _STEP ** (bucket + 0.5), self._max_ns)) * 1e-6
+
+        return Latency(
+            total,
+            self._sum_ns / total * 1e-6,
+            percentile(0.50),
+            percentile(0.95),
+            percentile(0.99),
+            self._max_ns * 1e-6,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StageReport:
+    """One stage or sink: how long packets waited for it, how long it worked on them."""
+
+    name: str
+    wait: Latency
+    work: Latency
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelReport:
+    """One channel; sent = delivered + dropped once the run is over."""
+
+    name: str
+    sent: int
+    delivered: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run of a pipeline.
+
+    Attributes:
+        source, live: what was played, and whether the latest frame wins.
+        duration_s: from the first frame to the last write.
+        frames_in: taken from the source.
+        frames_out: written by the first sink.
+        missed_by_source: frames that the source itself dropped (gaps of its numbering).
+        dropped: lost between stages.
+        fps: frames_out over the duration.
+        capture_to_sink: from a frame's capture to the end of its write by the first sink.
+        error: what ended the run early, if anything did.
+    """
+
+    source: str
+    live: bool
+    duration_s: float
+    frames_in: int
+    frames_out: int
+    missed_by_source: int
+    dropped: int
+    fps: float
+    capture_to_sink: Latency
+    stages: tuple[StageReport, ...]
+    channels: tuple[ChannelReport, ...]
+    machine: dict[str, str]
+    error: str | None = None
+    schema_version: int = SCHEMA_VERSION
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+    def to_json(self) -> str:
+        """The report as JSON."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    def table(self) -> "Table":
+        """The report as a table for the terminal (rich)."""
+        from rich.table import Table
+
+        lost = f"{self.dropped} dropped"
+        if self.missed_by_source:
+            lost += f", {self.missed_by_source} missed by the source"
+        table = Table(
+            title=f"{self.frames_out} of {self.frames_in} frames, {self.fps:.1f} fps, {lost}",
+            caption="ms; wait: from the stage before; work: in the stage",
+        )
+        table.add_column("stage")
+        for column in ("wait p50", "p95", "work p50", "p95", "p99", "max", "dropped before"):
+            table.add_column(column, justify="right")
+        dropped = {channel.name: channel.dropped for channel in self.channels}
+        for stage in self.stages:
+            table.add_row(
+                stage.name,
+                *(f"{v:.2f}" for v in (stage.wait.p50_ms, stage.wait.p95_ms)),
+                *(
+                    f"{v:.2f}"
+                    for v in (
+                        stage.work.p50_ms, stage.work.p95_ms, stage.work.p99_ms, stage.work.max_ms
+                    )
+                ),
+                str(dropped.get(stage.name, 0)),
+            )  # fmt: skip
+        table.add_section()
+        total = self.capture_to_sink
+        table.add_row(
+            "capture to sink", "", "",
+            *(f"{v:.2f}" for v in (total.p50_ms, total.p95_ms, total.p99_ms, total.max_ms)),
+            str(self.dropped),
+            style="bold",
+        )  # fmt: skip
+        return table
+
+
+def machine() -> dict[str, str]:
+    """What the run ran on, for the report."""
+    found = {
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": str(_cores()),
+        "python": platform.python_version(),
+    }  # fmt: skip
+    for package in ("ayatsuri", "mediapipe", "onnxruntime", "av", "numba", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))  # those that this process may use
+    return os.cpu_count() or 1
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
