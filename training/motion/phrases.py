@@ -127,8 +127,8 @@ def points() -> list[Key]:
     return [
         *side,
         *_echo(side, 2),
-        _key(5, "crossed", step=(0.12, 0.12), shift=(0.0, -0.10, -0.03), torso=(0.22, 0.0, 0.0),
-             head=(0.25, 0.0, 0.0)),
+        _key(5, "crossed", "crossed under", step=(0.12, 0.12), shift=(0.0, -0.10, -0.03),
+             torso=(0.22, 0.0, 0.0), head=(0.25, 0.0, 0.0)),
         _key(6, "v up", step=(0.12, 0.12), shift=(0.0, -0.01, 0.0), torso=(-0.10, 0.0, 0.0),
              head=(-0.15, 0.0, 0.0), shrug=(0.35, 0.35), hold=0.1),
         _key(7.1, "heart high", step=(0.12, 0.12), shift=(0.09, -0.02, 0.0), hips=(0, 0, -0.12),
@@ -164,7 +164,7 @@ def knees() -> list[Key]:
 def spin() -> list[Key]:
     """A full turn with the arms drawn in, opened at its end; then hands on hips and side leans."""
     around = [
-        _key(2.5 + 0.5 * i, "crossed", hold=0.0, facing=turn, step=(0.0, 0.0),
+        _key(2.5 + 0.5 * i, "crossed", "crossed under", hold=0.0, facing=turn, step=(0.0, 0.0),
              lift=(0.05, 0.0) if i % 2 else (0.0, 0.05), heel=(0.3, 0.3), turn=(0.1, 0.1),
              shift=(0.0, -0.01, 0.0), head=(0.0, look, 0.0))
         for i, (turn, look) in enumerate(((0.25, -0.6), (0.52, 0.3), (0.79, 0.5)))
@@ -315,7 +315,8 @@ def lunges() -> list[Key]:
     side = [
         _key(1, "flat", "on hip", step=(0.62, 0.05), turn=(0.5, 0.2), shift=(0.36, -0.20, 0.0),
              torso=(0.05, 0.20, -0.10), head=(0.0, 0.5, 0.0), hold=0.5),
-        _key(2, "crossed", step=(0.04, 0.05), shift=(0.0, -0.04, 0.0), torso=(0.08, 0, 0)),
+        _key(2, "crossed", "crossed under", step=(0.04, 0.05), shift=(0.0, -0.04, 0.0),
+             torso=(0.08, 0, 0)),
     ]  # fmt: skip
     front = [
         _key(5, "at you", "on hip", step=(0.05, 0.08), depth=(0.40, -0.20), heel=(0.0, 0.6),

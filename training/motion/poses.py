@@ -71,12 +71,13 @@ ARMS: dict[str, Arm] = {
     "on hip": arm_reaching((0.04, -0.74, 0.08), (1, 0, -0.5)),
     "on hip forward": arm_reaching((0.02, -0.70, 0.24), (1, 0.1, 0.1)),
     "crossed": arm_reaching((-0.56, -0.40, 0.38), (0.7, -1, 0.2)),
+    "crossed under": arm_reaching((-0.50, -0.50, 0.30), (0.7, -1, 0.1)),
     "on chest": arm_reaching((-0.30, -0.25, 0.36), (0.8, -1, 0.1)),
-    "clap": arm_reaching((-0.28, -0.10, 0.58), (0.8, -1, 0.0)),
-    "clap high": arm_reaching((-0.24, 0.75, 0.45), (1, 0, 0)),
+    "clap": arm_reaching((-0.24, -0.10, 0.55), (0.3, -1, 0.0)),
+    "clap high": arm_reaching((-0.20, 0.78, 0.36), (0.6, 0, 0.6)),
     "pray": arm_reaching((-0.30, -0.05, 0.42), (1, -0.8, 0)),
-    "heart": arm_reaching((-0.28, -0.2, 0.46), (1, -0.4, 0)),
-    "heart high": arm_reaching((-0.22, 0.86, 0.10), (1, 0.1, 0.1)),
+    "heart": arm_reaching((-0.16, -0.2, 0.46), (1, -0.4, 0)),
+    "heart high": arm_reaching((-0.06, 0.84, 0.10), (1, 0.1, 0.1)),
     "cheek": arm_reaching((-0.10, 0.26, 0.30), (0.5, -1, 0.4)),
     "mouth": arm_reaching((-0.24, 0.16, 0.36), (0.7, -1, 0.3)),
     "peace": arm_reaching((0.02, 0.42, 0.28), (0.6, -1, 0.3)),
@@ -160,7 +161,9 @@ def _arms(rng: np.random.Generator, posture: Posture) -> None:
     if rng.random() < 0.4:
         name = _PAIRED[rng.choice(len(_PAIRED), p=_PAIR_WEIGHTS / _PAIR_WEIGHTS.sum())]
         left = right = ARMS[name]
-        if rng.random() < 0.3:
+        if name == "crossed":
+            right = ARMS["crossed under"]
+        elif rng.random() < 0.3:
             other = ARMS[_PAIRED[rng.integers(len(_PAIRED))]]
             left = right = _mixed(left, other, rng.uniform())
     else:
