@@ -1,0 +1,232 @@
+"""The stages between a source and a sink: pose, motion, draw, generate.
+
+Each is thin: the work is done by what it is given. A fifth, the composite, lives with the pictures
+in `engine.io.composite`.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.buffers import BufferPool
+from engine.cast import Cast
+from engine.frame import Frame, Packet
+from engine.motion.draw import draw_pose
+from engine.motion.normalise import Normaliser
+from engine.pose.pose import Pose
+
+
+def media_time_ns(frame: Frame) -> int:
+    """When a frame's moment was, for everything that depends on motion: ns.
+
+    A video's own time stamps where it has them, so that the result does not depend on how fast it
+    is read; the moment of capture otherwise.
+    """
+    seconds = frame.seconds
+    return frame.captured_ns if seconds is None else round(seconds * 1e9)
+
+
+class PoseEstimator(Protocol):
+    """Finds one person in pictures that follow each other in time."""
+
+    def estimate(self, image: NDArray[np.uint8], time_ns: int) -> Pose | None:
+        """The person in an (H, W, 3) RGB picture, or None; times increase strictly."""
+        ...
+
+    def close(self) -> None:
+        """Release the network; idempotent."""
+        ...
+
+
+class Smoother(Protocol):
+    """Smooths joints over time, perhaps with a delay of some frames."""
+
+    def push(
+        self, joints: NDArray[np.float32], time_ns: int
+    ) -> Iterable[NDArray[np.float32]]:
+        """Take in one frame's joints; the smoothed joints of the frames now done, in order."""
+        ...
+
+    def flush(self) -> Iterable[NDArray[np.float32]]:
+        """The smoothed joints of the frames still held back, in order."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the past: the next frame is unlike the last one."""
+        ...
+
+
+class Unsmoothed:
+    """The smoother that leaves everything as it is."""
+
+    def push(self, joints: NDArray[np.float32], time_ns: int) -> list[NDArray[np.float32]]:
+        """The same joints."""
+        return [joints]
+
+    def flush(self) -> list[NDArray[np.float32]]:
+        """Nothing is held back."""
+        return []
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
+
+class PoseStage:
+    """Frame to pose; None where nobody is there."""
+
+    name = "pose"
+
+    def __init__(self, estimator: PoseEstimator) -> None:
+        self._estimator = estimator
+
+    def process(self, packet: Packet) -> Iterable[Packet]:
+        """One packet with its pose."""
+        frame = packet.frame
+        yield replace(packet, pose=self._estimator.estimate(frame.image, media_time_ns(frame)))
+
+    def flush(self) -> Iterable[Packet]:
+        """Nothing is held back."""
+        return ()
+
+    def close(self) -> None:
+        """Release the estimator."""
+        self._estimator.close()
+
+
+class MotionStage:
+    """Pose to the smoothed joints of whoever is on stage.
+
+    `mirror`, `calibrate` and the cast may be used from other threads; they take effect at the next
+    frame.
+
+    Args:
+        cast: whose proportions; this stage decides at which frame a switch happens.
+        make_smoother: makes one for pictures of a size in pixels; applied to the normalised joints.
+        mirror: see the person as in a mirror.
+    """
+
+    name = "motion"
+
+    def __init__(
+        self, cast: Cast, make_smoother: Callable[[int], Smoother], *, mirror: bool = False
+    ) -> None:
+        self.mirror = mirror
+        self._cast = cast
+        self._smoothers = [make_smoother(actor.bundle.resolution) for actor in cast.actors]
+        self._normalisers = [
+            Normaliser(actor.bundle.skeleton, mirror=mirror, size=actor.bundle.resolution)
+            for actor in cast.actors
+        ]
+        self._playing = 0
+        self._calibrate = threading.Event()
+        self._held: deque[Packet] = deque()  # frames whose joints the smoother still holds
+
+    def calibrate(self) -> None:
+        """Measure the person anew from the coming frames, in which they stand straight."""
+        self._calibrate.set()
+
+    @property
+    def calibrating(self) -> bool:
+        """Whether a calibration that was asked for still waits for frames that show the person."""
+        return self._calibrate.is_set() or self._normalisers[self._playing].person.calibrating
+
+    def process(self, packet: Packet) -> Iterable[Packet]:
+        """The packets whose joints are done: usually this one, or one from some frames ago."""
+        actor = self._cast.enter(packet.frame.sequence)
+        if actor != self._playing:
+            yield from self.flush()  # these were posed for the one who leaves
+            self._enter(actor)
+        normaliser = self._normalisers[self._playing]
+        if normaliser.mirror != self.mirror:
+            normaliser.mirror = self.mirror
+        if self._calibrate.is_set():
+            self._calibrate.clear()
+            normaliser.calibrate()
+        height, width = packet.frame.image.shape[:2]
+        time_ns = media_time_ns(packet.frame)
+        joints = normaliser(packet.pose, (width, height), time_ns)
+        self._held.append(packet)
+        for smooth in self._smoothers[self._playing].push(joints, time_ns):
+            yield replace(self._held.popleft(), joints=smooth)
+
+    def flush(self) -> Iterable[Packet]:
+        """The packets that the smoother held back."""
+        for smooth in self._smoothers[self._playing].flush():
+            yield replace(self._held.popleft(), joints=smooth)
+
+    def close(self) -> None:
+        """Let go of frames that were never finished."""
+        self._held.clear()
+
+    def _enter(self, actor: int) -> None:
+        # The person stays the same one: what was learnt of them is handed on.
+        self._normalisers[actor].person = self._normalisers[self._playing].person
+        self._playing = actor
+        self._smoothers[actor].reset()  # it may remember an earlier scene
+
+
+class DrawStage:
+    """Joints to the pose image of the character on stage, in buffers that are used again."""
+
+    name = "draw"
+
+    def __init__(self, cast: Cast) -> None:
+        self._cast = cast
+        self._pools = {
+            size: BufferPool((size, size, 3))
+            for size in {actor.bundle.resolution for actor in cast.actors}
+        }
+
+    def process(self, packet: Packet) -> Iterable[Packet]:
+        """One packet with its pose image."""
+        if packet.joints is None:
+            raise ValueError("the draw stage needs joints: put the motion stage before it")
+        actor = self._cast.actors[self._cast.at(packet.frame.sequence)]
+        image = self._pools[actor.bundle.resolution].take()
+        draw_pose(packet.joints, image)
+        yield replace(packet, pose_image=image)
+
+    def flush(self) -> Iterable[Packet]:
+        """Nothing is held back."""
+        return ()
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class GenerateStage:
+    """Pose image to picture, by the generator of the character on stage; buffers are used again.
+
+    Closing it closes the cast's backends.
+    """
+
+    name = "generate"
+
+    def __init__(self, cast: Cast) -> None:
+        self._cast = cast
+        self._pools = {
+            size: BufferPool((size, size, 4))
+            for size in {actor.bundle.resolution for actor in cast.actors}
+        }
+
+    def process(self, packet: Packet) -> Iterable[Packet]:
+        """One packet with the character's picture, premultiplied RGBA."""
+        if packet.pose_image is None:
+            raise ValueError("the generate stage needs a pose image: put the draw stage before it")
+        actor = self._cast.actors[self._cast.at(packet.frame.sequence)]
+        picture = self._pools[actor.bundle.resolution].take()
+        actor.backend.run(packet.pose_image, picture)
+        yield replace(packet, picture=picture)
+
+    def flush(self) -> Iterable[Packet]:
+        """Nothing is held back."""
+        return ()
+
+    def close(self) -> None:
+        """Close the backends."""
+        self._cast.close()
