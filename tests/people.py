@@ -86,7 +86,12 @@ def rotation(axis: int, radians: float) -> NDArray[np.float64]:
 def turned(
     joints: NDArray[np.floating], joint: str, turn: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """The joints with everything beyond `joint` turned about it; "neck" turns the head alone."""
+    """The joints with everything beyond `joint` turned about it.
+
+    "neck" turns the head alone, "mid" the whole figure about its neck.
+    """
+    if joint == "mid":
+        return (joints - joints[1]) @ turn.T + joints[1]
     parents = {child: parent for parent, child in PUPPET_20.bones}
     pivot = PUPPET_20.index(joint)
 

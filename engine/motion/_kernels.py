@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 # Indices into the scalars of the root.
-FLOOR_Y, FEET_X, NECK_X, NECK_Y, LOW_Y, STILL_S, STANCE, ON_FLOOR, STARTED = range(9)
-SCALARS = 9
+FLOOR_Y, FEET_X, NECK_X, NECK_Y, HIPS_X, HIPS_Y = range(6)  # references, px of the source
+LOW_Y, STILL_S, STANCE, ON_FLOOR, BY_HIPS, STARTED = range(6, 12)
+SCALARS = 12
 
 APPEAR, VANISH = 0.45, 0.3  # a joint's score must pass the first to be seen, the second to stay so
 HOLD_S = 0.3  # a joint that vanishes stays as it was for this long,
@@ -139,7 +140,7 @@ def update_seen(body: Floats, parents: NDArray[np.int64], seen: NDArray[np.bool_
 
 @njit(
     "void(float64[:, ::1], float64, float64, boolean[::1], float64, float64, float64, float64,"
-    " float64, float64[::1], float64[:, ::1])",
+    " float64, float64[::1], float64[::1], float64[:, ::1])",
     cache=True,
     nogil=True,
 )
@@ -153,6 +154,7 @@ def root_offsets(
     size: float,
     leg_px: float,
     settle: float,
+    hips_at_rest: Floats,
     root: Floats,
     offsets: Floats,
 ) -> None:
@@ -160,22 +162,33 @@ def root_offsets(
 
     `torso_scale`, `leg_scale`: character pixels per metre of the person. `settle` > 0 makes the
     references forget within about that many seconds (while calibrating).
+
+    Row 1 follows the hips where they are seen, so that who bows does so from the hips, and the
+    neck otherwise. `root[BY_HIPS]` says which; the caller eases from one to the other.
     """
-    first = root[STARTED] == 0.0
     tau = settle if settle > 0.0 else REFERENCE_TAU_S
     forget = 1.0 - np.exp(-dt / tau)
     if seen[1]:
-        if first or not np.isfinite(root[NECK_X]):
-            root[NECK_X], root[NECK_Y] = body[1, 0], body[1, 1]
-        root[NECK_X] += forget * (body[1, 0] - root[NECK_X])
-        root[NECK_Y] += forget * (body[1, 1] - root[NECK_Y])
+        hips = seen[8]
+        for anchor, at in ((1, NECK_X), (20, HIPS_X)):
+            if anchor == 20 and not hips:
+                continue
+            if not np.isfinite(root[at]):
+                root[at], root[at + 1] = body[anchor, 0], body[anchor, 1]
+            root[at] += forget * (body[anchor, 0] - root[at])
+            root[at + 1] += forget * (body[anchor, 1] - root[at + 1])
+        anchor, at = (20, HIPS_X) if hips else (1, NECK_X)
         to_px = torso_scale / px_per_m
-        offsets[1, 0] = soft_limit((body[1, 0] - root[NECK_X]) * to_px, -0.12 * size, 0.12 * size)
+        offsets[1, 0] = soft_limit((body[anchor, 0] - root[at]) * to_px, -0.12 * size, 0.12 * size)
         # The feet stay on the floor: the legs cannot stretch, but they can bend.
         offsets[1, 1] = soft_limit(
-            (body[1, 1] - root[NECK_Y]) * to_px, -0.03 * leg_px, 0.35 * leg_px
+            (body[anchor, 1] - root[at + 1]) * to_px, -0.03 * leg_px, 0.35 * leg_px
         )
         offsets[1, 2] = 0.0
+        if hips:
+            for c in range(2):
+                offsets[1, c] -= 0.5 * (offsets[8, c] + offsets[11, c]) - hips_at_rest[c]
+        root[BY_HIPS] = 1.0 if hips else 0.0
     if not seen[20]:
         root[STILL_S] = 0.0
         return
@@ -219,7 +232,7 @@ def root_offsets(
 
 @njit(
     "void(int64, float64[::1], float64[::1], boolean, float64, boolean, float64[::1],"
-    " float64[:, ::1], float64[:, ::1], float64[::1], float64[:, ::1])",
+    " float64[:, ::1], float64[::1], float64[:, ::1])",
     cache=True,
     nogil=True,
 )
@@ -232,30 +245,29 @@ def ease_offset(
     first: bool,
     unseen_s: Floats,
     held: Floats,
-    error: Floats,
-    error_s: Floats,
+    seen_s: Floats,
     eased: Floats,
 ) -> None:
     """Row j of `eased`: what is measured, or held and then eased to rest, without a jump.
 
-    A row that appears keeps its difference from the measured one and lets that fade.
+    A row that appears fades from where it was, `held`, to what is measured. It is always a mean of
+    two offsets, so no bone grows.
     """
     if seen:
-        if first:
-            error[j] = 0.0
-            error_s[j] = RETURN_S
-        elif unseen_s[j] > 0.0:
+        if unseen_s[j] > 0.0:
+            seen_s[j] = RETURN_S if first else 0.0
             for c in range(3):
-                error[j, c] = eased[j, c] - measured[c]
-            error_s[j] = 0.0
+                held[j, c] = eased[j, c]
+            unseen_s[j] = 0.0
         else:
-            error_s[j] = min(RETURN_S, error_s[j] + dt)
-        unseen_s[j] = 0.0
-        fading = 1.0 - _smoothstep(error_s[j] / RETURN_S)
+            seen_s[j] = min(RETURN_S, seen_s[j] + dt)
+        arrived = _smoothstep(seen_s[j] / RETURN_S)
         for c in range(3):
-            eased[j, c] = measured[c] + fading * error[j, c]
-            held[j, c] = eased[j, c]
+            eased[j, c] = held[j, c] + arrived * (measured[c] - held[j, c])
     else:
+        if unseen_s[j] == 0.0:
+            for c in range(3):
+                held[j, c] = eased[j, c]
         unseen_s[j] = min(1e6, unseen_s[j] + max(dt, 1e-9))
         resting = _smoothstep((unseen_s[j] - HOLD_S) / REST_S)
         for c in range(3):
@@ -330,8 +342,7 @@ def place(
     "void(float64[:, ::1], boolean, float64, float64, float64[::1], float64[:, ::1],"
     " int64[:, :, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1],"
     " int64[::1], float64, float64, float64, boolean[::1], float64[::1], float64[:, ::1],"
-    " float64[::1], float64[:, ::1], float64[:, ::1], float64[::1], float64[:, ::1],"
-    " float32[:, ::1])",
+    " float64[::1], float64[:, ::1], float64[::1], float64[:, ::1], float32[:, ::1])",
     cache=True,
     nogil=True,
 )
@@ -356,8 +367,7 @@ def retarget(
     measured: Floats,
     unseen_s: Floats,
     held: Floats,
-    error: Floats,
-    error_s: Floats,
+    seen_s: Floats,
     eased: Floats,
     joints: NDArray[np.float32],
 ) -> None:
@@ -365,18 +375,22 @@ def retarget(
     first = root[STARTED] == 0.0
     if somebody:
         if unseen_s[1] > 2.0:  # somebody new, perhaps: a new place to stand
-            root[FLOOR_Y] = root[NECK_X] = np.nan
+            root[FLOOR_Y] = root[NECK_X] = root[HIPS_X] = np.nan
         update_seen(body, parents, seen)
         leg_px = 0.5 * (
             character_px[5, 0] + character_px[6, 0] + character_px[5, 1] + character_px[6, 1]
         )
         limb_offsets(body, px_per_m, lengths_m, character_px, ends, head, head_axes, measured)
+        hips_at_rest = 0.5 * (rest_offsets[8] + rest_offsets[11])
+        by_hips = root[BY_HIPS]
         root_offsets(
             body, px_per_m, dt, seen,
             0.5 * (character_px[1, 0] + character_px[1, 1]) / lengths_m[1],
             leg_px / (lengths_m[5] + lengths_m[6]),
-            size, leg_px, settle, root, measured,
+            size, leg_px, settle, hips_at_rest, root, measured,
         )  # fmt: skip
+        if root[BY_HIPS] != by_hips:
+            unseen_s[1] = max(unseen_s[1], 1e-9)  # as if it had just appeared
     else:
         seen[:] = False
     if seen[1]:
@@ -392,8 +406,6 @@ def retarget(
             hip = 8 if j < 11 else 11
             for c in range(2):
                 target[c] -= 0.5 * (rest[1, c] + eased[1, c] + eased[hip, c] - rest[hip, c])
-        ease_offset(
-            j, measured[j], target, seen[j], dt, first, unseen_s, held, error, error_s, eased
-        )
+        ease_offset(j, measured[j], target, seen[j], dt, first, unseen_s, held, seen_s, eased)
     place(eased, rest, parents, floor_y, size, root, joints)
     root[STARTED] = 1.0

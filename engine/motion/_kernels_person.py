@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 # Indices into the scalars of the person.
-PX_PER_M, PITCH, CALIBRATION_LEFT_S = 0, 1, 2
-SCALARS = 3
+PX_PER_M, PITCH, CALIBRATION_LEFT_S, SIZED = 0, 1, 2, 3
+SCALARS = 4
 
 SEEN = 0.6  # a joint with at least this score is good enough to measure with
 MEMORY_S = 20.0  # bone lengths forget over this time
@@ -51,25 +51,30 @@ def convert_pose(
 ) -> None:
     """Joint j is the mean of the landmarks pairs[j], and as well seen as the lesser of the two.
 
-    What is not finite, or further outside of the picture than a fifth of its size, is not seen.
-    `metres` is NaN where the world landmarks are. `flip` reflects the picture left to right; the
-    caller gives the pairs of the other side with it. z is left 0: the scale is not known yet.
+    What is not finite, or further outside of the picture than a fifth of its size, is not seen;
+    no coordinate is further outside than that size, no score outside of [0, 1]. `metres` is NaN
+    where the world landmarks are, or are over 10 m away. `flip` reflects the picture left to
+    right; the caller gives the pairs of the other side with it. z is left 0: the scale is not
+    known yet.
     """
     for j in range(22):
         a, b = pairs[j, 0], pairs[j, 1]
         x = 0.5 * (float(keypoints[a, 0]) + float(keypoints[b, 0]))
         y = 0.5 * (float(keypoints[a, 1]) + float(keypoints[b, 1]))
-        score = float(min(scores[a], scores[b]))
-        if not (
+        score = 0.0
+        if (
             -0.2 * width <= x <= 1.2 * width
             and -0.2 * height <= y <= 1.2 * height
-            and np.isfinite(score)
+            and np.isfinite(scores[a])
+            and np.isfinite(scores[b])
         ):
-            score = 0.0
-        if not (np.isfinite(x) and np.isfinite(y)):
+            score = max(0.0, min(1.0, float(scores[a]), float(scores[b])))
+        if np.isnan(x) or np.isnan(y):
             x, y = 0.5 * width, 0.5 * height
+        x, y = min(2.0 * width, max(-width, x)), min(2.0 * height, max(-height, y))
         for c in range(3):
-            metres[j, c] = 0.5 * (float(world[a, c]) + float(world[b, c]))
+            m = 0.5 * (float(world[a, c]) + float(world[b, c]))
+            metres[j, c] = m if abs(m) < 10.0 else np.nan
         if flip:
             x = width - x
             metres[j, 0] = -metres[j, 0]
@@ -283,7 +288,8 @@ def observe(
 ) -> None:
     """One frame of a person: fill `body`, and update scale, lengths, neutral pitch and head.
 
-    `scalars[PX_PER_M]` is NaN before the first person. `collected` (10, 2) holds weighted sums and
+    `scalars[PX_PER_M]` is NaN before the first person, and `scalars[SIZED]` 0 before one was seen
+    well enough to measure. `collected` (10, 2) holds weighted sums and
     weights (s) of an asked-for calibration: nine segments and the pitch.
     """
     metres = np.empty((22, 3))
@@ -292,7 +298,7 @@ def observe(
     scale = fit_scale(body, metres)
     if np.isfinite(scale):
         old = scalars[PX_PER_M]
-        if first or not 0.6 < scale / old < 1.6:
+        if scalars[SIZED] == 0.0 or not 0.6 < scale / old < 1.6:
             scalars[PX_PER_M] = scale
         else:
             scalars[PX_PER_M] = old + (1.0 - np.exp(-dt / SCALE_TAU_S)) * (scale - old)
@@ -307,7 +313,8 @@ def observe(
         measure_segments(body, px_per_m, ends, measured)
     else:
         measured[:] = np.nan
-    if first:  # the prior's proportions at the size of this person
+    if scalars[SIZED] == 0.0 and np.isfinite(scale):
+        # The prior's proportions at the size of this person.
         ratios = np.empty(18)
         count = 0
         for s in range(9):
@@ -315,7 +322,8 @@ def observe(
                 if np.isfinite(measured[s, side]):
                     ratios[count] = measured[s, side] / prior_m[s]
                     count += 1
-        if count > 0:
+        if count >= 3:
+            scalars[SIZED] = 1.0
             size = min(1.6, max(0.5, np.median(ratios[:count])))
             for s in range(9):
                 lengths[s] = prior_m[s] * size

@@ -105,6 +105,7 @@ class Person:
         self._scalars[kernels.PX_PER_M] = np.nan
         self._scalars[kernels.PITCH] = PRIOR_PITCH
         self._scalars[kernels.CALIBRATION_LEFT_S] = 0.0
+        self._scalars[kernels.SIZED] = 0.0
 
     def observe(
         self, pose: Pose, size_wh: tuple[int, int], elapsed_s: float, *, mirror: bool = False

@@ -88,8 +88,7 @@ class Normaliser:
         self._measured = np.zeros((_ROWS, 3))
         self._unseen_s = np.zeros(_ROWS)
         self._held = np.zeros((_ROWS, 3))
-        self._error = np.zeros((_ROWS, 3))
-        self._error_s = np.zeros(_ROWS)
+        self._seen_s = np.zeros(_ROWS)
         self._eased = np.zeros((_ROWS, 3))
         self.reset()
 
@@ -112,14 +111,13 @@ class Normaliser:
         self.person.reset()
         self._seen.fill(False)
         self._root.fill(0.0)
-        self._root[[kernels.FLOOR_Y, kernels.NECK_X]] = np.nan
+        self._forget_place()
         self._root[kernels.STANCE] = 0.5
         self._root[kernels.ON_FLOOR] = 1.0
         self._measured.fill(0.0)
         self._unseen_s.fill(1e6)
         self._held[:] = self._eased[:] = self._rest_offsets
-        self._error.fill(0.0)
-        self._error_s.fill(1e6)
+        self._seen_s.fill(1e6)
         self._last_ns: int | None = None
 
     def __call__(
@@ -143,7 +141,7 @@ class Normaliser:
         if pose is not None:
             if self._turn:
                 self._unseen_s[:] = np.maximum(self._unseen_s, 1e-9)
-                self._root[kernels.NECK_X] = self._root[kernels.FLOOR_Y] = np.nan
+                self._forget_place()
                 self._turn = False
             person.observe(pose, size_wh, min(elapsed_s, _MAX_STEP_S), mirror=self._mirror)
         joints = np.empty((20, 4), np.float32)
@@ -151,7 +149,10 @@ class Normaliser:
             person.body, pose is not None, person.px_per_m, elapsed_s, person.lengths_m,
             self._character_px, SEGMENT_ENDS, self._head, person.head_axes,
             self._rest, self._rest_offsets, _PARENTS, self.character.floor_y, self.size, settle,
-            self._seen, self._root, self._measured, self._unseen_s, self._held, self._error,
-            self._error_s, self._eased, joints,
+            self._seen, self._root, self._measured, self._unseen_s, self._held, self._seen_s,
+            self._eased, joints,
         )  # fmt: skip
         return joints
+
+    def _forget_place(self) -> None:
+        self._root[[kernels.FLOOR_Y, kernels.NECK_X, kernels.HIPS_X]] = np.nan
