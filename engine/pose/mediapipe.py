@@ -1,0 +1,113 @@
+"""MediaPipe's PoseLandmarker (Tasks 1.x): 33 landmarks and their 3D world landmarks."""
+
+import os
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import models
+from engine.errors import MissingDependency, PoseError
+from engine.pose.follow import Follower
+from engine.pose.pose import Pose
+
+LONGEST_SIDE_PX = 640
+"""Larger pictures are scaled down first: the networks see 224 and 256 pixels in any case."""
+
+USAGE_NOTICE = (
+    "MediaPipe, which estimates the pose, reports usage statistics to Google (its Tasks library "
+    "1.x does; no pictures are sent). Block its network access if you do not want that."
+)
+
+
+class MediaPipeEstimator:
+    """Finds one person in pictures that follow each other in time.
+
+    Args:
+        model: "lite", "full" or "heavy".
+        people: how many people to look for; one of them is followed. More than one makes the
+            detector run on every picture that shows fewer.
+
+    Raises:
+        ModelMissing, ModelCorrupt: see `engine.models.verified`.
+        MissingDependency: mediapipe or a system library that it needs is not there.
+    """
+
+    def __init__(self, model: str = "full", *, people: int = 1) -> None:
+        path = models.verified(f"pose-{model}")
+        os.environ.setdefault("GLOG_minloglevel", "2")  # its C++ side talks of inner matters
+        try:
+            import mediapipe
+            from mediapipe.tasks.python import BaseOptions, vision
+        except ImportError as error:
+            raise MissingDependency(
+                f"mediapipe cannot be loaded ({error}): run `pip install mediapipe`"
+            ) from error
+        options = vision.PoseLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=str(path)),
+            running_mode=vision.RunningMode.VIDEO,
+            num_poses=people,
+        )
+        try:
+            self._landmarker: Any = vision.PoseLandmarker.create_from_options(options)
+        except OSError as error:
+            raise MissingDependency(
+                f"MediaPipe lacks a system library ({error}); on Debian or Ubuntu: "
+                "sudo apt install libegl1 libgles2 libgl1 libglib2.0-0"
+            ) from error
+        except (RuntimeError, ValueError) as error:
+            raise PoseError(f"MediaPipe cannot start: {error}") from error
+        self._image_class: Any = mediapipe.Image
+        self._rgb: Any = mediapipe.ImageFormat.SRGB
+        self._follower = Follower()
+        self._last_ms = -1
+        self._small = np.empty((0, 0, 3), np.uint8)
+
+    def estimate(self, image: NDArray[np.uint8], time_ns: int) -> Pose | None:
+        """The person in an (H, W, 3) RGB picture, or None where nobody is there.
+
+        Raises:
+            PoseError: MediaPipe failed.
+        """
+        # MediaPipe wants whole milliseconds that increase strictly, whatever the clock does.
+        self._last_ms = max(time_ns // 1_000_000, self._last_ms + 1)
+        picture = self._image_class(image_format=self._rgb, data=self._scaled(image))
+        try:
+            result = self._landmarker.detect_for_video(picture, self._last_ms)
+        except (RuntimeError, ValueError) as error:
+            raise PoseError(f"MediaPipe failed: {error}") from error
+        height, width = image.shape[:2]
+        people = [
+            _pose(landmarks, world, width, height)
+            for landmarks, world in zip(
+                result.pose_landmarks, result.pose_world_landmarks, strict=True
+            )
+        ]
+        return self._follower.choose(people, time_ns)
+
+    def close(self) -> None:
+        """Release the networks; idempotent."""
+        if self._landmarker is not None:
+            self._landmarker.close()
+            self._landmarker = None
+
+    def _scaled(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        height, width = image.shape[:2]
+        shrink = max(height, width) / LONGEST_SIDE_PX
+        if shrink <= 1:
+            return image
+        size_wh = max(round(width / shrink), 1), max(round(height / shrink), 1)
+        if self._small.shape[:2] != size_wh[::-1]:
+            self._small = np.empty((size_wh[1], size_wh[0], 3), np.uint8)
+        cv2.resize(image, size_wh, dst=self._small, interpolation=cv2.INTER_AREA)
+        return self._small
+
+
+def _pose(landmarks: Any, world: Any, width: int, height: int) -> Pose:
+    image = np.array([(p.x, p.y, p.visibility) for p in landmarks], np.float32)
+    return Pose(
+        keypoints=image[:, :2] * np.array([width, height], np.float32),
+        scores=np.clip(image[:, 2], 0, 1),
+        world=np.array([(p.x, p.y, p.z) for p in world], np.float32),
+    )
