@@ -5,18 +5,18 @@ of the slowest stage, and the latency the sum of all.
 
 How a run ends, whatever ends it: a part that stops aborts the channel before it, whose sender then
 stops too, and closes the channel after it, whose receiver finishes what waits there. An error, a
-stop and the end of a file so take the same way, and every sink gets to finish its file.
+stop and the end of a file so take the same way, and every sink gets to finish its file. After an
+error the source is told to stop as well, since it may be waiting for a picture for long.
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from engine.channel import Channel, ChannelClosed
 from engine.clock import Clock, MonotonicClock
-from engine.errors import AyatsuriError
 from engine.frame import Frame, Packet, Stamp
 from engine.report import ChannelReport, Histogram, Report, StageReport, machine
 
@@ -35,7 +35,7 @@ class Source(Protocol):
         ...
 
     def stop(self) -> None:
-        """Make `frames` end soon; from any thread."""
+        """Make `frames` end soon; from any thread, at any time, and more than once."""
         ...
 
     def close(self) -> None:
@@ -49,7 +49,10 @@ class Stage(Protocol):
     name: str
 
     def process(self, packet: Packet) -> Iterable[Packet]:
-        """What comes of a packet: usually one; a filter that looks ahead gives none or several."""
+        """What comes of a packet: usually one; a filter that looks ahead gives none or several.
+
+        Either a generator or a collection: the time until each packet comes is measured.
+        """
         ...
 
     def flush(self) -> Iterable[Packet]:
@@ -76,7 +79,7 @@ class Sink(Protocol):
 
 
 class _Meter:
-    """How long packets waited for a part, and how long it worked on them."""
+    """How long packets waited for a part (held back in it included), and how long it worked."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -150,8 +153,8 @@ class Pipeline:
             duration_s: stop, in order, after so long.
 
         Raises:
-            AyatsuriError: whatever ended the run early, once all files are finished; `snapshot`
-                still says what was done.
+            Exception: whatever ended the run early, with a note of where, once all files are
+                finished; `snapshot` still says what was done.
             KeyboardInterrupt: Ctrl-C, once all files are finished. A second Ctrl-C does not wait.
         """
         self.start(on_progress=on_progress)
@@ -164,7 +167,7 @@ class Pipeline:
             except KeyboardInterrupt:
                 for channel in self._channels:
                     channel.abort()
-            except AyatsuriError as error:
+            except Exception as error:
                 raise KeyboardInterrupt from error
             raise
 
@@ -197,17 +200,20 @@ class Pipeline:
 
     def join(self, timeout_s: float | None = None) -> Report:
         """Wait for the end; after `timeout_s` seconds, stop and then wait. See `run` for errors."""
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        deadline_ns = None if timeout_s is None else self._clock.now_ns() + round(timeout_s * 1e9)
         for thread in self._threads:
             # A join without a timeout cannot be interrupted by Ctrl-C on every platform.
             while thread.is_alive():
                 thread.join(0.05)
-                if deadline is not None and time.monotonic() >= deadline:
-                    deadline = None
+                if deadline_ns is not None and self._clock.now_ns() >= deadline_ns:
+                    deadline_ns = None
                     self.stop()
         report = self.snapshot()
         if self._failures:
-            raise self._failures[0]
+            first, *others = self._failures
+            for other in others:
+                first.add_note(f"then, {' '.join(other.__notes__)}: {other!r}")
+            raise first
         return report
 
     def snapshot(self) -> Report:
@@ -253,9 +259,9 @@ class Pipeline:
     def _stage_runner(
         self, stage: Stage, inlet: Channel[Packet], outlets: list[Channel[Packet]], meter: _Meter
     ) -> Callable[[], None]:
-        def deliver(packets: Iterable[Packet]) -> bool:
+        def deliver(work: Callable[[], Iterable[Packet]]) -> bool:
             start_ns = self._clock.now_ns()
-            for packet in packets:
+            for packet in work():
                 end_ns = self._clock.now_ns()
                 meter.record(packet, start_ns, end_ns)
                 stamp = Stamp(stage.name, start_ns, end_ns)
@@ -270,9 +276,9 @@ class Pipeline:
                     try:
                         packet = inlet.get()
                     except ChannelClosed:
-                        deliver(stage.flush())
+                        deliver(stage.flush)
                         break
-                    if not deliver(stage.process(packet)):
+                    if not deliver(partial(stage.process, packet)):
                         break
             except BaseException as error:  # noqa: BLE001  kept, and raised by join()
                 self._fail(stage.name, error)
@@ -312,6 +318,7 @@ class Pipeline:
         error.add_note(f"in the {part} of the pipeline")
         with self._failure_lock:
             self._failures.append(error)
+        self._source.stop()
 
     def _finish(
         self, part: str, close: Callable[[], None], outlets: Iterable[Channel[Packet]]

@@ -1,6 +1,7 @@
 """What a run did: counts, drops, and the latency of every stage."""
 
 import json
+import math
 import os
 import platform
 from dataclasses import asdict, dataclass
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 _STEP = 1.01  # neighbouring buckets differ by a hundredth: the precision of every percentile
 _FLOOR_NS = 1_000
-_BUCKETS = 2_000  # up to 1 us x 1.01^2000: five minutes and more
+_BUCKETS = 2_000  # up to 1 us x 1.01^2000: seven minutes
+_PER_LOG = 1 / math.log(_STEP)
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Percentiles of a duration in milliseconds, right to a hundredth; the maximum is exact."""
+    """Percentiles of a duration in milliseconds, right to 1%; mean and maximum are exact."""
 
     count: int
     mean_ms: float
@@ -31,30 +33,34 @@ class Latency:
 
 
 class Histogram:
-    """Durations in logarithmic buckets: a fixed size however long the run. For one thread."""
+    """Durations in logarithmic buckets: a fixed size however long the run.
+
+    One thread records; any thread may ask.
+    """
 
     def __init__(self) -> None:
-        self._counts = np.zeros(_BUCKETS, np.int64)
+        self._counts = [0] * _BUCKETS
         self._sum_ns = 0
         self._max_ns = 0
 
     def record(self, duration_ns: int) -> None:
         """Count one duration."""
         ratio = max(duration_ns, _FLOOR_NS) / _FLOOR_NS
-        self._counts[min(int(np.log(ratio) / np.log(_STEP)), _BUCKETS - 1)] += 1
+        self._counts[min(int(math.log(ratio) * _PER_LOG), _BUCKETS - 1)] += 1
         self._sum_ns += duration_ns
         self._max_ns = max(self._max_ns, duration_ns)
 
     def latency(self) -> Latency:
         """The percentiles so far; zeros when nothing was recorded."""
-        counts = self._counts.copy()
+        counts = np.array(self._counts)
         total = int(counts.sum())
         if total == 0:
             return Latency(0, 0.0, 0.0, 0.0, 0.0, 0.0)
         cumulative = np.cumsum(counts)
 
         def percentile(share: float) -> float:
-            bucket = int(np.searchsorted(cumulative, share * total))
+            # The nearest rank: the first bucket that so many durations do not exceed.
+            bucket = int(np.searchsorted(cumulative, math.ceil(share * total)))
             return float(min(_FLOOR_NS * _STEP ** (bucket + 0.5), self._max_ns)) * 1e-6
 
         return Latency(
@@ -139,8 +145,7 @@ class Report:
         table.add_column("stage")
         for column in ("wait p50", "p95", "work p50", "p95", "p99", "max", "dropped before"):
             table.add_column(column, justify="right")
-        dropped = {channel.name: channel.dropped for channel in self.channels}
-        for stage in self.stages:
+        for stage, channel in zip(self.stages, self.channels, strict=True):
             table.add_row(
                 stage.name,
                 *(f"{v:.2f}" for v in (stage.wait.p50_ms, stage.wait.p95_ms)),
@@ -150,7 +155,7 @@ class Report:
                         stage.work.p50_ms, stage.work.p95_ms, stage.work.p99_ms, stage.work.max_ms
                     )
                 ),
-                str(dropped.get(stage.name, 0)),
+                str(channel.dropped),
             )  # fmt: skip
         table.add_section()
         total = self.capture_to_sink

@@ -111,7 +111,7 @@ def joint_map(source: Skeleton, target: Skeleton) -> NDArray[np.intp]:
 def convert(
     joints: NDArray[np.floating], source: Skeleton, target: Skeleton
 ) -> NDArray[np.float32]:
-    """Map joints (K_source, C) of one topology to (K_target, C) of another; unknown rows are NaN."""
+    """Map joints (K_source, C) of one topology to (K_target, C); unknown rows are NaN."""
     pairs = joint_map(source, target)
     result = (0.5 * (joints[pairs[:, 0]] + joints[pairs[:, 1]])).astype(np.float32)
     result[pairs[:, 0] < 0] = np.nan
