@@ -42,6 +42,7 @@ _MORE: dict[str, Arm] = {
     "bow": arm_reaching((-0.02, -0.74, 0.56), (1.0, -0.3, -0.2)),
     "low hip": arm_reaching((0.14, -0.60, 0.12), (1.0, 0.2, -0.5)),
     "flat": arm_along((1.0, 0.12, 0.15)),
+    "cheer": arm_towards((0.75, -0.45, 0.35), (0.08, 1.0, 0.3)),
     "mic": arm_reaching((-0.26, 0.06, 0.44), (0.8, -1.0, 0.2)),
     "shoot": arm_along((0.45, -0.5, 0.9)),
 }
@@ -238,7 +239,7 @@ def finale() -> list[Key]:
         _key(5.2, "bow", step=(0.0, 0.0), hold=0.4, shift=(0.0, -0.03, -0.12),
              hips=(0.45, 0.0, 0.0), torso=(0.50, 0.0, 0.0), head=(0.15, 0.0, 0.0)),
         _key(6.3, "hold out", step=(0.0, 0.0), shift=(0.0, -0.02, 0.0), hold=0.1),
-        _key(7.2, "peace", "on hip", hold=0.8, step=(0.05, 0.10), depth=(0.0, 0.10),
+        _key(7.2, "cheer", "on hip", hold=0.8, step=(0.05, 0.10), depth=(0.0, 0.10),
              heel=(0.0, 0.5), shift=(0.09, -0.02, 0.0), hips=(0.0, 0.06, -0.14),
              torso=(0.0, 0.06, 0.22), head=(-0.04, 0.1, 0.18), shrug=(0.1, 0.0)),
     ]  # fmt: skip

@@ -108,8 +108,7 @@ class Body:
             fore = goal @ _frame(wrist - elbow, hinge).T
             knuckle = self._head(f"finger3-1.{side}") - wrist
             hand = fore @ power(shortest(knuckle, wrist - elbow), 0.8)
-            for bone in self._below(f"wrist.{side}"):
-                self._alignment[bone] = hand
+            self._alignment[self._below(f"wrist.{side}")] = hand
             for names, rotation in (
                 (("upperarm01", "upperarm02"), upper),
                 (("lowerarm01", "lowerarm02"), fore),
@@ -129,8 +128,7 @@ class Body:
                     self._alignment[self.mesh.bones[f"{name}.{side}"]] = rotation
             ahead = toe - ankle
             foot = about_y(-float(np.arctan2(ahead[0], ahead[2])))
-            for bone in self._below(f"foot.{side}"):
-                self._alignment[bone] = foot
+            self._alignment[self._below(f"foot.{side}")] = foot
 
     def _rest_joints(self) -> Array:
         """The rig's joints when the body stands in the T-pose, moved so that its soles are on 0."""
@@ -184,8 +182,7 @@ class Body:
             fore = upper @ local[f"{side}_forearm"]
             give(fore, f"lowerarm01.{anny_side}", f"lowerarm02.{anny_side}")
             hand = fore @ local[f"{side}_hand"]
-            for bone in self._below(f"wrist.{anny_side}"):
-                turns[bone] = hand
+            turns[self._below(f"wrist.{anny_side}")] = hand
             thigh = local[f"{side}_thigh"]
             half = _half_twisted(thigh, np.array([0.0, -1.0, 0.0]))
             give(hips @ half, f"upperleg01.{anny_side}")
@@ -194,8 +191,7 @@ class Body:
             shin = upper @ local[f"{side}_shin"]
             give(shin, f"lowerleg01.{anny_side}", f"lowerleg02.{anny_side}")
             foot = shin @ local[f"{side}_foot"]
-            for bone in self._below(f"foot.{anny_side}"):
-                turns[bone] = foot
+            turns[self._below(f"foot.{anny_side}")] = foot
         return turns
 
     def _bones(self, pose: RigPose, root: Array) -> tuple[Array, Array]:

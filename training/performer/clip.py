@@ -43,7 +43,7 @@ class Performer:
         """The bone and the place at rest of each of the 20 keypoints, neck (1) aside.
 
         Joint centres for shoulders to ankles; on the head the tip of the nose, the fronts of the
-        eyeballs and the ears' openings; on the feet the tips of the shoes.
+        eyeballs and the roots of the ears; on the feet the big toes' tips.
         """
         body, dressed = self.body.mesh, self.dressed
         rest, at = dressed.vertices, dressed.attributes
@@ -64,11 +64,13 @@ class Performer:
             points.append((head, eye + np.array([0.0, 0.0, 0.014])))
         for sign in (-1.0, 1.0):
             ear = rest[(at[:, EAR] > 0.5) & (rest[:, 0] * sign > 0.0)]
-            points.append((head, ear.mean(axis=0)))
+            root = np.array([-0.010 * sign, 0.010, 0.008])  # from the ear's middle
+            points.append((head, ear.mean(axis=0) + root))
         for side, sign in (("R", -1.0), ("L", 1.0)):
-            shoe = rest[(body_weight(dressed, foot[side]) > 0.05) & (rest[:, 0] * sign > 0.0)]
-            tip = shoe[shoe[:, 2] > shoe[:, 2].max() - 0.02]
-            points.append((foot[side], np.array([tip[:, 0].mean(), 0.03, shoe[:, 2].max()])))
+            shoe = rest[(dressed.weights[:, foot[side]] > 0.05) & (rest[:, 0] * sign > 0.0)]
+            tip = shoe[shoe[:, 2] > shoe[:, 2].max() - 0.02].mean(axis=0)
+            big_toe = np.array([tip[0] - 0.012 * sign, 0.025, shoe[:, 2].max()])
+            points.append((foot[side], big_toe))
         return np.array([bone for bone, _ in points]), np.array([place for _, place in points])
 
     def posed(self, pose: RigPose) -> tuple[Mesh, Array]:
@@ -82,11 +84,6 @@ class Performer:
         return Mesh(vertices, self.dressed.triangles, self.dressed.attributes), joints
 
 
-def body_weight(dressed: DressedMesh, bone: int) -> Array:
-    """The weight (V,) with which a bone moves each vertex."""
-    return dressed.weights[:, bone]
-
-
 def write_clip(
     path: Path,
     settings: ClipSettings = ClipSettings(),
@@ -98,7 +95,7 @@ def write_clip(
     of the hips (x right, y down, z away from the camera) and `fps`.
     """
     performer = Performer()
-    view = View(settings.size_wh, scale=196.0 * settings.size_wh[1] / 480.0)
+    view = View(settings.size_wh, scale=210.0 * settings.size_wh[1] / 480.0)
     studio = Studio(view, settings.supersample)
     poses = dance(settings.seconds, settings.fps, settings.seed, performer.body.rest)
     joints = np.empty((len(poses), 20, 2), np.float32)

@@ -17,11 +17,11 @@ from training.performer.studio import GAMMA, vertex_normals
 # Attributes of a vertex: place in the rest pose (3), then these.
 ARM, ALONG_ARM, HEAD, FOOT, EYE, EAR, EXTRA = range(3, 10)
 ATTRIBUTES = 10
+BUN, SHOE = 1.0, 2.0  # values of EXTRA: meshes that are not the body's
 
 SLEEVE = 0.165  # metres from the shoulder
 WAIST = 0.955  # heights in the rest pose, metres
 TROUSER_HEM = 0.068
-SHOE_TOP = 0.088
 _SOLE = 0.022
 
 
@@ -62,20 +62,85 @@ def dress(mesh: AnnyMesh) -> DressedMesh:
     vertices = vertices + _smile(vertices)
     normals = vertex_normals(vertices, mesh.triangles)
     vertices = vertices + normals * _thickness(attributes)[:, None]
-    vertices[:, 1] = np.where(
-        attributes[:, FOOT] > 0.5, np.maximum(vertices[:, 1], 0), vertices[:, 1]
-    )
-    bun, triangles = _ellipsoid(np.array([0.0, 1.712, -0.052]), np.array([0.047, 0.042, 0.045]))
-    extra = np.zeros((len(bun), ATTRIBUTES))
-    extra[:, :3], extra[:, HEAD], extra[:, EXTRA] = bun, 1.0, 1.0
-    weights = np.zeros((len(bun), mesh.weights.shape[1]))
-    weights[:, mesh.bones["head"]] = 1.0
+    bare = attributes[:, FOOT] > 0.5
+    vertices[bare] = _hidden_feet(mesh, vertices[bare])
+    parts = [(vertices, mesh.triangles, attributes, mesh.weights)]
+    centre, radii = np.array([0.0, 1.712, -0.052]), np.array([0.047, 0.042, 0.045])
+    parts.append(_rigid(mesh, "head", *_ellipsoid(centre, radii), BUN))
+    parts += [_rigid(mesh, f"foot.{side}", *_shoe(mesh, side), SHOE) for side in "LR"]
+    starts = np.cumsum([0, *(len(part[0]) for part in parts)])
     return DressedMesh(
-        np.concatenate([vertices, bun]),
-        np.concatenate([mesh.triangles, triangles + len(vertices)]).astype(np.int32),
-        np.concatenate([mesh.weights, weights]),
-        np.concatenate([attributes, extra]),
+        np.concatenate([part[0] for part in parts]),
+        np.concatenate([p[1] + s for p, s in zip(parts, starts[:-1], strict=True)]).astype(
+            np.int32
+        ),
+        np.concatenate([part[3] for part in parts]),
+        np.concatenate([part[2] for part in parts]),
     )
+
+
+_Part = tuple[Array, NDArray[np.int32], Array, Array]
+
+
+def _rigid(
+    mesh: AnnyMesh, bone: str, vertices: Array, triangles: NDArray[np.int32], kind: float
+) -> _Part:
+    """A mesh of its own that moves with one bone."""
+    attributes = np.zeros((len(vertices), ATTRIBUTES))
+    attributes[:, :3], attributes[:, EXTRA] = vertices, kind
+    weights = np.zeros((len(vertices), mesh.weights.shape[1]))
+    weights[:, mesh.bones[bone]] = 1.0
+    return vertices, triangles, attributes, weights
+
+
+def _hidden_feet(mesh: AnnyMesh, vertices: Array) -> Array:
+    """Bare feet shrunk towards their middles, so that shoes cover them."""
+    hidden = vertices.copy()
+    for side in "LR":
+        start, forward = _foot_axis(mesh, side)
+        here = vertices[:, 0] * start[0] > 0.0
+        middle = start + 0.09 * forward + np.array([0.0, 0.035, 0.0])
+        low = np.clip((0.10 - vertices[here, 1]) / 0.05, 0.0, 1.0)[:, None]
+        hidden[here] += 0.38 * low * (middle - vertices[here])
+    return hidden
+
+
+def _foot_axis(mesh: AnnyMesh, side: str) -> tuple[Array, Array]:
+    """The place on the floor below the ankle, and the direction of the foot."""
+    ankle, toe = (mesh.heads[mesh.bones[f"{bone}.{side}"]] for bone in ("foot", "toe2-1"))
+    flat = np.array([1.0, 0.0, 1.0])
+    return ankle * flat, unit((toe - ankle) * flat)
+
+
+def _shoe(mesh: AnnyMesh, side: str) -> tuple[Array, NDArray[np.int32]]:
+    """A sneaker around the foot: rings from heel to toe, flat below and round above."""
+    start, forward = _foot_axis(mesh, side)
+    across = np.cross((0.0, 1.0, 0.0), forward)
+    reach = np.sin(np.linspace(-np.pi / 2, np.pi / 2, 25)) * 0.5 + 0.5  # denser at the ends
+    station = (0.0, 0.2, 0.45, 0.7, 0.9, 1.0)
+    width = np.interp(reach, station, (0.032, 0.036, 0.039, 0.046, 0.042, 0.034))
+    height = np.interp(reach, station, (0.095, 0.100, 0.098, 0.066, 0.052, 0.046))
+    closed = np.sqrt(np.clip(1.0 - np.abs(2.0 * reach - 1.0) ** 7, 0.0, 1.0))
+    turn = np.arange(28) * 2.0 * np.pi / 28
+    x = np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** 0.75
+    steep = np.abs(np.sin(turn))
+    y = np.where(np.sin(turn) > 0.0, steep**0.9, -0.45 * steep**0.25)
+    y = (y + 0.45) / 1.45
+    rings = (
+        start
+        + np.multiply.outer(-0.060 + 0.275 * reach, forward)[:, None, :]
+        + np.multiply.outer(np.multiply.outer(width * closed, x), across)
+    )
+    rings[:, :, 1] = np.multiply.outer(height * (0.35 + 0.65 * closed), y)
+    rings[[0, -1], :, 1] = rings[[0, -1], :, 1].mean()
+    triangles = []
+    for i in range(len(reach) - 1):
+        for j in range(len(turn)):
+            k = (j + 1) % len(turn)
+            a, b = i * len(turn) + j, i * len(turn) + k
+            c, d = a + len(turn), b + len(turn)
+            triangles += [(a, b, d), (a, d, c)]
+    return rings.reshape(-1, 3), np.array(triangles, np.int32)
 
 
 def _weight(mesh: AnnyMesh, *starts: str) -> Array:
@@ -106,11 +171,11 @@ def _attributes(mesh: AnnyMesh) -> Array:
 
 
 def _smoothed_clothes(mesh: AnnyMesh, a: Array) -> Array:
-    """Cloth bridges the small forms beneath it: toes, navel, collar bones."""
+    """Cloth bridges the small forms beneath it, such as navel and collar bones."""
     edges = np.concatenate([mesh.triangles[:, [i, (i + 1) % 3]] for i in range(3)])
     count = np.bincount(edges[:, 0], minlength=len(mesh.vertices))[:, None]
     cloth = _is_shirt(a) | _is_trousers(a)
-    amount = np.where(a[:, FOOT] > 0.5, 0.9, np.where(cloth, 0.5, 0.0))[:, None]
+    amount = np.where(cloth, 0.5, 0.0)[:, None]
     vertices = mesh.vertices.copy()
     for _ in range(14):
         mean = np.stack(
@@ -148,8 +213,6 @@ def _thickness(a: Array) -> Array:
     out[shirt] = (0.007 + 0.007 * sleeve + 0.007 * hem)[shirt]
     flare = np.clip((0.5 - y) / 0.4, 0.0, 1.0)
     out[trousers] = (0.006 + 0.014 * flare)[trousers]
-    shoe = _is_shoe(a)
-    out[shoe] = 0.012
     depth = _above_hairline(a)
     hair = (depth > 0.0) & (a[:, EAR] < 0.5) & (a[:, EYE] < 0.5) & (a[:, HEAD] > 0.4)
     out[hair] = 0.019 * np.sqrt(np.clip(depth / 0.035, 0.0, 1.0))[hair]
@@ -170,13 +233,7 @@ def _is_shirt(a: Array) -> NDArray[np.bool_]:
 
 def _is_trousers(a: Array) -> NDArray[np.bool_]:
     on_arm = (a[:, ARM] > 0.5) & (a[:, ALONG_ARM] > 0.0)
-    over_shoe = (a[:, 2] > 0.05) & (a[:, 1] < SHOE_TOP)
-    return (a[:, 1] <= WAIST) & (a[:, 1] > TROUSER_HEM) & ~on_arm & ~over_shoe
-
-
-def _is_shoe(a: Array) -> NDArray[np.bool_]:
-    ankle = (a[:, 1] > TROUSER_HEM) & (a[:, 2] < 0.05)  # the trousers fall over the shoe
-    return (a[:, 1] < SHOE_TOP) & (a[:, FOOT] > 0.3) & ~ankle
+    return (a[:, 1] <= WAIST) & (a[:, 1] > TROUSER_HEM) & ~on_arm
 
 
 def _above_hairline(a: Array) -> Array:
@@ -193,7 +250,7 @@ def paint(a: Array) -> tuple[Array, Array]:
     colour = np.broadcast_to(SKIN, (len(a), 3)).copy()
     gloss = np.full(len(a), 0.25)
 
-    def lay(where: Array, over: Array) -> None:
+    def lay(where: NDArray[np.floating], over: Array) -> None:
         colour[:] += where[:, None] * (over - colour)
 
     face = (a[:, HEAD] > 0.5) & (z > 0.07)
@@ -217,7 +274,7 @@ def paint(a: Array) -> tuple[Array, Array]:
     colour[eye & (out < 0.0034)] = DARK
     gloss[eye] = 0.6
 
-    shirt, trousers, shoe = _is_shirt(a), _is_trousers(a), _is_shoe(a)
+    shirt, trousers, shoe = _is_shirt(a), _is_trousers(a), np.abs(a[:, EXTRA] - SHOE) < 0.5
     colour[shirt] = SHIRT
     stripe = shirt & (a[:, ARM] < 0.45) & (np.abs(y - 1.235) < 0.022)
     cuff = shirt & (a[:, ARM] > 0.5) & (a[:, ALONG_ARM] > SLEEVE - 0.018)
@@ -229,7 +286,7 @@ def paint(a: Array) -> tuple[Array, Array]:
     gloss[shoe] = 0.2
 
     hair = (_above_hairline(a) > 0.0) & (a[:, EAR] < 0.5) & (a[:, HEAD] > 0.4) & ~eye
-    hair |= a[:, EXTRA] > 0.5
+    hair |= np.abs(a[:, EXTRA] - BUN) < 0.5
     strands = 1.0 + 0.18 * np.sin(420.0 * x + 60.0 * np.sin(20.0 * y)) * np.cos(90.0 * z)
     colour[hair] = HAIR * strands[hair, None]
     gloss[hair] = 0.35

@@ -50,7 +50,7 @@ def loop(seconds: float, first_beat: float = 0.0) -> NDArray[np.float32]:
                         _add(track, _pluck(note), at + 0.5 * i * _BEAT, 0.20, pan=-0.15)
     track = track[:count]
     fade = np.clip((count - np.arange(count)) / (0.6 * SAMPLE_RATE), 0.0, 1.0)
-    return (0.7 * np.tanh(track * 0.8) * fade[:, None]).astype(np.float32)
+    return (0.45 * np.tanh(track * 0.8) * fade[:, None]).astype(np.float32)
 
 
 def _add(track: Array, sound: Array, at: float, volume: float, pan: float = 0.0) -> None:

@@ -30,7 +30,7 @@ class View:
     size_wh: tuple[int, int]
     height: float = 0.98  # of the lens above the floor
     distance: float = 5.0  # from the middle of the stage
-    scale: float = 196.0  # px per metre at the middle of the stage
+    scale: float = 210.0  # px per metre at the middle of the stage
     centre: tuple[float, float] = (0.5, 0.535)  # of the picture, where the lens looks
 
     def project(self, points: Array) -> Array:
@@ -94,11 +94,13 @@ class Studio:
         screen = self.view.project(mesh.vertices)
         screen[:, :2] *= n
         _, labels = _rasterise(screen, mesh.triangles, (width, height))
-        picture = self._lit_stage(shadow)
+        picture = self._lit_stage(shadow, self._contact(mesh))
         picture = np.repeat(np.repeat(picture, n, axis=0), n, axis=1)
         rows, columns = np.nonzero(labels >= 0)
         corners = mesh.triangles[labels[rows, columns]]
-        weights = _barycentric(screen, corners, columns + 0.5, rows + 0.5)
+        weights = _barycentric(
+            screen, corners, columns.astype(np.float64) + 0.5, rows.astype(np.float64) + 0.5
+        )
         normals = vertex_normals(mesh.vertices, mesh.triangles)
         packed = np.concatenate([mesh.vertices, normals, mesh.attributes], axis=1)
         values = np.einsum("nk,nka->na", weights, packed[corners])
@@ -110,7 +112,12 @@ class Studio:
     # --- light -------------------------------------------------------------------------------
 
     def _shade(
-        self, points: Array, normals: Array, colour: Array, gloss: Array, shadow: Array
+        self,
+        points: Array,
+        normals: Array,
+        colour: Array,
+        gloss: Array,
+        shadow: NDArray[np.float32],
     ) -> Array:
         normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
         eye = np.array([0.0, self.view.height, self.view.distance]) - points
@@ -146,12 +153,12 @@ class Studio:
         y = _SHADOW_SIZE / 2 - k * (local @ up)
         return np.stack([x, y, 0.5 + local @ _TO_KEY / (4.0 * _SHADOW_REACH)], axis=1)
 
-    def _shadow_map(self, mesh: Mesh) -> Array:
+    def _shadow_map(self, mesh: Mesh) -> NDArray[np.float32]:
         screen = self._light_space(mesh.vertices)
         depth, _ = _rasterise(screen, mesh.triangles, (_SHADOW_SIZE, _SHADOW_SIZE))
         return depth
 
-    def _unshadowed(self, points: Array, shadow: Array) -> Array:
+    def _unshadowed(self, points: Array, shadow: NDArray[np.float32]) -> Array:
         """How much of the key light arrives, 0 to 1: percentage-closer filtering, 3 x 3 texels."""
         at = self._light_space(points)
         open_ = np.zeros(len(points))
@@ -162,6 +169,19 @@ class Studio:
                 y = np.clip((at[:, 1] + dy).astype(np.int64), 0, _SHADOW_SIZE - 1)
                 open_ += shadow[y, x] <= at[:, 2] + 0.0035
         return open_ / len(offsets) ** 2
+
+    def _contact(self, mesh: Mesh) -> Array:
+        """(H, W) how much of the sky soles close to the floor take from it, 0 to 1."""
+        low = mesh.vertices[mesh.vertices[:, 1] < 0.10]
+        closeness = 1.0 - np.clip(low[:, 1] / 0.10, 0.0, 1.0)
+        at = self.view.project(low * (1.0, 0.0, 1.0))[:, :2].astype(np.int64)
+        width, height = self.view.size_wh
+        inside = ((at >= 0) & (at < (width, height))).all(axis=1)
+        covered = np.zeros((height, width))
+        np.maximum.at(covered, (at[inside, 1], at[inside, 0]), closeness[inside])
+        wide = cv2.dilate(covered, np.ones((3, 5)))
+        size = height / 480.0
+        return np.asarray(cv2.GaussianBlur(wide, (0, 0), 4.0 * size, sigmaY=1.6 * size), np.float64)
 
     # --- the stage ---------------------------------------------------------------------------
 
@@ -188,7 +208,7 @@ class Studio:
         base = wall + (floor - wall) * on_floor[..., None]
         return {"base": base, "on_floor": on_floor, "x": floor_x, "z": floor_z}
 
-    def _lit_stage(self, shadow: Array) -> Array:
+    def _lit_stage(self, shadow: NDArray[np.float32], contact: Array) -> Array:
         stage = self._stage
         near = stage["on_floor"] > 0.01
         points = np.stack([stage["x"][near], np.zeros(near.sum()), stage["z"][near]], axis=1)
@@ -199,7 +219,8 @@ class Studio:
         dark[near] = shaded * inside
         soft = cv2.GaussianBlur(dark, (0, 0), 2.2)
         wide = cv2.GaussianBlur(dark, (0, 0), 9.0, sigmaY=4.0)
-        strength = (0.30 * soft + 0.22 * wide) * stage["on_floor"]
+        strength = 1.0 - (1.0 - 0.30 * soft - 0.22 * wide) * (1.0 - 0.55 * contact)
+        strength *= stage["on_floor"]
         return np.asarray(stage["base"] * (1.0 - strength[..., None]))
 
 
