@@ -17,6 +17,7 @@ class FakeClock:
     def __init__(self, now_ns: int = 0, overshoot_ns: int = 0) -> None:
         self.time_ns = now_ns
         self.overshoot_ns = overshoot_ns
+        self.deadlines_ns: list[int] = []
 
     def now_ns(self) -> int:
         return self.time_ns
@@ -24,6 +25,7 @@ class FakeClock:
     def sleep_until_ns(self, deadline_ns: int, stop: threading.Event) -> bool:
         if stop.is_set():
             return False
+        self.deadlines_ns.append(deadline_ns)
         if deadline_ns > self.time_ns:
             self.time_ns = deadline_ns + self.overshoot_ns
         return True
@@ -41,7 +43,10 @@ def frame(sequence: int = 0, *, captured_ns: int | None = None, side: int = 8) -
 
 
 class FakeSource:
-    """So many frames, `period_s` apart; `before` may raise at a frame, `after` at the end."""
+    """So many frames, `period_s` apart; `before` may raise at a frame, `after` at the end.
+
+    One that `hangs` waits after its last frame until it is stopped, as a camera without light does.
+    """
 
     name = "fake"
     fps = 30.0
@@ -56,9 +61,12 @@ class FakeSource:
         gaps: Iterable[int] = (),
         before: Callable[[int], None] = lambda sequence: None,
         after: Callable[[], None] = lambda: None,
+        hangs: bool = False,
     ) -> None:
         self.live = live
         self.closed = 0
+        self.stops = 0
+        self._hangs = hangs
         self._count, self._period_s, self._gaps = count, period_s, set(gaps)
         self._before, self._after = before, after
         self._stop = threading.Event()
@@ -70,9 +78,12 @@ class FakeSource:
             self._before(sequence)
             if sequence not in self._gaps:
                 yield frame(sequence)
+        if self._hangs:
+            assert self._stop.wait(30), "nobody stopped the source"
         self._after()
 
     def stop(self) -> None:
+        self.stops += 1
         self._stop.set()
 
     def close(self) -> None:

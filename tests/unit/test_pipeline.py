@@ -5,10 +5,9 @@ import tracemalloc
 
 import pytest
 
-from engine.clock import DeviceClock, MonotonicClock, PtsClock
 from engine.pipeline import Pipeline
 from engine.report import Report
-from tests.fakes import FakeClock, FakeSink, FakeSource, FakeStage
+from tests.fakes import FakeSink, FakeSource, FakeStage
 
 
 def accounted(report: Report) -> bool:
@@ -181,32 +180,3 @@ def test_no_thread_outlives_a_run() -> None:
     before = threading.active_count()
     Pipeline(FakeSource(5), [FakeStage()], [FakeSink()]).run()
     assert threading.active_count() == before
-
-
-def test_pts_are_paced_from_the_first_one() -> None:
-    clock = FakeClock(1_000)
-    paced = PtsClock(clock)
-    assert paced.due_ns(0.0) == 1_000  # zero is a time stamp like any other
-    clock.time_ns += 5_000_000
-    assert paced.due_ns(0.5) == 1_000 + 500_000_000
-
-
-def test_a_device_clock_takes_the_quickest_transfer() -> None:
-    clock = DeviceClock(window=3)
-    assert clock.captured_ns(100, 1_100) == 1_100
-    assert clock.captured_ns(200, 1_205) == 1_200  # 5 ns late, and known to be
-    assert clock.captured_ns(300, 1_290) == 1_290  # a quicker one
-    assert clock.captured_ns(400, 1_900) == 1_390
-    for device in (500, 600, 700):  # the clocks have drifted apart by 50
-        last = clock.captured_ns(device, device + 1_040)
-    assert last == 1_740
-
-
-def test_sleeping_ends_at_the_moment_or_at_a_stop() -> None:
-    clock, stop = MonotonicClock(), threading.Event()
-    assert clock.sleep_until_ns(clock.now_ns() - 1, stop)
-    deadline = clock.now_ns() + 5_000_000
-    assert clock.sleep_until_ns(deadline, stop)
-    assert clock.now_ns() >= deadline
-    stop.set()
-    assert not clock.sleep_until_ns(clock.now_ns() + 10**12, stop)
