@@ -17,7 +17,6 @@ class FakeClock:
     def __init__(self, now_ns: int = 0, overshoot_ns: int = 0) -> None:
         self.time_ns = now_ns
         self.overshoot_ns = overshoot_ns
-        self.deadlines_ns: list[int] = []
 
     def now_ns(self) -> int:
         return self.time_ns
@@ -25,7 +24,6 @@ class FakeClock:
     def sleep_until_ns(self, deadline_ns: int, stop: threading.Event) -> bool:
         if stop.is_set():
             return False
-        self.deadlines_ns.append(deadline_ns)
         if deadline_ns > self.time_ns:
             self.time_ns = deadline_ns + self.overshoot_ns
         return True

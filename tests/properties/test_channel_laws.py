@@ -157,7 +157,8 @@ def test_many_senders_and_receivers_share_a_channel(senders, receivers, capacity
     channel.close()
     for thread in receiving:
         thread.join(30)
-    assert sorted(item for mine in got for item in mine) == [(s, i) for s in range(senders) for i in range(30)]
+    everything = [(s, i) for s in range(senders) for i in range(30)]
+    assert sorted(item for mine in got for item in mine) == everything
     for mine in got:  # what one sender sent comes in its order
         for s in range(senders):
             numbers = [i for sender, i in mine if sender == s]
