@@ -3,7 +3,6 @@
 import os
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,11 +37,12 @@ class MediaPipeEstimator:
         path = models.verified(f"pose-{model}")
         os.environ.setdefault("GLOG_minloglevel", "2")  # its C++ side talks of inner matters
         try:
+            import cv2
             import mediapipe
             from mediapipe.tasks.python import BaseOptions, vision
         except ImportError as error:
             raise MissingDependency(
-                f"mediapipe cannot be loaded ({error}): run `pip install mediapipe`"
+                f"MediaPipe or OpenCV cannot be loaded ({error}): `ayatsuri doctor` says what to do"
             ) from error
         options = vision.PoseLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(path)),
@@ -58,6 +58,7 @@ class MediaPipeEstimator:
             ) from error
         except (RuntimeError, ValueError) as error:
             raise PoseError(f"MediaPipe cannot start: {error}") from error
+        self._cv2: Any = cv2
         self._image_class: Any = mediapipe.Image
         self._rgb: Any = mediapipe.ImageFormat.SRGB
         self._follower = Follower()
@@ -100,7 +101,7 @@ class MediaPipeEstimator:
         size_wh = max(round(width / shrink), 1), max(round(height / shrink), 1)
         if self._small.shape[:2] != size_wh[::-1]:
             self._small = np.empty((size_wh[1], size_wh[0], 3), np.uint8)
-        cv2.resize(image, size_wh, dst=self._small, interpolation=cv2.INTER_AREA)
+        self._cv2.resize(image, size_wh, dst=self._small, interpolation=self._cv2.INTER_AREA)
         return self._small
 
 
