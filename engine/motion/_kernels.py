@@ -222,7 +222,9 @@ def root_offsets(
         tau = STANDING_TAU_S if root[STILL_S] > STANDING_S else FLYING_TAU_S
     root[FLOOR_Y] += (1.0 - np.exp(-dt / tau)) * (low - root[FLOOR_Y])
 
-    metres = max(0.0, (root[FLOOR_Y] - low) / px_per_m)
+    # In a jump the hips rise with the feet. From a raised camera a foot further back looks higher.
+    rise = min(root[FLOOR_Y] - low, root[HIPS_Y] - body[20, 1])
+    metres = max(0.0, rise / px_per_m)
     jump = metres * metres / (2.0 * FLAT_M) if metres < FLAT_M else metres - 0.5 * FLAT_M
     travel = (feet_x - root[FEET_X]) / px_per_m * leg_scale
     offsets[20, 0] = soft_limit(travel, -0.15 * size, 0.15 * size)

@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 # Indices into the scalars of the person.
-PX_PER_M, PITCH, CALIBRATION_LEFT_S, SIZED = 0, 1, 2, 3
-SCALARS = 4
+PX_PER_M, PITCH, LEAN, CALIBRATION_LEFT_S, SIZED, SWAPPED_S, TURNED = range(7)
+SCALARS = 7
+COLLECTED = 11  # what a calibration collects: nine segments, the pitch and the lean
 
 SEEN = 0.6  # a joint with at least this score is good enough to measure with
 MEMORY_S = 20.0  # bone lengths forget over this time
 SCALE_TAU_S = 0.3
-PITCH_TAU_S = 30.0
-PITCH_RANGE = 0.35  # rad about the prior: a person who looks down for long is not re-levelled
+POSTURE_TAU_S = 30.0
+POSTURE_RANGE = 0.3  # rad about the prior: a person who looks down for long is not re-levelled
+SWAP_S = 0.5  # an estimator that takes left for right is believed after this time
 HEAD_TAU_S = 0.05
 
 
@@ -260,9 +262,77 @@ def face_axes(body: Floats, torso: Floats, neutral_pitch: float, axes: Floats) -
     return float(pitch) if trust > 0.8 and facing > 0.85 else np.nan
 
 
+@njit("boolean(float64[:, ::1], float64[:, ::1], float64)", cache=True, nogil=True)
+def sides_swapped(body: Floats, before: Floats, px_per_m: float) -> bool:
+    """Whether the estimator has taken left for right since the frame before.
+
+    Nobody turns round between two frames: where the limbs moved over 8 cm on average, but less
+    than half as far with their sides exchanged, the labels have jumped and not the person.
+    """
+    straight = crossed = 0.0
+    count = 0
+    for i in range(6):
+        r = (2, 3, 4, 8, 9, 10)[i]
+        k = r + 3
+        if min(body[r, 3], body[k, 3], before[r, 3], before[k, 3]) >= 0.3:
+            a = b = c = d = 0.0
+            for axis in range(3):
+                a += (body[r, axis] - before[r, axis]) ** 2
+                b += (body[k, axis] - before[k, axis]) ** 2
+                c += (body[r, axis] - before[k, axis]) ** 2
+                d += (body[k, axis] - before[r, axis]) ** 2
+            straight += np.sqrt(a) + np.sqrt(b)
+            crossed += np.sqrt(c) + np.sqrt(d)
+            count += 2
+    return bool(straight > 0.08 * px_per_m * count and crossed < 0.5 * straight)
+
+
+@njit("void(float64[:, ::1])", cache=True, nogil=True)
+def _swap_sides(body: Floats) -> None:
+    for i in range(9):
+        r = (2, 3, 4, 8, 9, 10, 14, 16, 18)[i]
+        k = r + (3 if r < 14 else 1)
+        for c in range(4):
+            body[r, c], body[k, c] = body[k, c], body[r, c]
+
+
+@njit("float64(float64[:, ::1], float64[:, ::1], float64)", cache=True, nogil=True)
+def straighten_neck(body: Floats, torso: Floats, lean: float) -> float:
+    """Turn the middle of the ears (row 21) back about the neck by `lean`, in the torso's plane.
+
+    People carry their heads before their shoulders, characters above them. Returns the lean that
+    was seen (rad, positive is forward), NaN where the torso is not well seen.
+    """
+    x, forward = torso[0], torso[1]
+    down = np.array(
+        [
+            x[1] * forward[2] - x[2] * forward[1],
+            x[2] * forward[0] - x[0] * forward[2],
+            x[0] * forward[1] - x[1] * forward[0],
+        ]
+    )
+    neck = body[21, :3] - body[1, :3]
+    ahead, up = np.sum(neck * forward), -np.sum(neck * down)
+    back = np.cos(lean) * ahead - np.sin(lean) * up
+    high = np.sin(lean) * ahead + np.cos(lean) * up
+    for c in range(3):
+        body[21, c] += (back - ahead) * forward[c] - (high - up) * down[c]
+    seen = min(body[1, 3], body[20, 3], body[21, 3]) >= SEEN
+    return np.arctan2(ahead, up) if seen else np.nan
+
+
+@njit("float64(float64, float64, float64, float64)", cache=True, nogil=True)
+def _towards(old: float, seen: float, prior: float, dt: float) -> float:
+    """A habit of posture after `dt`: slowly towards what is seen, never far from the prior."""
+    if np.isnan(seen):
+        return old
+    bounded = min(prior + POSTURE_RANGE, max(prior - POSTURE_RANGE, seen))
+    return old + min(1.0, dt / POSTURE_TAU_S) * (bounded - old)
+
+
 @njit(
     "void(float32[:, ::1], float32[::1], float32[:, ::1], int64[:, ::1], float64, float64, boolean,"
-    " float64, int64[:, :, ::1], float64[::1], float64, float64[:, ::1], float64[::1],"
+    " float64, int64[:, :, ::1], float64[::1], float64, float64, float64[:, ::1], float64[::1],"
     " float64[::1], float64[::1], float64[:, ::1], float64[:, ::1])",
     cache=True,
     nogil=True,
@@ -279,6 +349,7 @@ def observe(
     ends: NDArray[np.int64],
     prior_m: Floats,
     prior_pitch: float,
+    prior_lean: float,
     body: Floats,
     scalars: Floats,
     lengths: Floats,
@@ -289,10 +360,12 @@ def observe(
     """One frame of a person: fill `body`, and update scale, lengths, neutral pitch and head.
 
     `scalars[PX_PER_M]` is NaN before the first person, and `scalars[SIZED]` 0 before one was seen
-    well enough to measure. `collected` (10, 2) holds weighted sums and
-    weights (s) of an asked-for calibration: nine segments and the pitch.
+    well enough to measure. `collected` (11, 2) holds weighted sums and
+    weights (s) of an asked-for calibration. `scalars[TURNED]` is 1 in a frame in which labels of
+    left and right, that had jumped, are believed after all.
     """
     metres = np.empty((22, 3))
+    before = body.copy()
     convert_pose(keypoints, scores, world, pairs, width, height, flip, body, metres)
     first = not np.isfinite(scalars[PX_PER_M])
     scale = fit_scale(body, metres)
@@ -307,6 +380,16 @@ def observe(
     px_per_m = scalars[PX_PER_M]
     for j in range(22):
         body[j, 2] = metres[j, 2] * px_per_m if np.isfinite(metres[j, 2]) else 0.0
+    scalars[TURNED] = 0.0
+    if sides_swapped(body, before, px_per_m):
+        scalars[SWAPPED_S] += dt
+        if scalars[SWAPPED_S] < SWAP_S:
+            _swap_sides(body)
+        else:
+            scalars[SWAPPED_S] = 0.0
+            scalars[TURNED] = 1.0
+    else:
+        scalars[SWAPPED_S] = 0.0
 
     measured = np.empty((9, 2))
     if np.isfinite(scale):
@@ -333,9 +416,9 @@ def observe(
     target = np.empty((2, 3))
     torso_axes(body, torso)
     pitch = face_axes(body, torso, scalars[PITCH], target)
-    if np.isfinite(pitch):
-        bounded = min(prior_pitch + PITCH_RANGE, max(prior_pitch - PITCH_RANGE, pitch))
-        scalars[PITCH] += min(1.0, dt / PITCH_TAU_S) * (bounded - scalars[PITCH])
+    scalars[PITCH] = _towards(scalars[PITCH], pitch, prior_pitch, dt)
+    lean = straighten_neck(body, torso, scalars[LEAN])
+    scalars[LEAN] = _towards(scalars[LEAN], lean, prior_lean, dt)
     if first:
         axes[:] = target
     else:
@@ -351,9 +434,10 @@ def observe(
                 if np.isfinite(measured[s, side]):
                     collected[s, 0] += dt * measured[s, side]
                     collected[s, 1] += dt
-        if np.isfinite(pitch):
-            collected[9, 0] += dt * pitch
-            collected[9, 1] += dt
+        for i, angle in ((9, pitch), (10, lean)):
+            if np.isfinite(angle):
+                collected[i, 0] += dt * angle
+                collected[i, 1] += dt
         scalars[CALIBRATION_LEFT_S] -= dt
         if scalars[CALIBRATION_LEFT_S] <= 0.0:
             scalars[CALIBRATION_LEFT_S] = 0.0
@@ -363,3 +447,5 @@ def observe(
                     evidence_s[s] = MEMORY_S
             if collected[9, 1] > 0.2:
                 scalars[PITCH] = collected[9, 0] / collected[9, 1]
+            if collected[10, 1] > 0.2:
+                scalars[LEAN] = collected[10, 0] / collected[10, 1]

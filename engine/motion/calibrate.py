@@ -40,6 +40,7 @@ SEGMENT_ENDS: Final = np.array(
 # An adult of 1.7 m as MediaPipe's landmarks see one, in metres, in the order of SEGMENTS.
 PRIOR_M: Final = np.array([0.165, 0.485, 0.105, 0.265, 0.235, 0.40, 0.39, 0.16, 0.22])
 PRIOR_PITCH: Final = 0.1  # rad: a level head's nose lies a little below its ears
+PRIOR_LEAN: Final = 0.28  # rad: the ears are ahead of the shoulders
 _PRIOR_EVIDENCE_S = 0.4
 CALIBRATION_S: Final = 1.2  # of frames in which the person is well seen
 
@@ -72,7 +73,7 @@ class Person:
         self.lengths_m: NDArray[np.float64] = PRIOR_M.copy()
         self.head_axes: NDArray[np.float64] = np.zeros((2, 3))
         self._evidence_s: NDArray[np.float64] = np.zeros(len(SEGMENTS))
-        self._collected: NDArray[np.float64] = np.zeros((len(SEGMENTS) + 1, 2))
+        self._collected: NDArray[np.float64] = np.zeros((kernels.COLLECTED, 2))
         self._scalars: NDArray[np.float64] = np.zeros(kernels.SCALARS)
         self.reset()
 
@@ -85,6 +86,15 @@ class Person:
     def calibrating(self) -> bool:
         """Whether a calibration that was asked for still waits for frames."""
         return bool(self._scalars[kernels.CALIBRATION_LEFT_S] > 0)
+
+    @property
+    def turned(self) -> bool:
+        """Whether left and right have just changed places for good: ease over to it.
+
+        Estimators take a back for a front now and then. Such a jump is undone for
+        `SWAP_S` of the kernels, and believed if it lasts.
+        """
+        return bool(self._scalars[kernels.TURNED] > 0)
 
     def calibrate(self) -> None:
         """Measure anew from the next `CALIBRATION_S` seconds in which the person is well seen.
@@ -102,10 +112,10 @@ class Person:
         self.head_axes[:] = (1.0, 0.0, 0.0), (0.0, 0.0, -1.0)
         self._evidence_s.fill(_PRIOR_EVIDENCE_S)
         self._collected.fill(0.0)
+        self._scalars.fill(0.0)
         self._scalars[kernels.PX_PER_M] = np.nan
         self._scalars[kernels.PITCH] = PRIOR_PITCH
-        self._scalars[kernels.CALIBRATION_LEFT_S] = 0.0
-        self._scalars[kernels.SIZED] = 0.0
+        self._scalars[kernels.LEAN] = PRIOR_LEAN
 
     def observe(
         self, pose: Pose, size_wh: tuple[int, int], elapsed_s: float, *, mirror: bool = False
@@ -117,10 +127,14 @@ class Person:
             np.ascontiguousarray(pose.world, np.float32),
             _MIRRORED_PAIRS if mirror else _PAIRS,
             size_wh[0], size_wh[1], mirror, elapsed_s,
-            SEGMENT_ENDS, PRIOR_M, PRIOR_PITCH,
+            SEGMENT_ENDS, PRIOR_M, PRIOR_PITCH, PRIOR_LEAN,
             self.body, self._scalars, self.lengths_m, self._evidence_s, self._collected,
             self.head_axes,
         )  # fmt: skip
+
+    def lose(self) -> None:
+        """Nobody was there: what is seen next may be anywhere."""
+        self.body[:, 3] = 0.0
 
     def joints(self) -> NDArray[np.float32]:
         """(20, 4) float32 joints of the latest frame, for `draw_overlay` on its picture."""

@@ -140,10 +140,14 @@ class Normaliser:
         settle = _RECALIBRATION_S if person.calibrating else 0.0
         if pose is not None:
             if self._turn:
-                self._unseen_s[:] = np.maximum(self._unseen_s, 1e-9)
+                person.lose()
                 self._forget_place()
-                self._turn = False
             person.observe(pose, size_wh, min(elapsed_s, _MAX_STEP_S), mirror=self._mirror)
+            if self._turn or person.turned:
+                np.maximum(self._unseen_s, 1e-9, out=self._unseen_s)  # as if all just appeared
+                self._turn = False
+        else:
+            person.lose()
         joints = np.empty((20, 4), np.float32)
         kernels.retarget(
             person.body, pose is not None, person.px_per_m, elapsed_s, person.lengths_m,
