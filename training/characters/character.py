@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.characters import _kernels
 from training.characters.shapes import F64, Part
 from training.motion.rig import INDEX, JOINTS, RigPose, forward_kinematics
 from training.render.scene import Camera, Mesh, Texture, project, render
@@ -96,15 +98,19 @@ class RiggedCharacter:
         bones = np.concatenate(
             [np.concatenate(turns).reshape(-1, 9), np.concatenate(shifts)], axis=1
         ).astype(np.float32)
-        blended = self.weights @ bones  # (V, 12)
-        matrices = blended[:, :9].reshape(-1, 3, 3)
-        vertices = (matrices @ self.mesh.vertices[:, :, None])[:, :, 0] + blended[:, 9:]
-        normals = (matrices @ self.mesh.normals[:, :, None])[:, :, 0]
-        normals /= np.maximum(np.sqrt((normals * normals).sum(1, keepdims=True)), 1e-6)
-        vertices = np.ascontiguousarray(vertices)
+        vertices, normals = np.empty_like(self.mesh.vertices), np.empty_like(self.mesh.normals)
+        ids, shares = self._influences
+        _kernels.skin(self.mesh.vertices, self.mesh.normals, ids, shares, bones, vertices, normals)
         for deform in self.deformers:
             deform(vertices, normals, rotations, positions)
-        return replace(self.mesh, vertices=vertices, normals=np.ascontiguousarray(normals))
+        return replace(self.mesh, vertices=vertices, normals=normals)
+
+    @cached_property
+    def _influences(self) -> tuple[NDArray[np.int32], F32]:
+        """(V, K) bones of each vertex, heaviest first, and their weights."""
+        most = int((self.weights > 0).sum(axis=1).max())
+        ids = np.argsort(-self.weights, axis=1, kind="stable")[:, :most].astype(np.int32)
+        return np.ascontiguousarray(ids), np.take_along_axis(self.weights, ids, axis=1)
 
     def keypoints(self, rig_pose: RigPose) -> F64:
         """(20, 3) keypoints of a pose in PUPPET_20 order, in the rig's units."""

@@ -53,12 +53,18 @@ def _sleeve() -> Part:
     )  # fmt: skip
     at = np.unique(np.concatenate([np.linspace(0.070, 0.496, 34), np.linspace(0.46, 0.496, 8)]))
     vertices, triangles = limb(0, knots, at, 22)
+    # The knots are for a wrist at 0.492: stretch them to the arm.
+    beyond = np.maximum(vertices[:, 0] - SHOULDER, 0.0)
+    vertices[:, 0] += beyond * ((WRIST - SHOULDER) / 0.380 - 1.0)
     return make_part(vertices, triangles, WHITE, _arm_weights(vertices))
 
 
 def _band(x: float, radius: float, half: float, material: Material) -> Part:
     at = x + half * np.array([-1.0, -0.98, -0.5, 0.5, 0.98, 1.0])
-    knots = [(a, r, r, -0.005, ARM_Y) for a, r in zip(at, radius * np.array([0.7, 1, 1.03, 1.03, 1, 0.7]), strict=True)]
+    knots = [
+        (a, r, r, -0.005, ARM_Y)
+        for a, r in zip(at, radius * np.array([0.7, 1, 1.03, 1.03, 1, 0.7]), strict=True)
+    ]
     vertices, triangles = limb(0, knots, at, 18)
     return make_part(vertices, triangles, material, _arm_weights(vertices))
 
@@ -78,7 +84,9 @@ def _hand() -> list[Part]:
     palm = limb(0, knots, np.linspace(WRIST - 0.02, WRIST + 0.094, 14), 14)
     shapes = [(palm, 0.9)]
     root = WRIST + 0.078
-    for k, (length, tilt) in enumerate(((0.050, 0.10), (0.056, 0.03), (0.053, -0.05), (0.043, -0.14))):
+    for k, (length, tilt) in enumerate(
+        ((0.050, 0.10), (0.056, 0.03), (0.053, -0.05), (0.043, -0.14))
+    ):
         fz = z + 0.0205 - 0.0137 * k
         points = [(root, ARM_Y - 0.001, fz), (root + 0.45 * length, ARM_Y + 0.001, fz + 0.45 * length * tilt),
                   (root + 0.80 * length, ARM_Y - 0.006, fz + 0.8 * length * tilt),
@@ -87,9 +95,7 @@ def _hand() -> list[Part]:
     thumb = [(WRIST + 0.028, ARM_Y - 0.003, z + 0.012), (WRIST + 0.045, ARM_Y - 0.006, z + 0.038),
              (WRIST + 0.066, ARM_Y - 0.009, z + 0.048), (WRIST + 0.084, ARM_Y - 0.013, z + 0.044)]  # fmt: skip
     shapes.append((_digit(thumb, 0.0095), 0.6))
-    return [
-        make_part(v, t, SKIN, _arm_weights(v), outline=width) for (v, t), width in shapes
-    ]
+    return [make_part(v, t, SKIN, _arm_weights(v), outline=width) for (v, t), width in shapes]
 
 
 def _digit(points: list[tuple[float, float, float]], radius: float) -> tuple[F64, F64]:

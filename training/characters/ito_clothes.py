@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.characters import ito_texture
+from training.characters import _kernels, ito_texture
 from training.characters.ito_design import (
     ARM_Y, BONES, BOW, HIP_X, HIP_Y, KNEE_Y, NAVY, NAVY_INSIDE, RED, WHITE,
 )  # fmt: skip
 from training.characters.shapes import (
     F64, Part, bezier, chain, curve, ellipsoid, limb, lock, make_part, recolour, rigid, shell,
-    smoothstep, vertex_normals,
+    smoothstep,
 )  # fmt: skip
 from training.motion.rig import INDEX
 
@@ -54,31 +54,35 @@ def _torso() -> Part:
 
 def _belt() -> Part:
     at = np.array([0.899, 0.900, 0.908, 0.917, 0.918])
-    knots = [(a, 0.078 * k, 0.063 * k, 0, 0.002) for a, k in zip(at, (0.9, 1, 1.01, 1, 0.9), strict=True)]
+    knots = [
+        (a, 0.078 * k, 0.063 * k, 0, 0.002) for a, k in zip(at, (0.9, 1, 1.01, 1, 0.9), strict=True)
+    ]
     vertices, triangles = limb(1, knots, at, 32)
     weights = chain(vertices[:, 1], _TORSO_LINKS, BONES)
     return make_part(vertices, triangles, RED, weights, outline=0.7)
 
 
 def _collar() -> Part:
-    """A round white collar that lies on the shoulders, open at the front."""
-    rows, columns = 7, 57
-    t = np.linspace(0, 1, rows)[:, None]
-    a = np.radians(np.linspace(8, 352, columns))[None, :]  # from the front, about the neck
-    reach = 0.5 + 0.5 * smoothstep(0.0, 0.5, np.minimum(a, 2 * np.pi - a))
-    rx = 0.034 + (0.050 + 0.006 * reach) * t
-    rz = 0.036 + 0.034 * t + 0.012 * t * np.cos(a)
-    x, z = rx * np.sin(a), -0.010 + rz * np.cos(a)
-    drop = 1.182 - 0.012 * t - 0.030 * t**2 - 0.022 * t * np.cos(a) ** 2 * (np.cos(a) > 0)
-    outer = np.stack([x, drop + 0.006, z], -1)
-    inner = outer - [0, 0.007, 0]
+    """A sailor collar that lies on the shoulders, open at the front, with a flap behind."""
+    at = np.array([0.0, 0.2, 0.4, 0.55, 0.70, 0.705, 0.82, 0.825, 0.92, 1.0])
+    t, columns = at[:, None], 57
+    a = np.radians(np.linspace(7, 353, columns))[None, :]  # from the front, about the neck
+    front, back = np.clip(np.cos(a), 0, 1), np.clip(-np.cos(a), 0, 1)
+    square = np.where(back > 0, np.abs(np.sin(a)) ** 0.55, np.abs(np.sin(a))) * np.sign(np.sin(a))
+    x = (0.033 + 0.056 * t) * square
+    z = -0.010 + (0.036 + 0.040 * t) * front - (0.034 + 0.038 * t) * back**0.8
+    y = 1.189 - 0.004 * t - 0.075 * t * front**1.3 - 0.090 * t**1.1 * back**0.8
+    outer = np.stack([x, np.broadcast_to(y, x.shape), z], -1)
+    inner = outer - np.stack([0 * x, 0.006 + 0 * x, 0.006 * (front - back) + 0 * x], -1)
     vertices, triangles = shell(outer, inner, wrap=False)
     weights = chain(vertices[:, 1] * 0 + 1.2, _TORSO_LINKS, BONES)
     for sign, name in ((1.0, "l_clavicle"), (-1.0, "r_clavicle")):
         share = 0.5 * smoothstep(0.035, 0.095, sign * vertices[:, 0])
         weights *= (1 - share)[:, None]
         weights[:, INDEX[name]] += share
-    return make_part(vertices, triangles, WHITE, weights)
+    part = make_part(vertices, triangles, NAVY, weights)
+    row = np.tile(np.repeat(at, columns), 2)
+    return recolour(part, (row > 0.702) & (row < 0.823), WHITE)
 
 
 def _bow() -> list[Part]:
@@ -105,7 +109,9 @@ def _bow() -> list[Part]:
     return parts
 
 
-_ROWS = np.array([0.0, 0.08, 0.18, 0.29, 0.40, 0.51, 0.62, 0.72, 0.80, 0.803, 0.86, 0.863, 0.93, 1.0])
+_ROWS = np.array(
+    [0.0, 0.08, 0.18, 0.29, 0.40, 0.51, 0.62, 0.72, 0.80, 0.803, 0.86, 0.863, 0.93, 1.0]
+)
 _PLEATS, _PER = 24, 4
 _WAIST_Y, _HEM_Y = 0.912, 0.605
 
@@ -202,7 +208,9 @@ class SkirtDeformer:
         both = np.concatenate([points, _thin(points)]).reshape(-1, 3) @ base.T + place
         stop = self.start + len(both)
         vertices[self.start : stop] = both
-        normals[self.start : stop] = vertex_normals(both, self.triangles)
+        _kernels.mesh_normals(
+            vertices[self.start : stop], self.triangles, normals[self.start : stop]
+        )
 
 
 def _part_of(rotation: F64, share: float) -> F64:

@@ -11,7 +11,7 @@ from training.motion.rig import INDEX, JOINTS
 HEIGHT = 1.62
 CHIN = 1.235  # y of the chin; heights on the head are measured from here
 
-SHOULDER, ELBOW, WRIST = 0.112, 0.312, 0.492  # x along the arm in the T-pose
+SHOULDER, ELBOW, WRIST = 0.112, 0.328, 0.524  # x along the arm in the T-pose
 ARM_Y = 1.135
 HIP_X, HIP_Y, KNEE_Y, ANKLE_Y = 0.066, 0.765, 0.425, 0.085
 

@@ -17,7 +17,7 @@ from training.motion.rig import INDEX
 
 _HEAD = INDEX["head"]
 _CENTRE = np.array([0.0, CHIN + 0.17, -0.012])
-_CROWN = CHIN + 0.362
+_CROWN = CHIN + 0.354
 
 
 def _dye(part: Part, top: float, low: float) -> Part:
@@ -77,7 +77,7 @@ def build_hair() -> list[Part]:
 def _bob(y: F64, azimuth: F64) -> F64:
     """(..., 3) points of the bob's smooth surface at a height and an azimuth from the front."""
     up = np.clip((y - CHIN - 0.10) / (_CROWN - CHIN - 0.10), 0.0, 1.0)
-    dome = np.sqrt(np.clip(1.0 - up**2.6, 0.0, 1.0))
+    dome = np.sqrt(np.clip(1.0 - up**3.1, 0.0, 1.0))
     fall = np.clip((CHIN + 0.10 - y) / 0.16, 0.0, 1.2)
     # Below the ears the bob keeps its width, then turns in at the tips.
     rx = 0.165 * dome + 0.010 * fall - 0.030 * fall**3
@@ -107,9 +107,7 @@ def _cap() -> Part:
     inside = np.arange(len(vertices)) >= rows * columns
     uv = ito_texture.hair_uv(np.concatenate([azimuth.ravel()] * 2) - np.pi, vertices[:, 1])
     uv[inside, 1] = 0.7  # where the atlas is clear
-    return replace(
-        recolour(part, inside, HAIR_INSIDE), uv=uv, bias=np.where(inside, -2.0, 0.0)
-    )
+    return replace(recolour(part, inside, HAIR_INSIDE), uv=uv, bias=np.where(inside, -2.0, 0.0))
 
 
 def _back() -> list[Part]:
@@ -145,8 +143,12 @@ def _fringe() -> list[Part]:
         z_tip = 0.125 - 3.4 * max(abs(tip) - 0.02, 0.0) ** 2 + lift
         spine = bezier(
             [
-                (0.35 * root, CHIN + 0.352, 0.030),
-                (0.85 * root, CHIN + 0.338 - 1.2 * abs(root) ** 1.6, 0.106 - 0.20 * abs(root) + lift),
+                (0.35 * root, CHIN + 0.322, 0.010),
+                (
+                    0.85 * root,
+                    CHIN + 0.346 - 1.2 * abs(root) ** 1.6,
+                    0.106 - 0.20 * abs(root) + lift,
+                ),
                 (1.28 * root, CHIN + 0.258, 0.150 - 3.4 * root**2 + lift),
                 (tip, CHIN + height, z_tip),
             ],
@@ -159,9 +161,9 @@ def _fringe() -> list[Part]:
 def _sides() -> list[Part]:
     """Long locks before the ears, that frame the face."""
     parts = []
-    front = [(0.060, CHIN + 0.320, 0.040), (0.152, CHIN + 0.262, 0.078),
+    front = [(0.060, CHIN + 0.300, 0.040), (0.152, CHIN + 0.262, 0.078),
              (0.152, CHIN + 0.090, 0.092), (0.118, CHIN - 0.062, 0.082)]  # fmt: skip
-    behind = [(0.070, CHIN + 0.315, 0.000), (0.172, CHIN + 0.250, 0.036),
+    behind = [(0.070, CHIN + 0.295, 0.000), (0.172, CHIN + 0.250, 0.036),
               (0.176, CHIN + 0.070, 0.046), (0.144, CHIN - 0.040, 0.034)]  # fmt: skip
     for sign in (1.0, -1.0):
         for points, width in ((front, 0.027), (behind, 0.033)):
@@ -187,6 +189,7 @@ def _tails() -> list[Part]:
     """Two short tails tied low with red thread, which hang as the head turns."""
     parts = []
     for sign, bone in ((1.0, TAIL_L), (-1.0, TAIL_R)):
+
         def at(x: float, y: float, z: float, sign: float = sign) -> tuple[float, float, float]:
             return sign * x, CHIN + y, z
 

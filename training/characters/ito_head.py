@@ -6,7 +6,17 @@ import numpy as np
 
 from training.characters import ito_texture
 from training.characters.ito_design import BONES, CHIN, SKIN
-from training.characters.shapes import F64, Part, chain, curve, limb, make_part, rigid, smoothstep, tube
+from training.characters.shapes import (
+    F64,
+    Part,
+    chain,
+    curve,
+    limb,
+    make_part,
+    rigid,
+    smoothstep,
+    tube,
+)
 from training.motion.rig import INDEX
 
 # Height above the chin: half width, front, back (z of the surface at the middle).
@@ -38,7 +48,9 @@ def skull(height: F64) -> tuple[F64, F64, F64]:
 def build_head() -> list[Part]:
     """The head with its face, and the neck."""
     spread = np.linspace(0.0, 1.0, 46)
-    height = -0.002 + 0.340 * (0.5 - 0.5 * np.cos(np.pi * spread) * (1 - 0.25 * (spread - 0.5) ** 2))
+    height = -0.002 + 0.340 * (
+        0.5 - 0.5 * np.cos(np.pi * spread) * (1 - 0.25 * (spread - 0.5) ** 2)
+    )
     height = np.unique(np.clip(height, -0.002, 0.338))
     width, front, back = skull(height)
     zero = np.zeros(len(height))

@@ -215,7 +215,9 @@ def _eye(canvas: Canvas, sign: float) -> None:
     canvas.paint(glow, "#fff6c0", 0.75)
 
     # Lashes: a thick upper line with a wing, a light lower line.
-    width = np.interp(np.linspace(0, 1, len(top)), [0, 0.25, 0.6, 1.0], [0.0016, 0.0042, 0.0056, 0.0046])
+    width = np.interp(
+        np.linspace(0, 1, len(top)), [0, 0.25, 0.6, 1.0], [0.0016, 0.0042, 0.0056, 0.0046]
+    )
     canvas.stroke(at(top + [0.0, 0.0015]), width, "#2b1633")
     wing = quadratic((0.027, 0.024), (0.036, 0.014), (0.0475, 0.0175))
     canvas.stroke(at(wing), np.linspace(0.0062, 0.0002, 33), "#2b1633")
@@ -237,9 +239,6 @@ def _dress() -> NDArray[np.uint8]:
     neckline = [(-0.16, 0.172), (-0.074, 0.186), (-0.052, 0.196), (-0.026, 0.176), (0.0, 0.172),
                 (0.026, 0.176), (0.052, 0.196), (0.074, 0.186), (0.16, 0.172)]  # fmt: skip
     canvas.polygon(np.array([(-0.16, low), *neckline, (0.16, low)]), navy)
-    for sign in (-1.0, 1.0):
-        strap = np.array([(0.050, 0.18), (0.062, 0.32), (0.088, 0.32), (0.078, 0.18)])
-        canvas.polygon(strap * [sign, 1.0], navy)
     canvas.stroke(np.array(neckline), np.full(len(neckline), 0.0022), line)
     for y in (0.13, 0.105, 0.08):
         for sign in (-1.0, 1.0):

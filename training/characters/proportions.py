@@ -40,9 +40,7 @@ def reference_picture(
     character: RiggedCharacter, size: int, *, straight: bool = False
 ) -> NDArray[np.uint8]:
     """The character in an A-pose, (size, size, 4) RGBA: premultiplied for training, or straight."""
-    picture, _ = render_sample(
-        character, standing_pose(character, "a pose"), size, supersample=4
-    )
+    picture, _ = render_sample(character, standing_pose(character, "a pose"), size, supersample=4)
     if straight:
         alpha = np.maximum(picture[..., 3:].astype(np.float32), 1) / 255
         picture[..., :3] = np.clip(picture[..., :3] / alpha + 0.5, 0, 255)

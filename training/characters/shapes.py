@@ -148,9 +148,7 @@ def tube(
     cos, sin = np.cos(angle), np.sin(angle)
     cos = np.sign(cos) * np.abs(cos) ** (2.0 / power)
     sin = np.sign(sin) * np.abs(sin) ** (2.0 / power)
-    rings = (
-        centres[:, None] + side[:, None] * cos[None, :, None] + up[:, None] * sin[None, :, None]
-    )
+    rings = centres[:, None] + side[:, None] * cos[None, :, None] + up[:, None] * sin[None, :, None]
     rows = len(centres)
     vertices = np.concatenate([rings.reshape(-1, 3), centres[:1], centres[-1:]])
     body = grid_triangles(rows, segments, wrap=True)

@@ -69,7 +69,9 @@ def euler(degrees: tuple[float, float, float]) -> F64:
     return about_z @ about_y @ about_x
 
 
-def rig_pose(angles: Angles, yaw: float = 0.0, root: tuple[float, float, float] = (0, 0, 0)) -> RigPose:
+def rig_pose(
+    angles: Angles, yaw: float = 0.0, root: tuple[float, float, float] = (0, 0, 0)
+) -> RigPose:
     """A pose from angles in degrees by joint, the whole body turned by `yaw`."""
     rotations = np.tile(np.eye(3), (len(JOINTS), 1, 1))
     for name, degrees in angles.items():
