@@ -1,10 +1,14 @@
 """Numba kernels that compose premultiplied pictures."""
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
 
 
 @njit("void(u1[:,:,:], u1[:,:,:], u1[:,:,:])", cache=True, nogil=True)
-def over(picture, background, out):
+def over(picture: Picture, background: Picture, out: Picture) -> None:
     """Premultiplied RGBA (H, W, 4) over RGB (H, W, 3), into RGB (H, W, 3).
 
     A background of one pixel (1, 1, 3) is a colour, one of one column (H, 1, 3) a gradient.
@@ -23,7 +27,7 @@ def over(picture, background, out):
 
 
 @njit("void(u1[:,:,:], u1[:,:,:])", cache=True, nogil=True)
-def straighten(picture, out):
+def straighten(picture: Picture, out: Picture) -> None:
     """Premultiplied to straight RGBA (H, W, 4), as files have it; clear pixels are black."""
     for y in range(picture.shape[0]):
         for x in range(picture.shape[1]):
@@ -37,7 +41,7 @@ def straighten(picture, out):
 
 
 @njit("void(u1[:,:,:])", cache=True, nogil=True)
-def clamp_to_alpha(picture):
+def clamp_to_alpha(picture: Picture) -> None:
     """Make enlarged premultiplied RGBA (H, W, 4) premultiplied again, in place: RGB <= alpha."""
     for y in range(picture.shape[0]):
         for x in range(picture.shape[1]):

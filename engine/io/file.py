@@ -80,7 +80,7 @@ class FileSource:
             self.fps = float(rate) if rate else None
             self.frames_total: int | None = self._count()
             self._decoded = self._decode()
-            self._first = next(self._decoded, None)
+            self._first: Any = next(self._decoded, None)
             if self._first is None:
                 raise EmptyVideo(f"{self.location} has a video stream without a single picture")
             self._turns = round(-self._first.rotation / 90) % 4
@@ -240,7 +240,7 @@ class FileSource:
 
     def _to_rgb(self, picture: Any) -> NDArray[np.uint8]:
         width, height = self._scaled_wh
-        plane = self._reformatter.reformat(picture, width, height, "rgb24").planes[0]
+        plane: Any = self._reformatter.reformat(picture, width, height, "rgb24").planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)
         rgb = rows[:, : 3 * width].reshape(height, width, 3)
         out = self._pool.take()

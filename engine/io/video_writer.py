@@ -1,7 +1,7 @@
 """Video files, through PyAV: mp4 for everybody, WebM and ProRes with true alpha."""
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -159,8 +159,8 @@ class VideoSink:
         self._reformatter = av.video.reformatter.VideoReformatter()
         self._start_s = _seconds(packet)
         if self._audio_from is not None:
-            self._audio = _Audio(self._audio_from, container, self._format)
-            if self._audio.start_s is not None:
+            self._audio = _Audio.of(self._audio_from, container, self._format)
+            if self._audio is not None:
                 self._start_s = self._audio.start_s
 
     def _encoded_form(self, picture: NDArray[np.uint8]) -> Any:
@@ -191,56 +191,59 @@ class VideoSink:
 
 
 class _Audio:
-    """Carries the audio of one file into another, up to the pictures written so far."""
+    """Carries the audio of one file into another, up to the pictures written so far.
 
-    def __init__(self, source: str, target: Any, form: _Format) -> None:
+    Args:
+        source: an open container with audio; closed at the end.
+        target: the container that is written.
+        form: how.
+    """
+
+    def __init__(self, source: Any, target: Any, form: _Format) -> None:
         import av
 
-        self.start_s: float | None = None
-        self._target = target
-        self._input: Any = av.open(source)
-        if not self._input.streams.audio:
-            self._input.close()
-            self._input = None
-            return
-        stream = self._input.streams.audio[0]
+        stream = source.streams.audio[0]
         # Both streams of the new file count from where the old file began.
-        start = self._input.start_time
-        self.start_s = 0.0 if start is None else start / av.time_base
+        self.start_s = (source.start_time or 0) / av.time_base
+        self._source = source
+        self._target = target
         self._copied = stream.codec_context.name in form.copied_audio
-        self._output: Any
-        if self._copied:
-            self._output = target.add_stream_from_template(stream)
-        else:
-            self._output = target.add_stream(form.audio_codec, rate=48_000)
-        self._packets: Iterator[Any] = self._input.demux(stream)
-        self._waiting: Any = next(self._packets, None)
-        self._seconds_of: Callable[[Any], float] = lambda packet: (
-            float(packet.pts * packet.time_base) - (self.start_s or 0.0)
+        self._output: Any = (
+            target.add_stream_from_template(stream)
+            if self._copied
+            else target.add_stream(form.audio_codec, rate=48_000)
         )
+        self._packets: Iterator[Any] = source.demux(stream)
+        self._waiting: Any = next(self._packets, None)
+
+    @classmethod
+    def of(cls, location: str, target: Any, form: _Format) -> "_Audio | None":
+        """The audio of a file; None if it has none."""
+        import av
+
+        source = av.open(location)
+        if not source.streams.audio:
+            source.close()
+            return None
+        return cls(source, target, form)
 
     def copy_until(self, seconds: float) -> None:
         """Everything up to a moment, counted from the start of the file."""
-        if self._input is None:
-            return
-        while self._waiting is not None:
-            packet = self._waiting
+        while (packet := self._waiting) is not None:
             if packet.pts is not None:
-                if self._seconds_of(packet) > seconds:
+                if float(packet.pts * packet.time_base) - self.start_s > seconds:
                     return
                 self._carry(packet)
             self._waiting = next(self._packets, None)
 
     def finish(self) -> None:
         """Flush the encoder and close the source."""
-        if self._input is None:
-            return
         if not self._copied:
             self._target.mux(self._output.encode(None))
-        self._input.close()
+        self._source.close()
 
     def _carry(self, packet: Any) -> None:
-        shift = round((self.start_s or 0.0) / packet.time_base)
+        shift = round(self.start_s / packet.time_base)
         if self._copied:
             packet.pts -= shift
             if packet.dts is not None:
