@@ -74,7 +74,7 @@ ARMS: dict[str, Arm] = {
     "crossed under": arm_reaching((-0.50, -0.50, 0.30), (0.7, -1, 0.1)),
     "on chest": arm_reaching((-0.30, -0.25, 0.36), (0.8, -1, 0.1)),
     "clap": arm_reaching((-0.24, -0.10, 0.55), (0.3, -1, 0.0)),
-    "clap high": arm_reaching((-0.20, 0.78, 0.36), (0.6, 0, 0.6)),
+    "clap high": arm_reaching((0.02, 0.84, 0.28), (0.8, 0, 0.5)),
     "pray": arm_reaching((-0.30, -0.05, 0.42), (1, -0.8, 0)),
     "heart": arm_reaching((-0.16, -0.2, 0.46), (1, -0.4, 0)),
     "heart high": arm_reaching((-0.06, 0.84, 0.10), (1, 0.1, 0.1)),
