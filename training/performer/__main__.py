@@ -17,7 +17,7 @@ def main(
     width: Annotated[int, typer.Option(min=16)] = 640,
     height: Annotated[int, typer.Option(min=16)] = 480,
     supersample: Annotated[int, typer.Option(min=1, max=4, help="Samples across a pixel.")] = 3,
-    crf: Annotated[int, typer.Option(min=0, max=51, help="x264's quality, lower is better.")] = 24,
+    crf: Annotated[int, typer.Option(min=0, max=51, help="x264's quality, lower is better.")] = 22,
 ) -> None:
     """Render a dressed human body that dances, with music and its true joints beside it."""
     settings = ClipSettings(seconds, fps, (width, height), seed, supersample, crf)

@@ -27,7 +27,7 @@ class ClipSettings:
     size_wh: tuple[int, int] = (640, 480)
     seed: int = 0
     supersample: int = 3
-    crf: int = 24
+    crf: int = 22
 
 
 class Performer:
