@@ -1,5 +1,6 @@
 """ONNX Runtime on the CPU."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,17 @@ from numpy.typing import NDArray
 
 from engine.backends.base import TensorSpec
 from engine.errors import BackendError, ProviderMissing
+
+
+def load() -> Any:
+    """The package onnxruntime, with its reports to Microsoft switched off.
+
+    They are on by default since 1.31, and begin with the import.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
 
 
 class OnnxRuntimeBackend:
@@ -28,8 +40,7 @@ class OnnxRuntimeBackend:
     def __init__(
         self, model: bytes, *, threads: int = 1, provider: str = "CPUExecutionProvider"
     ) -> None:
-        import onnxruntime
-
+        onnxruntime = load()
         present = onnxruntime.get_available_providers()
         if provider not in present:
             raise ProviderMissing(

@@ -8,7 +8,7 @@ import numpy as np
 from engine.errors import MissingDependency, SinkError, VirtualCameraMissing
 from engine.frame import Packet
 
-_REMEDY = {
+REMEDY = {  # by sys.platform
     "linux": "sudo apt install v4l2loopback-dkms && sudo modprobe v4l2loopback devices=1 "
     'card_label="Ayatsuri" exclusive_caps=1',
     "darwin": "install OBS 30 or later, start its virtual camera once and stop it again",
@@ -55,7 +55,7 @@ class VirtualCameraSink:
             try:
                 self._camera = self._make(width, height, self._fps)
             except RuntimeError as error:
-                remedy = _REMEDY.get(sys.platform, "see the README of pyvirtualcam")
+                remedy = REMEDY.get(sys.platform, "see the README of pyvirtualcam")
                 raise VirtualCameraMissing(
                     f"no virtual camera can be opened ({str(error).strip()}); to get one: {remedy}"
                 ) from error

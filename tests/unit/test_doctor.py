@@ -1,0 +1,57 @@
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from engine import doctor, models
+
+
+def test_every_check_of_this_machine_can_be_shown() -> None:
+    checks = doctor.diagnose()
+    names = {check.name for check in checks}
+    assert {"Python", "mediapipe", "cameras", "display", "virtual camera", "cache"} <= names
+    for check in checks:
+        assert check.status == "ok" or check.remedy, f"{check.name} has no remedy"
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(doctor.table(checks))
+    assert "Python" in console.export_text()
+
+
+def test_a_missing_library_names_its_package() -> None:
+    def load(name: str) -> None:
+        if name == "libEGL.so.1":
+            raise OSError("cannot open shared object file")
+
+    checks = doctor._system_libraries(load, "linux")
+    missing = [check for check in checks if check.status == "missing"]
+    assert [(c.name, c.remedy) for c in missing] == [("libEGL.so.1", "sudo apt install libegl1")]
+    assert [c.status for c in doctor._system_libraries(load, "darwin")] == ["ok"]
+
+
+def test_a_missing_package_can_be_installed() -> None:
+    check = doctor._package("no-such-package-at-all")
+    assert (check.status, check.remedy) == ("missing", "pip install no-such-package-at-all")
+
+
+def test_models_are_found_missing_and_damaged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AYATSURI_CACHE", str(tmp_path))
+    full = models.get("pose-full")
+    assert doctor._model(full).status == "missing"
+    assert doctor._model(models.get("pose-heavy")).status == "optional"
+    full.path.parent.mkdir(parents=True)
+    full.path.write_bytes(b"damaged")
+    check = doctor._model(full)
+    assert check.status == "missing"
+    assert check.remedy == "ayatsuri models pose-full --force"
+
+
+def test_no_display_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert doctor._display().status == "optional"
+    monkeypatch.setenv("DISPLAY", ":7")
+    assert doctor._display().detail == "DISPLAY=:7"
