@@ -14,8 +14,8 @@ help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 
 demo: $(VENV)/.engine ## set up, then puppet the clip that ships with the project: demo/ayatsuri.mp4
-	@$(BIN)/ayatsuri doctor --needed-for demo
 	@$(BIN)/ayatsuri models
+	@$(BIN)/ayatsuri doctor --quiet
 	@$(BIN)/ayatsuri demo
 
 test: check ## set up, then lint, type-check and run every test

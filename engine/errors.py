@@ -12,7 +12,7 @@
           TruncatedVideo
           UnsupportedSize
         StreamStalled
-      PoseError                   the estimator failed (nobody in the picture is a value, not an error)
+      PoseError                   the estimator failed (nobody in the picture is a value instead)
       ModelError                  a model file
         ModelMissing
         ModelCorrupt

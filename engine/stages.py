@@ -46,9 +46,7 @@ class PoseEstimator(Protocol):
 class Smoother(Protocol):
     """Smooths joints over time, perhaps with a delay of some frames."""
 
-    def push(
-        self, joints: NDArray[np.float32], time_ns: int
-    ) -> Iterable[NDArray[np.float32]]:
+    def push(self, joints: NDArray[np.float32], time_ns: int) -> Iterable[NDArray[np.float32]]:
         """Take in one frame's joints; the smoothed joints of the frames now done, in order."""
         ...
 

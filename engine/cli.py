@@ -1,0 +1,276 @@
+"""The command line: `ayatsuri puppet`, `live`, `demo`, `doctor`, `models`, `version`.
+
+Exit codes: 0 done; 1 an error, explained in one message; 2 a wrong option; 3 a bug; 130 Ctrl-C.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from engine import console
+from engine._version import __version__
+
+if TYPE_CHECKING:
+    from engine.app import Options
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Puppeteer a full-body 2D anime character live, from a webcam or any video.",
+    epilog="Exit codes: 0 done, 1 an explained error, 2 a wrong option, 3 a bug, 130 Ctrl-C.",
+)
+
+
+class PoseModel(StrEnum):
+    """MediaPipe's three pose models."""
+
+    LITE = "lite"
+    FULL = "full"
+    HEAVY = "heavy"
+
+
+class Smoothing(StrEnum):
+    """How joints are smoothed over time."""
+
+    AUTO = "auto"
+    ONE_EURO = "one-euro"
+    SAVITZKY_GOLAY = "savitzky-golay"
+    NONE = "none"
+
+
+class Layout(StrEnum):
+    """What the picture shows."""
+
+    CHARACTER = "character"
+    SIDE_BY_SIDE = "side-by-side"
+
+
+CharacterOption = Annotated[
+    Path | None,
+    typer.Option("--character", "-c", metavar="BUNDLE", help="A character bundle; else Ito."),
+]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="JSON", help="Write counts, drops and latencies to a file."),
+]
+PoseModelOption = Annotated[
+    PoseModel, typer.Option(help="MediaPipe's pose model: lite is faster, heavy is steadier.")
+]
+SmoothingOption = Annotated[
+    Smoothing,
+    typer.Option(help="auto: Savitzky-Golay for files, One Euro for live input."),
+]
+MirrorOption = Annotated[bool, typer.Option("--mirror", help="Swap left and right.")]
+ShowPoseOption = Annotated[
+    bool, typer.Option("--show-pose", help="Draw the pose over the picture.")
+]
+LayoutOption = Annotated[Layout, typer.Option(help="The character alone, or beside the performer.")]
+BackgroundOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLOUR|IMAGE|source|transparent",
+        help="Behind the character: a colour (green, #00ff00), a picture, the original video, or "
+        "nothing. Default: transparent where the output can be, else a soft colour.",
+    ),
+]
+SizeOption = Annotated[
+    int | None,
+    typer.Option(min=16, max=4096, metavar="PX", help="Height of the character's picture."),
+]
+ThreadsOption = Annotated[
+    int, typer.Option(min=1, max=64, help="Processor threads that draw the character.")
+]
+
+
+@app.callback()
+def _before_every_command(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    console.Settings.debug = debug
+
+
+@app.command()
+@console.explains
+def puppet(
+    video: Annotated[str, typer.Argument(metavar="VIDEO", help="A video file or stream URL.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="OUT.mp4; with alpha: OUT.webm, OUT.mov or a folder of PNG."
+        ),
+    ],
+    character: CharacterOption = None,
+    report: ReportOption = None,
+    realtime: Annotated[
+        bool, typer.Option("--realtime", help="Pace the video as a camera is; late frames drop.")
+    ] = False,
+    layout: LayoutOption = Layout.CHARACTER,
+    background: BackgroundOption = None,
+    size: SizeOption = None,
+    smoothing: SmoothingOption = Smoothing.AUTO,
+    pose_model: PoseModelOption = PoseModel.FULL,
+    mirror: MirrorOption = False,
+    show_pose: ShowPoseOption = False,
+    threads: ThreadsOption = 1,
+) -> None:
+    """Puppet a video: as fast as this machine can, or as a camera would with --realtime."""
+    from engine.app import Options
+
+    options = Options(
+        layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
+        pose_model=pose_model.value, mirror=mirror, show_pose=show_pose, threads=threads,
+    )  # fmt: skip
+    _puppet(video, output, character, report, realtime, options)
+
+
+@app.command()
+@console.explains
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o")] = Path("demo/ayatsuri.mp4"),
+    report: ReportOption = Path("demo/report.json"),
+    threads: ThreadsOption = 1,
+) -> None:
+    """Puppet the clip that ships with Ayatsuri; performer and character side by side."""
+    from engine.app import PERFORMER, Options
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    options = Options(layout="side-by-side", threads=threads)
+    _puppet(str(PERFORMER), output, None, report, False, options)
+
+
+@app.command()
+@console.explains
+def live(
+    source: Annotated[
+        str, typer.Option(help="webcam:N, or a video file or stream URL paced as a camera is.")
+    ] = "webcam:0",
+    sink: Annotated[str, typer.Option(help="window, virtualcam, null, or a file to write.")] = (
+        "window"
+    ),
+    character: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--character",
+            "-c",
+            metavar="BUNDLE",
+            help="A character bundle; name several to switch between them. Else Ito.",
+        ),
+    ] = None,
+    report: ReportOption = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="Stop after so many seconds.")
+    ] = None,
+    layout: LayoutOption = Layout.CHARACTER,
+    background: BackgroundOption = None,
+    size: SizeOption = None,
+    smoothing: SmoothingOption = Smoothing.AUTO,
+    pose_model: PoseModelOption = PoseModel.FULL,
+    mirror: MirrorOption = False,
+    show_pose: ShowPoseOption = False,
+    threads: ThreadsOption = 1,
+) -> None:
+    """The webcam puppet. Keys: m mirror, c recalibrate, n/p switch character, s pose, q quit."""
+    from engine.app import KEYS, Options
+    from engine.app import live as run_live
+
+    options = Options(
+        layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
+        pose_model=pose_model.value, mirror=mirror, show_pose=show_pose, threads=threads,
+    )  # fmt: skip
+    console.say("[bold]keys[/]  " + "   ".join(f"[bold cyan]{k}[/] {v}" for k, v in KEYS.items()))
+    result = run_live(
+        source, sink, character or None, report=report, seconds=seconds, options=options,
+        on_message=lambda text: console.say(f"[cyan]{text}[/]"),
+    )  # fmt: skip
+    console.show(result.table())
+
+
+@app.command()
+@console.explains
+def doctor(
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show only what is missing.")] = False,
+) -> None:
+    """What this machine has, what is missing, and the exact command that mends it."""
+    from engine import doctor as looks
+
+    checks = looks.diagnose()
+    if quiet:
+        checks = [check for check in checks if check.status == "missing"]
+    if checks:
+        console.show(looks.table(checks))
+    if any(check.status == "missing" for check in checks):
+        raise typer.Exit(console.EXIT_EXPLAINED)
+
+
+@app.command()
+@console.explains
+def models(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="pose-lite, pose-full or pose-heavy."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Fetch even what is there.")] = False,
+) -> None:
+    """Fetch model files into your cache and check their SHA-256; without a name, pose-full."""
+    from engine import models as store
+    from engine.pose.mediapipe import USAGE_NOTICE
+
+    wanted = names or ["pose-full"]
+    for name in wanted:
+        store.get(name)  # a wrong name is told before anything is fetched
+    for name in wanted:
+        path = _fetch(name, force)
+        console.say(f"[green]ok[/] {name}: {escape(str(path))}")
+    console.say(f"[yellow]note[/] {escape(USAGE_NOTICE)}")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    console.say(__version__)
+
+
+def _puppet(
+    video: str,
+    output: Path,
+    character: Path | None,
+    report: Path | None,
+    realtime: bool,
+    options: "Options",
+) -> None:
+    """Run `engine.app.puppet` behind a progress bar, then show the table."""
+    from engine.app import puppet as run_puppet
+
+    with console.progress_bar() as bar:
+        task = bar.add_task(escape(Path(video).name), total=None)
+        result = run_puppet(
+            video, output, character, report=report, realtime=realtime, options=options,
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )  # fmt: skip
+    console.show(result.table())
+    console.say(f"wrote [bold]{escape(str(output))}[/]")
+
+
+def _fetch(name: str, force: bool) -> Path:
+    """Run `engine.models.fetch` behind a progress bar."""
+    from engine.models import fetch
+
+    with console.download_bar() as bar:
+        task = bar.add_task(name, total=None)
+        path = fetch(
+            name, force=force, say=bar.console.print,
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )  # fmt: skip
+        size = path.stat().st_size
+        bar.update(task, completed=size, total=size)
+    return path
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
