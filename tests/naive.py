@@ -56,3 +56,66 @@ def _blend_capsule(
     distance = np.hypot(xs - a[0] - along * d[0], ys - a[1] - along * d[1])
     coverage = np.clip(radius + 0.5 - distance, 0, 1)[..., None]
     out[:] = np.floor(out + (colour.astype(np.float64) - out) * coverage + 0.5).astype(np.uint8)
+
+
+# --- training/render/_kernels.py ------------------------------------------------------------------
+
+
+def nearest_faces(
+    screen: NDArray[np.float32],
+    hull: NDArray[np.float32],
+    outline: NDArray[np.float32],
+    triangles: NDArray[np.int32],
+    size: int,
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Twin of `fill`: (S, S) labels, and how surely (px or relative depth) each was decided."""
+    count = len(triangles)
+    ys, xs = np.mgrid[:size, :size] + 0.5
+    labels = np.full((size, size), -1, np.int32)
+    depth = np.zeros((size, size))
+    margin = np.full((size, size), np.inf)
+    for label in range(2 * count):
+        points = (screen if label < count else hull).astype(np.float64)
+        corners = triangles[label % count]
+        a, b, c = points[corners]
+        area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+        if label < count and area >= 0:
+            continue
+        if label >= count and (area <= 0 or not (outline[corners] > 0).any()):
+            continue
+        weights, edges = [], []
+        for p, q in ((b, c), (c, a), (a, b)):
+            cross = (p[0] - xs) * (q[1] - ys) - (p[1] - ys) * (q[0] - xs)
+            weights.append(cross / area)
+            edges.append(np.sign(area) * cross / max(math.dist(p[:2], q[:2]), 1e-12))
+        signed = np.min(edges, axis=0)  # > 0 inside
+        z = weights[0] * a[2] + weights[1] * b[2] + weights[2] * c[2]
+        margin = np.minimum(margin, np.abs(signed))
+        inside = signed >= 0
+        rival = np.abs(z / np.where(depth > 0, depth, 1.0) - 1)
+        margin = np.where(inside & (depth > 0), np.minimum(margin, rival), margin)
+        seen = inside & (z > depth)
+        labels[seen], depth[seen] = label, z[seen]
+    return labels, margin
+
+
+def toon_colour(normal: NDArray[np.float64], bias: float, lit: NDArray[np.float64],
+                shade: NDArray[np.float64], light: NDArray[np.float64], threshold: float,
+                softness: float) -> NDArray[np.float64]:  # fmt: skip
+    """Twin of the shader for one sample without texture: two tones with a soft edge."""
+    value = float(normal @ light / np.linalg.norm(normal)) + bias
+    mix = min(max((value - threshold) / (2 * softness) + 0.5, 0.0), 1.0)
+    return shade + (lit - shade) * mix * mix * (3 - 2 * mix)
+
+
+# --- training/characters/_kernels.py --------------------------------------------------------------
+
+
+def skinned(
+    points: NDArray[np.float32], weights: NDArray[np.float32], bones: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Twin of `skin`: each point moved by every bone, and the results weighted."""
+    moved = np.zeros((len(points), 3))
+    for share, bone in zip(weights.T.astype(np.float64), bones.astype(np.float64), strict=True):
+        moved += share[:, None] * (points @ bone[:9].reshape(3, 3).T + bone[9:])
+    return moved
