@@ -50,9 +50,9 @@ def bundle(
         licence="MIT",
         resolution=size,
         skeleton=SkeletonManifest(
-            rest=[tuple(map(float, row[:3])) for row in skeleton.rest],
+            rest=[(float(x), float(y), float(z)) for x, y, z in skeleton.rest[:, :3]],
             bone_lengths=[float(v) for v in skeleton.bone_lengths],
-            head=[tuple(map(float, row)) for row in skeleton.head],
+            head=[(float(x), float(y), float(z)) for x, y, z in skeleton.head],
             floor_y=float(skeleton.floor_y),
         ),
         generator="generator.onnx",

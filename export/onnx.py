@@ -1,6 +1,5 @@
 """A trained generator to ONNX: texture folded into constants, pixels in and pixels out."""
 
-import io
 import logging
 import warnings
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ class BakedGenerator(nn.Module):
                 self.register_buffer(f"texture_{i}", texture.contiguous())
 
     def forward(self, pose: Tensor) -> Tensor:
+        """See the class."""
         pose_image = 1 - pose.permute(0, 3, 1, 2).float() / 255
         picture = self.generator.draw(
             pose_image, [self.get_buffer(f"texture_{i}") for i in range(len(self.generator.fusion))]
@@ -45,7 +45,6 @@ def export_generator(generator: Generator, reference: Tensor) -> bytes:
     size = generator.config.size
     baked = BakedGenerator(generator, reference).eval()
     example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
-    buffer = io.BytesIO()
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -56,10 +55,11 @@ def export_generator(generator: Generator, reference: Tensor) -> bytes:
                 baked, (example,), dynamo=True, opset_version=OPSET, verbose=False,
                 input_names=["pose"], output_names=["picture"],
             )  # fmt: skip
-        program.save(buffer)
+        if program is None:
+            raise RuntimeError("torch.onnx.export returned no program")
     finally:
         logger.setLevel(level)
-    proto = onnx.load_model_from_string(buffer.getvalue())
+    proto = program.model_proto
     del proto.metadata_props[:]
     for node in proto.graph.node:  # names of source files and lines are nobody's business
         del node.metadata_props[:]

@@ -21,7 +21,9 @@ def main_options() -> None:
 
 @app.command()
 def fit(
-    folder: Annotated[Path, typer.Option(help="Where renders and checkpoints are kept.")] = Path("runs/ito"),
+    folder: Annotated[Path, typer.Option(help="Where renders and checkpoints are kept.")] = Path(
+        "runs/ito"
+    ),
     poses: Annotated[int, typer.Option(help="Rendered poses to train on.")] = 12_000,
     preset: Annotated[str, typer.Option(help="live, base or paper.")] = "live",
     steps: Annotated[int, typer.Option(help="Batches in all.")] = 20_000,
@@ -34,11 +36,14 @@ def fit(
     """Fit a generator to the default character; continues from `folder`'s checkpoint."""
     from training.characters import ito
     from training.characters.proportions import reference_picture
-    from training.data import render_poses
+    from training.data import PosedPictures, render_poses
     from training.fit import Fit, FitConfig, run
 
-    with Progress("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
-        def rendered(name: str, count: int, seed: int):  # noqa: ANN202
+    with Progress(
+        "{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    ) as bar:
+
+        def rendered(name: str, count: int, seed: int) -> PosedPictures:
             task = bar.add_task(f"rendering {name}", total=count)
             return render_poses(
                 folder / name, count, size=size, seed=seed, workers=workers,

@@ -4,13 +4,18 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.motion.draw import draw_pose
+
+if TYPE_CHECKING:
+    from training.characters.character import RiggedCharacter
 
 CHUNK = 64
 
@@ -37,25 +42,27 @@ class PosedPictures:
     @classmethod
     def load(cls, folder: Path) -> "PosedPictures":
         """Open what `render_poses` wrote; the pictures stay on disk (memory-mapped)."""
-        return cls(
-            np.load(folder / "pictures.npy", mmap_mode="r"), np.load(folder / "joints.npy")
-        )
+        return cls(np.load(folder / "pictures.npy", mmap_mode="r"), np.load(folder / "joints.npy"))
+
+
+@cache
+def _character() -> "RiggedCharacter":
+    from training.characters import ito
+
+    return ito.build()
 
 
 def _render_chunk(size: int, seed: int, first: int, count: int) -> tuple[NDArray, NDArray]:
-    from training.characters import ito
     from training.characters.character import render_sample
     from training.motion.poses import random_pose
 
-    character = ito.build()
+    character = _character()
     pictures = np.empty((count, size, size, 4), np.uint8)
     joints = np.empty((count, 20, 4), np.float32)
     for i in range(count):
         # One generator per sample: the data do not depend on how the work is divided.
         rng = np.random.default_rng([seed, first + i])
-        pictures[i], joints[i] = render_sample(
-            character, random_pose(rng, character.rest), size
-        )
+        pictures[i], joints[i] = render_sample(character, random_pose(rng, character.rest), size)
     return pictures, joints
 
 
@@ -121,7 +128,9 @@ def free_shift(picture: NDArray[np.uint8], limit_xy: tuple[int, int]) -> tuple[r
         return range(1), range(1)
     height, width = opaque.shape
     return (
-        range(-min(limit_xy[0], int(columns[0])), min(limit_xy[0], width - 1 - int(columns[-1])) + 1),
+        range(
+            -min(limit_xy[0], int(columns[0])), min(limit_xy[0], width - 1 - int(columns[-1])) + 1
+        ),
         range(-min(limit_xy[1], int(rows[0])), min(limit_xy[1], height - 1 - int(rows[-1])) + 1),
     )
 
@@ -148,7 +157,7 @@ def sample_batch(
         shifts_x, shifts_y = free_shift(picture, shift_xy)
         dx, dy = int(rng.choice(shifts_x)), int(rng.choice(shifts_y))
         pictures[i] = shift_picture(picture, dx, dy)
-        joints[i] = data.joints[pick] + np.float32([dx, dy, 0, 0])
+        joints[i] = data.joints[pick] + np.array([dx, dy, 0, 0], np.float32)
         seen = joints[i].copy()
         if rng.random() < 0.5:
             seen[:, :2] += rng.normal(0, jitter_px * size / 256, (20, 2))

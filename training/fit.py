@@ -51,10 +51,10 @@ class FitConfig:
     size: int = 256
     steps: int = 20_000
     batch: int = 8
-    rate: float = 6e-4
+    rate: float = 8e-4
     rate_end: float = 2e-5
     perceptual_from: float = 0.15
-    gan_from: float = 0.75
+    gan_from: float = 0.85
     gan_rate: float = 4e-4  # TTUR, section 5.1
     face_weight: float = 4.0
     ema: float = 0.999
@@ -142,7 +142,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def load_generator(path: Path) -> tuple[Generator, Tensor]:
     """The averaged generator of a checkpoint, in evaluation mode, and its reference picture."""
     state = read_checkpoint(path)
-    config = {
+    config: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in state["generator_config"].items()
     }
@@ -183,14 +183,23 @@ def face_weights(joints: NDArray[np.float32], size: int, weight: float) -> Tenso
     return torch.from_numpy(1 + (weight - 1) * y[:, None, :, None] * x[:, None, None, :])
 
 
-def crops(joints: NDArray[np.float32], size: int, side: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+def crops(
+    joints: NDArray[np.float32], size: int, side: int, rng: np.random.Generator
+) -> list[tuple[int, int]]:
     """For each sample the corner (x, y) of a square about a joint, the face every other time."""
     corners = []
     for joint in joints:
         pick = 0 if rng.random() < 0.5 else int(rng.integers(len(joint)))
         corner = joint[pick, :2] - side / 2 + rng.uniform(-side / 8, side / 8, 2)
-        corners.append(tuple(int(v) for v in np.clip(corner, 0, size - side)))
+        x, y = np.clip(corner, 0, size - side)
+        corners.append((int(x), int(y)))
     return corners
+
+
+def cut(pictures: Tensor, corners: list[tuple[int, int]], side: int) -> Tensor:
+    """The square of every picture (N, C, S, S) at its corner (x, y): (N, C, side, side)."""
+    squares = [pictures[i, :, y : y + side, x : x + side] for i, (x, y) in enumerate(corners)]
+    return torch.stack(squares).contiguous(memory_format=torch.channels_last)
 
 
 def learning_rate(config: FitConfig, step: int) -> float:
@@ -231,11 +240,9 @@ def train_step(
         background = torch.from_numpy(rng.random((len(pose), 3, 1, 1), dtype=np.float32))
         made_rgb, true_rgb = over(made, background), over(truth, background)
         corners = crops(batch[2], config.size, side, rng)
-        cut = lambda x: torch.stack(  # noqa: E731
-            [x[i, :, v : v + side, u : u + side] for i, (u, v) in enumerate(corners)]
-        ).contiguous(memory_format=torch.channels_last)
+        made_crops, true_crops = (cut(rgb, corners, side) for rgb in (made_rgb, true_rgb))
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-            distance = perceptual(cut(made_rgb), cut(true_rgb))
+            distance = perceptual(made_crops, true_crops)
         loss = loss + PERCEPTUAL_WEIGHT * distance
         losses["perceptual"] = float(distance.detach())
 
@@ -281,7 +288,9 @@ def update_average(fit: Fit) -> None:
 
 
 @torch.no_grad()
-def draw_all(generator: Generator, reference: Tensor, joints: NDArray[np.float32]) -> NDArray[np.uint8]:
+def draw_all(
+    generator: Generator, reference: Tensor, joints: NDArray[np.float32]
+) -> NDArray[np.uint8]:
     """Pictures (N, S, S, 4) uint8 of the character at the given joints (N, 20, 4)."""
     size = generator.config.size
     texture = generator.eval().texture(reference)
@@ -304,7 +313,9 @@ def evaluate(generator: Generator, reference: Tensor, held_out: PosedPictures) -
     }
 
 
-def sample_sheet(generator: Generator, reference: Tensor, held_out: PosedPictures, count: int = 12) -> NDArray[np.uint8]:
+def sample_sheet(
+    generator: Generator, reference: Tensor, held_out: PosedPictures, count: int = 12
+) -> NDArray[np.uint8]:
     """Rows of pose image, generated and true picture, (3 S, count S, 3) RGB."""
     joints = held_out.joints[:count]
     made = draw_all(generator, reference, joints)
@@ -356,7 +367,7 @@ def run(
                 fit.save(folder / "checkpoint.pt")
                 sheet = sample_sheet(fit.average, fit.reference, held_out)
                 cv2.imwrite(str(folder / "samples.png"), sheet[..., ::-1])
-                line = {
+                line: dict[str, Any] = {
                     "step": fit.step,
                     "seconds": round(time.monotonic() - began, 1),
                     "rate": learning_rate(fit.config, fit.step),
@@ -366,7 +377,10 @@ def run(
                 with (folder / "curve.jsonl").open("a") as curve:
                     curve.write(json.dumps(line) + "\n")
                 print(
-                    " ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in line.items()),
+                    " ".join(
+                        f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}"
+                        for k, v in line.items()
+                    ),
                     flush=True,
                 )
                 running = {}

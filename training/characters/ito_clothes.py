@@ -8,10 +8,28 @@ from numpy.typing import NDArray
 
 from training.characters import _kernels, ito_texture
 from training.characters.ito_design import (
-    ARM_Y, BONES, BOW, HIP_X, HIP_Y, KNEE_Y, NAVY, NAVY_INSIDE, RED, WHITE,
+    BONES,
+    BOW,
+    HIP_Y,
+    KNEE_Y,
+    NAVY,
+    NAVY_INSIDE,
+    RED,
+    WHITE,
 )  # fmt: skip
 from training.characters.shapes import (
-    F64, Part, bezier, chain, curve, ellipsoid, limb, lock, make_part, recolour, rigid, shell,
+    F64,
+    Part,
+    bezier,
+    chain,
+    curve,
+    ellipsoid,
+    limb,
+    lock,
+    make_part,
+    recolour,
+    rigid,
+    shell,
     smoothstep,
 )  # fmt: skip
 from training.motion.rig import INDEX
@@ -91,7 +109,7 @@ def _bow() -> list[Part]:
     knot = np.array([0.0, 1.118, 0.074])
     parts = []
     for sign in (1.0, -1.0):
-        tip = knot + [sign * 0.075, 0.012, -0.012]
+        tip = knot + np.array([sign * 0.075, 0.012, -0.012])
         t = np.linspace(0, 1, 12)
         spine = knot + (tip - knot) * t[:, None]
         spine[:, 2] += 0.012 * np.sin(np.pi * t)
@@ -99,12 +117,14 @@ def _bow() -> list[Part]:
         out = np.tile([0.0, 0.15, 1.0], (12, 1))
         v, tri = lock(spine, out, fat, 0.42 * fat, 12)
         parts.append(make_part(v, tri, RED, rigid(len(v), chest, BONES)))
-        end = bezier([knot, knot + [sign * 0.016, -0.02, 0.016], knot + [sign * 0.026, -0.06, 0.022],
-                      knot + [sign * 0.040, -0.098, 0.010]], 10)  # fmt: skip
+        bend = np.array(
+            [(0, 0, 0), (0.016, -0.02, 0.016), (0.026, -0.06, 0.022), (0.040, -0.098, 0.010)]
+        )
+        end = bezier(knot + bend * [sign, 1.0, 1.0], 10)
         fat = curve(((0, 0.006), (0.6, 0.013), (1.0, 0.017)), np.linspace(0, 1, 10))
         v, tri = lock(end, np.tile([0.0, 0.0, 1.0], (10, 1)), fat, 0.25 * fat, 8)
         parts.append(make_part(v, tri, RED, rigid(len(v), BOW, BONES)))
-    v, tri = ellipsoid(knot + [0, 0, 0.006], (0.015, 0.017, 0.013), 8, 12)
+    v, tri = ellipsoid(knot + np.array([0, 0, 0.006]), (0.015, 0.017, 0.013), 8, 12)
     parts.append(make_part(v, tri, RED, rigid(len(v), chest, BONES)))
     return parts
 
@@ -153,8 +173,9 @@ def _inner(outer: F64) -> F64:
 class SkirtDeformer:
     """Hangs the skirt from the hips and lays it over the thighs.
 
-    Each column of the skirt turns about a hip joint with the thigh that lifts it, more the lower and
-    the nearer it is; then nothing may stay inside a thigh. `start` is its first vertex in the mesh.
+    Each column of the skirt turns about a hip joint with the thigh that lifts it, more the lower
+    and the nearer it is; then nothing may stay inside a thigh. `start` is its first vertex in the
+    mesh.
     """
 
     start: int
@@ -244,6 +265,3 @@ def _push_out(points: F64, joint: F64, leg: F64, out: F64) -> None:
     direction /= np.maximum(np.linalg.norm(direction, axis=-1, keepdims=True), 1e-9)
     inside = np.clip(radius - distance, 0.0, None)
     points += inside[..., None] * direction
-
-
-__all__ = ["ARM_Y", "HIP_X", "SkirtDeformer", "build_skirt", "build_top"]

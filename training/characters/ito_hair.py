@@ -1,6 +1,5 @@
 """Ito's hair: a bob over the skull, a fringe, side locks, two tied tails, and an ahoge."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +7,28 @@ from numpy.typing import NDArray
 
 from training.characters import ito_texture
 from training.characters.ito_design import (
-    AHOGE, BONES, CHIN, HAIR, HAIR_INSIDE, HAIR_TIP, RED, TAIL_L, TAIL_R,
+    AHOGE,
+    BONES,
+    CHIN,
+    HAIR,
+    HAIR_INSIDE,
+    HAIR_TIP,
+    RED,
+    TAIL_L,
+    TAIL_R,
 )  # fmt: skip
 from training.characters.shapes import (
-    F64, Part, bezier, curve, ellipsoid, lock, make_part, recolour, rigid, shell, smoothstep,
+    F64,
+    Part,
+    bezier,
+    curve,
+    ellipsoid,
+    lock,
+    make_part,
+    recolour,
+    rigid,
+    shell,
+    smoothstep,
 )  # fmt: skip
 from training.motion.rig import INDEX
 
@@ -195,8 +212,12 @@ def _tails() -> list[Part]:
 
         for dx, dz, length, width in ((0.0, 0.0, 0.0, 0.034), (0.024, -0.012, 0.035, 0.024),
                                       (-0.012, -0.020, 0.025, 0.026)):  # fmt: skip
-            path = [at(0.140, 0.046, -0.078), at(0.205 + dx, 0.036, -0.100 + dz),
-                    at(0.222 + dx, -0.060, -0.090 + dz), at(0.180 + dx, -0.165 + length, -0.060 + dz)]  # fmt: skip
+            path = [
+                at(0.140, 0.046, -0.078),
+                at(0.205 + dx, 0.036, -0.100 + dz),
+                at(0.222 + dx, -0.060, -0.090 + dz),
+                at(0.180 + dx, -0.165 + length, -0.060 + dz),
+            ]
             parts.append(
                 _strand(bezier(path, 16), width, 0.6 * width, bone=bone, root=0.35, belly=0.5,
                         top=CHIN + 0.01, low=CHIN - 0.14, calm=0.1)

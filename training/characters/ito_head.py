@@ -89,5 +89,5 @@ def _neck() -> Part:
     vertices, triangles = limb(1, knots, at, 16)
     links = ((INDEX["chest"], 0, 0), (INDEX["neck"], 1.172, 0.02), (INDEX["head"], 1.235, 0.02))
     part = make_part(vertices, triangles, SKIN, chain(vertices[:, 1], links, BONES), outline=0.8)
-    chin_shadow = -1.2 * (vertices[:, 1] > 1.185)
+    chin_shadow = np.where(vertices[:, 1] > 1.185, -1.2, 0.0)
     return replace(part, bias=chin_shadow)

@@ -46,13 +46,16 @@ class Canvas:
         return mask
 
     def paint(
-        self, mask: NDArray[np.generic], colour: str | NDArray[np.float32], alpha: float = 1.0
+        self, mask: NDArray[np.uint8], colour: str | NDArray[np.float32], alpha: float = 1.0
     ) -> None:
         """Lay a colour, or an (H, W, 3) picture in [0, 1], over the mask (0..255)."""
-        cover = mask.astype(np.float32)[..., None] * (alpha / 255.0)
-        rgb = np.float32(hex_colour(colour)) if isinstance(colour, str) else colour
-        self.image[..., :3] = self.image[..., :3] * (1 - cover) + rgb * cover
-        self.image[..., 3:] = self.image[..., 3:] * (1 - cover) + cover
+        x, y, width, height = cv2.boundingRect(mask)
+        box = (slice(y, y + height), slice(x, x + width))
+        cover = mask[box].astype(np.float32)[..., None] * (alpha / 255.0)
+        rgb = np.asarray(hex_colour(colour), np.float32) if isinstance(colour, str) else colour[box]
+        part = self.image[box]  # a view
+        part[..., :3] = part[..., :3] * (1 - cover) + rgb * cover
+        part[..., 3:] = part[..., 3:] * (1 - cover) + cover
 
     def polygon(self, points: F64, colour: str, alpha: float = 1.0) -> None:
         """Fill a polygon."""
@@ -72,12 +75,15 @@ class Canvas:
         sigma = radius * self._scale
         small = cv2.resize(mask, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
         small = cv2.GaussianBlur(small, (0, 0), max(sigma / 8, 0.1))
-        return cv2.resize(small, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        large = cv2.resize(small, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return np.asarray(large, np.uint8)
 
     def finish(self) -> NDArray[np.uint8]:
         """(side, side, 4) straight-alpha bytes."""
         side = self._size // _OVER
-        small = cv2.resize(self.image, (side, side), interpolation=cv2.INTER_AREA)
+        small = np.asarray(
+            cv2.resize(self.image, (side, side), interpolation=cv2.INTER_AREA), np.float32
+        )
         small[..., :3] /= np.maximum(small[..., 3:], 1e-4)
         return np.clip(small * 255 + 0.5, 0, 255).astype(np.uint8)
 
@@ -174,7 +180,7 @@ def _eye(canvas: Canvas, sign: float) -> None:
     cx, cy = 0.063, 0.122
 
     def at(points: F64) -> F64:
-        return (np.asarray(points) + [cx, cy]) * [sign, 1.0]
+        return (np.asarray(points) + np.array([cx, cy])) * [sign, 1.0]
 
     # x grows outward from the nose; the upper lid peaks a little inside.
     top = np.concatenate(
@@ -205,11 +211,8 @@ def _eye(canvas: Canvas, sign: float) -> None:
             rows[..., 0], [y for _, y in order], [hex_colour(c)[k] for c, _ in order]
         )
     canvas.paint(iris, np.broadcast_to(ramp, (*canvas.image.shape[:2], 3)))
-    ring = np.clip(
-        iris.astype(np.int32)
-        - canvas.mask(at(ellipse(0.0, -0.0005, 0.0228, 0.0335))).astype(np.int32), 0, 255
-    )  # fmt: skip
-    canvas.paint(ring, "#5b2418", 0.85)
+    middle = canvas.mask(at(ellipse(0.0, -0.0005, 0.0228, 0.0335)))
+    canvas.paint(iris - np.minimum(iris, middle), "#5b2418", 0.85)
     canvas.paint(np.minimum(iris, canvas.mask(at(ellipse(0.0, 0.0015, 0.0105, 0.0165)))), "#3a1420")
     glow = np.minimum(iris, canvas.mask(at(ellipse(0.0, -0.0215, 0.0135, 0.0085))))
     canvas.paint(glow, "#fff6c0", 0.75)
@@ -218,7 +221,7 @@ def _eye(canvas: Canvas, sign: float) -> None:
     width = np.interp(
         np.linspace(0, 1, len(top)), [0, 0.25, 0.6, 1.0], [0.0016, 0.0042, 0.0056, 0.0046]
     )
-    canvas.stroke(at(top + [0.0, 0.0015]), width, "#2b1633")
+    canvas.stroke(at(top + np.array([0.0, 0.0015])), width, "#2b1633")
     wing = quadratic((0.027, 0.024), (0.036, 0.014), (0.0475, 0.0175))
     canvas.stroke(at(wing), np.linspace(0.0062, 0.0002, 33), "#2b1633")
     flick = quadratic((0.031, 0.014), (0.038, 0.004), (0.0455, 0.0045))

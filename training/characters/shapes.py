@@ -1,6 +1,6 @@
-"""Shapes that characters are built of: parts, lofts, shells, and the normals that shade them well."""
+"""Shapes that characters are built of: parts, lofts, shells, and normals that shade well."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +27,7 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a character in the T-pose. `weights` is (V, B): the bones that move each vertex."""
+    """A piece of a character in the T-pose. `weights` (V, B): the bones that move each vertex."""
 
     vertices: F64  # (V, 3)
     normals: F64  # (V, 3)
@@ -104,7 +104,7 @@ def vertex_normals(vertices: F64, triangles: NDArray[np.int32]) -> F64:
 
 
 def grid_triangles(rows: int, columns: int, *, wrap: bool, flip: bool = False) -> NDArray[np.int32]:
-    """Triangles of a (rows, columns) grid of vertices; `wrap` joins the last column to the first."""
+    """Triangles of a (rows, columns) grid; `wrap` joins the last column to the first."""
     r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns - (not wrap)), indexing="ij")
     right = (c + 1) % columns
     a, b = (r * columns + c).ravel(), (r * columns + right).ravel()
@@ -123,7 +123,7 @@ def make_part(
     bias: float = 0.0,
     outward: bool = True,
 ) -> Part:
-    """A part of one material; `outward` turns a closed surface's faces to point out of its volume."""
+    """A part of one material; `outward` turns the faces of a closed surface to its outside."""
     if outward:
         a, b, c = (vertices[triangles[:, k]] - vertices.mean(0) for k in range(3))
         if np.einsum("ij,ij->", a, np.cross(b, c)) < 0:
@@ -197,7 +197,7 @@ def lock(
 
 
 def shell(outer: F64, inner: F64, *, wrap: bool) -> tuple[F64, NDArray[np.int32]]:
-    """A closed shell between two (R, C, 3) grids: both surfaces and the rim between their borders."""
+    """A closed shell between two (R, C, 3) grids: both surfaces and the rim that joins them."""
     rows, columns = outer.shape[:2]
     count = rows * columns
     vertices = np.concatenate([outer.reshape(-1, 3), inner.reshape(-1, 3)])
@@ -272,6 +272,3 @@ def recolour(part: Part, where: NDArray[np.bool_], material: Material) -> Part:
     lit, shade, ink = part.lit.copy(), part.shade.copy(), part.ink.copy()
     lit[where], shade[where], ink[where] = material.lit, material.shade, material.ink
     return replace(part, lit=lit, shade=shade, ink=ink)
-
-
-Weigher = Callable[[F64], F64]

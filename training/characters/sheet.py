@@ -27,8 +27,8 @@ _DOWN: Angles = {
 POSES: dict[str, Angles] = {
     "stand": _DOWN,
     "wave": _DOWN | {
-        "r_clavicle": (0, 0, -14), "r_upper_arm": (0, 0, -30), "r_forearm": (0, 10, -80), "head": (0, -8, 8),
-        "spine": (0, 0, -4),
+        "r_clavicle": (0, 0, -14), "r_upper_arm": (0, 0, -30), "r_forearm": (0, 10, -80),
+        "head": (0, -8, 8), "spine": (0, 0, -4),
     },
     "cheer": {
         "l_clavicle": (0, 0, 18), "r_clavicle": (0, 0, -18), "l_upper_arm": (0, 0, 52),
@@ -50,13 +50,16 @@ POSES: dict[str, Angles] = {
         "r_upper_arm": (0, 0, 20), "chest": (-6, 14, 0), "hips": (0, 20, 0),
     },
     "dance": {
-        "hips": (0, -18, 6), "chest": (0, 16, -8), "l_upper_arm": (0, -20, 40), "l_forearm": (0, -70, 40),
+        "hips": (0, -18, 6), "chest": (0, 16, -8), "l_upper_arm": (0, -20, 40),
+        "l_forearm": (0, -70, 40),
         "r_upper_arm": (0, 10, 40), "r_forearm": (0, 40, 60), "l_thigh": (-12, 0, 10),
         "r_thigh": (-26, 0, -22), "r_shin": (52, 0, 0), "l_shin": (10, 0, 0), "head": (0, 14, 8),
         "r_foot": (20, 0, 0),
     },
-    "bow": _DOWN | {"hips": (20, 0, 0), "spine": (20, 0, 0), "chest": (15, 0, 0), "head": (10, 0, 0),
-                    "l_thigh": (-20, 0, 0), "r_thigh": (-20, 0, 0)},
+    "bow": _DOWN | {
+        "hips": (20, 0, 0), "spine": (20, 0, 0), "chest": (15, 0, 0), "head": (10, 0, 0),
+        "l_thigh": (-20, 0, 0), "r_thigh": (-20, 0, 0),
+    },
 }  # fmt: skip
 
 

@@ -38,8 +38,8 @@ class GeneratorConfig:
             shrink *= stride
         if shrink != 8 * self.subpixel:
             raise ValueError(
-                f"strides {self.strides} shrink the picture by {shrink}; the decoder enlarges it by "
-                f"8 x subpixel = {8 * self.subpixel}: make them equal"
+                f"strides {self.strides} shrink the picture by {shrink}; the decoder enlarges it "
+                f"by 8 x subpixel = {8 * self.subpixel}: make them equal"
             )
         if self.size % shrink:
             raise ValueError(f"size {self.size} is not a multiple of {shrink}")
@@ -57,7 +57,9 @@ PRESETS = {
 }  # fmt: skip
 
 
-def preset(name: str, size: int = 256, *, image_channels: int = 4, spectral: bool = True) -> GeneratorConfig:
+def preset(
+    name: str, size: int = 256, *, image_channels: int = 4, spectral: bool = True
+) -> GeneratorConfig:
     """The configuration of a named preset; raises KeyError that lists the names."""
     if name not in PRESETS:
         raise KeyError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
@@ -132,7 +134,9 @@ class DecoderStage(nn.Module):
         self.blocks = nn.Sequential(ResidualBlock(channels), ResidualBlock(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.interpolate(F.relu(self.blocks(F.relu(self.conv(x)))), scale_factor=2, mode="nearest")
+        return F.interpolate(
+            F.relu(self.blocks(F.relu(self.conv(x)))), scale_factor=2, mode="nearest"
+        )
 
 
 def _initialise(module: nn.Module) -> None:

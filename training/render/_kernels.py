@@ -49,7 +49,7 @@ def project_vertices(
 
 @njit("void(f4[:,::1], i4[::1], i4, f4[:,::1], i4[:,::1])", inline="always", **_OPTIONS)
 def _fill_one(points, corners, label, depth, label_buffer):
-    """Draw one triangle (corners in clockwise screen order) where it is nearest; 1 / depth grows nearer."""
+    """Draw one triangle where it is the nearest so far, its 1 / depth the greatest."""
     height, width = depth.shape
     ax = points[corners[0], 0]
     ay = points[corners[0], 1]
@@ -58,10 +58,10 @@ def _fill_one(points, corners, label, depth, label_buffer):
     cx = points[corners[2], 0]
     cy = points[corners[2], 1]
     area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-    x0 = max(0, int(math.floor(min(ax, bx, cx))))
-    x1 = min(width - 1, int(math.floor(max(ax, bx, cx))))
-    y0 = max(0, int(math.floor(min(ay, by, cy))))
-    y1 = min(height - 1, int(math.floor(max(ay, by, cy))))
+    x0 = max(0, math.floor(min(ax, bx, cx)))
+    x1 = min(width - 1, math.floor(max(ax, bx, cx)))
+    y0 = max(0, math.floor(min(ay, by, cy)))
+    y1 = min(height - 1, math.floor(max(ay, by, cy)))
     if x0 > x1 or y0 > y1:
         return
     inverse = np.float32(1.0) / area
@@ -115,7 +115,7 @@ def fill(screen, hull, outline, triangles, depth, label_buffer):
 
 @njit("void(u1[:,:,::1], f4, f4, f4[::1])", inline="always", **_OPTIONS)
 def _sample(texture, u, v, texel):
-    """Bilinear RGBA sample at (u, v) in [0, 1], v down, clamped at the border; texel gets [0, 1]."""
+    """Bilinear RGBA in [0, 1] at (u, v) in [0, 1], v down, clamped at the border."""
     height, width = texture.shape[0], texture.shape[1]
     x = u * np.float32(width) - np.float32(0.5)
     y = v * np.float32(height) - np.float32(0.5)

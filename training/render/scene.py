@@ -33,7 +33,8 @@ class Texture:
         current[..., :3] *= current[..., 3:] / 255.0
         while min(current.shape[:2]) > 16:
             half_wh = (current.shape[1] // 2, current.shape[0] // 2)
-            current = cv2.resize(current, half_wh, interpolation=cv2.INTER_AREA)
+            half = cv2.resize(current, half_wh, interpolation=cv2.INTER_AREA)
+            current = np.asarray(half, np.float32)
             straight = current.copy()
             straight[..., :3] /= np.maximum(current[..., 3:] / 255.0, 1e-4)
             levels.append(np.clip(straight + 0.5, 0, 255).astype(np.uint8))
@@ -50,7 +51,7 @@ NO_TEXTURE = Texture((np.zeros((16, 16, 4), np.uint8),), 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """Triangles with all that the toon shader needs. Colours are in [0, 1]; counter-clockwise is front."""
+    """Triangles with all that the toon shader needs; counter-clockwise is front, colours [0, 1]."""
 
     vertices: F32  # (V, 3)
     normals: F32  # (V, 3), unit
@@ -67,7 +68,7 @@ class Mesh:
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A fixed camera with mild perspective, in front of the character; all in fractions of the picture.
+    """A fixed camera with mild perspective, in front of the character.
 
     The target, a point in world units, falls on `centre`; `scale` is picture heights per world unit
     at the target; `distance` is in world units.
@@ -80,7 +81,7 @@ class Camera:
 
     @classmethod
     def for_height(cls, height: float, fill: float = 0.80, floor: float = 0.955) -> "Camera":
-        """Frame a character of `height` units: it fills `fill` of the picture, standing at `floor`."""
+        """Frame a character of `height` units that fills `fill` of it and stands at `floor`."""
         return cls((0.0, 0.5 * height, 0.0), 6.0 * height, fill / height, (0.5, floor - 0.5 * fill))
 
     def moved(self, shift: tuple[float, float], zoom: float = 1.0) -> "Camera":
