@@ -78,8 +78,12 @@ def load_cast(characters: Sequence[Character], threads: int = 1) -> Cast:
 
     Raises:
         BundleError, BackendError: one of them cannot be used.
+        MissingDependency: OpenCV cannot be loaded.
     """
+    from engine import opencv
     from engine.backends.onnxruntime import OnnxRuntimeBackend
+
+    opencv.check()
 
     actors: list[Actor] = []
     try:

@@ -173,7 +173,7 @@ def _processor() -> Check:
 
 
 def _cameras() -> Check:
-    from engine.io.webcam import cameras
+    from engine.io.cameras import cameras
 
     if sys.platform != "linux":
         return Check("cameras", "ok", "this system lists none; try ayatsuri live --source webcam:0")

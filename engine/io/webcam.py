@@ -14,6 +14,7 @@ from engine.channel import Channel, ChannelClosed
 from engine.clock import Clock, MonotonicClock
 from engine.errors import CameraBusy, CameraLost, CameraNotFound
 from engine.frame import Frame
+from engine.io.cameras import cameras
 
 _RETRY_S = 0.5
 
@@ -26,16 +27,6 @@ class Capture(Protocol):
     def set(self, prop: int, value: float) -> bool: ...  # noqa: D102
     def get(self, prop: int) -> float: ...  # noqa: D102
     def release(self) -> None: ...  # noqa: D102
-
-
-def cameras() -> list[str]:
-    """The cameras that the system lists by name; only Linux does."""
-    found = []
-    for folder in sorted(Path("/sys/class/video4linux").glob("video*")):
-        name = folder / "name"
-        title = name.read_text(encoding="utf-8").strip() if name.exists() else ""
-        found.append(f"/dev/{folder.name} ({title})" if title else f"/dev/{folder.name}")
-    return found
 
 
 class WebcamSource:
