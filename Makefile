@@ -19,6 +19,7 @@ demo: $(VENV)/.engine ## set up, then puppet the clip that ships with the projec
 	@$(BIN)/ayatsuri demo
 
 test: check ## set up, then lint, type-check and run every test
+	-@$(BIN)/ayatsuri models pose-full  # what needs it skips where it cannot be fetched
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: lint

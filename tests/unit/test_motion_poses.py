@@ -118,7 +118,7 @@ def test_a_hand_in_the_chest_is_noticed() -> None:
 def test_arm_towards_points_the_upper_arm_exactly(upper: tuple, fore: tuple) -> None:
     arm = arm_towards(upper, fore)
     along = from_quaternion(arm.shoulder)[:, 0]
-    np.testing.assert_allclose(along, np.array(upper) / np.linalg.norm(upper), atol=1e-7)
+    np.testing.assert_allclose(along, np.array(upper) / np.linalg.norm(upper), atol=1e-6)
     assert 0.0 <= arm.bend <= ELBOW_LIMIT
 
 

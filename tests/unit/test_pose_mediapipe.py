@@ -6,15 +6,11 @@ import pytest
 from engine import models
 from engine.errors import ModelCorrupt, ModelMissing
 from engine.pose.mediapipe import MediaPipeEstimator
-
-needs_model = pytest.mark.skipif(
-    not models.get("pose-full").path.is_file(),
-    reason="the pose model is not in the cache: run `ayatsuri models`",
-)
+from tests.marks import needs_pose_model
 
 
 @pytest.mark.model
-@needs_model
+@needs_pose_model
 def test_nobody_is_a_value_and_any_time_goes() -> None:
     estimator = MediaPipeEstimator("full")
     noise = np.random.default_rng(0).integers(0, 256, (120, 90, 3), dtype=np.uint8)
@@ -27,7 +23,7 @@ def test_nobody_is_a_value_and_any_time_goes() -> None:
 
 
 @pytest.mark.model
-@needs_model
+@needs_pose_model
 def test_large_pictures_are_scaled_and_keypoints_are_not() -> None:
     from engine.app import PERFORMER
     from engine.io.file import FileSource
