@@ -7,14 +7,14 @@ as time: what all parts need of it together, over the number of cores, bounds th
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-import numpy as np
 import typer
 from rich.table import Table
 
@@ -24,8 +24,8 @@ from engine.character import CharacterBundle
 from engine.frame import Frame, Packet
 from engine.io.file import FileSource
 from engine.io.null import NullSink
-from engine.io.sinks import open_sink, takes_alpha
-from engine.pipeline import Sink
+from engine.io.sinks import open_sink
+from engine.pipeline import Sink, Stage
 from engine.report import Report
 
 T = TypeVar("T")
@@ -85,24 +85,28 @@ class _Watch:
 
 def _own(packet: Packet) -> Packet:
     """A packet that holds no buffer of a stage's: the stage may use its few again, as it does."""
-    copies = {
-        name: None if (array := getattr(packet, name)) is None else array.copy()
-        for name in ("pose_image", "picture", "output")
-    }
-    return replace(packet, **copies)
+    return replace(
+        packet,
+        pose_image=None if packet.pose_image is None else packet.pose_image.copy(),
+        picture=None if packet.picture is None else packet.picture.copy(),
+        output=None if packet.output is None else packet.output.copy(),
+    )
+
+
+def _step(stage: Stage, packet: Packet | None) -> list[Packet]:
+    return list(stage.flush() if packet is None else stage.process(packet))
 
 
 def parts_alone(
-    clip: Path, cast_of: Character, options: Options, frames: int, output: Path | None
+    clip: Path, character: Character, options: Options, frames: int, output: Path | None
 ) -> list[Alone]:
-    """Every part of the pipeline, one after the other."""
+    """Every part of the pipeline, one after the other, from the source to a sink that works."""
     results = []
     with ExitStack() as cleanup:
         source = FileSource(clip)
         cleanup.callback(source.close)
-        show = build(
-            source, NullSink(), load_cast([cast_of], options.threads), options, alpha=False
-        )
+        cast = load_cast([character], options.threads)
+        show = build(source, NullSink(), cast, options)  # not run: only its stages are
         for stage in show.pipeline.stages:
             cleanup.callback(stage.close)
         watch, decoding = _Watch(), source.frames()
@@ -114,22 +118,102 @@ def parts_alone(
             packets.append(Packet(replace(frame, image=frame.image.copy())))
         results.append(watch.alone("decode", len(packets)))
         for stage in show.pipeline.stages:
-            watch, made = _Watch(), []
-
-            def collect(step: Callable[[], Iterable[Packet]]) -> list[Packet]:
-                return list(step())
-
-            for packet in packets:
-                made += map(_own, watch.time(lambda: list(stage.process(packet))))  # noqa: B023
-            made += map(_own, watch.time(lambda: list(stage.flush())))  # noqa: B023
-            packets = made
+            watch = _Watch()
+            made = [_own(out) for p in packets for out in watch.time(partial(_step, stage, p))]
+            packets = made + [_own(out) for out in watch.time(partial(_step, stage, None))]
             results.append(watch.alone(stage.name, len(packets)))
         if output is not None:
             sink = open_sink(output, fps=source.fps)
             cleanup.callback(sink.close)
             watch = _Watch()
             for packet in packets:
-                watch.time(lambda: sink.write(packet))  # noqa: B023
+                watch.time(partial(sink.write, packet))
             watch.time(sink.close)
             results.append(watch.alone(sink.name, len(packets)))
     return results
+
+
+def whole(
+    clip: Path, character: Character, options: Options, frames: int, output: Path | None
+) -> Report:
+    """The pipeline, all of its parts at once."""
+    with ExitStack() as cleanup:
+        source = FirstFrames(FileSource(clip), frames)
+        cleanup.callback(source.close)
+        sink: Sink = NullSink() if output is None else open_sink(output, fps=source.fps)
+        cast = load_cast([character], options.threads)
+        cleanup.pop_all()
+    return build(source, sink, cast, options).pipeline.run()
+
+
+def main(
+    clip: Annotated[Path, typer.Argument(help="The video.")] = PERFORMER,
+    character: Annotated[Path, typer.Option(help="The bundle.")] = DEFAULT_CHARACTER,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the result there; thrown away if not named.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Of ONNX Runtime.")] = Options().threads,
+    pose: Annotated[str, typer.Option(help="MediaPipe's model.")] = "full",
+    frames: Annotated[int, typer.Option(help="At most so many of the video.")] = 600,
+    alone: Annotated[int, typer.Option(help="So many of them for each part alone.")] = 300,
+    runs: Annotated[int, typer.Option(help="Of the whole; the median one counts.")] = 3,
+) -> None:
+    """Measure it."""
+    bench = Bench("closed", "How fast is a video puppeteered, as fast as the machine can?")
+    bundle = CharacterBundle.load(character)
+    options = Options(threads=threads, pose_model=pose)  # type: ignore[arg-type]
+    parts = parts_alone(clip, bundle, options, min(alone, frames), output)
+    slowest = min(parts, key=lambda part: part.fps)
+    cpu_ms = sum(part.cpu_ms for part in parts)
+    cores = int(bench.machine["cores"])
+    cores_fps = 1e3 * cores / cpu_ms
+
+    table = Table(title=f"Each part alone, {bundle.name}, ONNX Runtime with {threads} threads")
+    table.add_column("part")
+    for column in ("fps alone", "p50 ms", "p95 ms", "processor ms a frame"):
+        table.add_column(column, justify="right")
+    for part in parts:
+        table.add_row(
+            part.name, f"{part.fps:.1f}", f"{part.timing.p50_ms:.2f}", f"{part.timing.p95_ms:.2f}",
+            f"{part.cpu_ms:.2f}",
+        )  # fmt: skip
+    bench.console.print(table)
+    bench.console.print(
+        f"ceilings: {slowest.fps:.1f} fps by the slowest part, {slowest.name}; "
+        f"{cores_fps:.1f} fps by {cpu_ms:.1f} ms of {cores} cores for every frame"
+    )
+
+    reports = sorted(
+        (whole(clip, bundle, options, frames, output) for _ in range(runs)), key=lambda r: r.fps
+    )
+    report = reports[len(reports) // 2]
+    bench.console.print(report.table())
+    share = report.fps / slowest.fps
+    bench.finish(
+        report.frames_out,
+        {
+            "fps": report.fps,
+            "fps_of_runs": [r.fps for r in reports],
+            "fps_alone": {part.name: part.fps for part in parts},
+            "processor_ms_alone": {part.name: part.cpu_ms for part in parts},
+            "slowest": slowest.name,
+            "share_of_slowest": share,
+            "fps_by_cores": cores_fps,
+            "lost": report.frames_in - report.frames_out,
+        },
+        [
+            Goal("whole pipeline", report.fps, 35.0, True, "fps"),
+            Goal(f"of what {slowest.name} can do alone", 100 * share, 90.0, True, "%"),
+        ],
+        clip=clip.name,
+        character=bundle.name,
+        output="null" if output is None else output.suffix,
+        threads=threads,
+        pose=pose,
+        frames_alone=min(alone, frames),
+        runs=runs,
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

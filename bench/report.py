@@ -47,13 +47,13 @@ class Bench:
     def __init__(self, name: str, question: str, ceiling: str = "") -> None:
         self.name = name
         self.console = Console(highlight=False)
-        self._machine = machine()
+        self.machine = machine()
         self._began = time.monotonic()
         self._busy = _busy_s()
         self.console.print(f"[bold]{question}[/]")
         if ceiling:
             self.console.print(f"ceiling: {ceiling}")
-        about = self._machine
+        about = self.machine
         self.console.print(
             f"machine: {about['processor']}, {about['cores']} cores, {about['platform']}, "
             f"Python {about['python']}"
@@ -70,7 +70,7 @@ class Bench:
             self.console.print(f"  {goal}")
         self.console.print(
             f"{samples} samples in {elapsed_s:.1f} s; "
-            f"other programs kept {others:.2f} of {self._machine['cores']} cores busy"
+            f"other programs kept {others:.2f} of {self.machine['cores']} cores busy"
         )
         line = {
             "bench": self.name,
@@ -81,7 +81,7 @@ class Bench:
             "seconds": round(elapsed_s, 1),
             "cores_used_by_others": round(others, 2),
             "setup": more,
-            "machine": self._machine,
+            "machine": self.machine,
         }
         print(json.dumps(_rounded(line)), flush=True)
 

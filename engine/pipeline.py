@@ -140,6 +140,11 @@ class Pipeline:
         self._first_ns: int | None = None
         self._last_ns: int | None = None
 
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What is between the source and the sinks, to be looked at or measured."""
+        return self._stages
+
     def run(
         self,
         *,
