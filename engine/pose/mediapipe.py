@@ -1,6 +1,11 @@
 """MediaPipe's PoseLandmarker (Tasks 1.x): 33 landmarks and their 3D world landmarks."""
 
 import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -35,7 +40,6 @@ class MediaPipeEstimator:
 
     def __init__(self, model: str = "full", *, people: int = 1) -> None:
         path = models.verified(f"pose-{model}")
-        os.environ.setdefault("GLOG_minloglevel", "2")  # its C++ side talks of inner matters
         try:
             import cv2
             import mediapipe
@@ -49,8 +53,17 @@ class MediaPipeEstimator:
             running_mode=vision.RunningMode.VIDEO,
             num_poses=people,
         )
+        self._cv2: Any = cv2
+        self._image_class: Any = mediapipe.Image
+        self._rgb: Any = mediapipe.ImageFormat.SRGB
+        self._follower = Follower()
+        self._last_ms = -1
+        self._small = np.empty((0, 0, 3), np.uint8)
+        self._landmarker: Any = None
         try:
-            self._landmarker: Any = vision.PoseLandmarker.create_from_options(options)
+            with _hushed():
+                self._landmarker = vision.PoseLandmarker.create_from_options(options)
+                self._warm_up()
         except OSError as error:
             raise MissingDependency(
                 f"MediaPipe lacks a system library ({error}); on Debian or Ubuntu: "
@@ -58,12 +71,6 @@ class MediaPipeEstimator:
             ) from error
         except (RuntimeError, ValueError) as error:
             raise PoseError(f"MediaPipe cannot start: {error}") from error
-        self._cv2: Any = cv2
-        self._image_class: Any = mediapipe.Image
-        self._rgb: Any = mediapipe.ImageFormat.SRGB
-        self._follower = Follower()
-        self._last_ms = -1
-        self._small = np.empty((0, 0, 3), np.uint8)
 
     def estimate(self, image: NDArray[np.uint8], time_ns: int) -> Pose | None:
         """The person in an (H, W, 3) RGB picture, or None where nobody is there.
@@ -71,11 +78,8 @@ class MediaPipeEstimator:
         Raises:
             PoseError: MediaPipe failed.
         """
-        # MediaPipe wants whole milliseconds that increase strictly, whatever the clock does.
-        self._last_ms = max(time_ns // 1_000_000, self._last_ms + 1)
-        picture = self._image_class(image_format=self._rgb, data=self._scaled(image))
         try:
-            result = self._landmarker.detect_for_video(picture, self._last_ms)
+            result = self._detect(image, time_ns)
         except (RuntimeError, ValueError) as error:
             raise PoseError(f"MediaPipe failed: {error}") from error
         height, width = image.shape[:2]
@@ -93,6 +97,19 @@ class MediaPipeEstimator:
             self._landmarker.close()
             self._landmarker = None
 
+    def _detect(self, image: NDArray[np.uint8], time_ns: int) -> Any:
+        # MediaPipe wants whole milliseconds that increase strictly, whatever the clock does.
+        self._last_ms = max(time_ns // 1_000_000, self._last_ms + 1)
+        picture = self._image_class(image_format=self._rgb, data=self._scaled(image))
+        return self._landmarker.detect_for_video(picture, self._last_ms)
+
+    def _warm_up(self) -> None:
+        """Run both networks, which is slow the first time, and end with nobody followed."""
+        data = np.frombuffer((files("engine") / "assets" / "person.jpg").read_bytes(), np.uint8)
+        person = self._cv2.imdecode(data, self._cv2.IMREAD_COLOR_RGB)
+        self._detect(person, 0)
+        self._detect(np.zeros_like(person), 0)
+
     def _scaled(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         height, width = image.shape[:2]
         shrink = max(height, width) / LONGEST_SIDE_PX
@@ -103,6 +120,30 @@ class MediaPipeEstimator:
             self._small = np.empty((size_wh[1], size_wh[0], 3), np.uint8)
         self._cv2.resize(image, size_wh, dst=self._small, interpolation=self._cv2.INTER_AREA)
         return self._small
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep what MediaPipe's C++ side writes to standard error, unless it ends in an exception.
+
+    It warns of its own matters at each start, and no setting of the package keeps it from that.
+    """
+    if sys.stderr is None:  # a Windows program without a console has no such descriptor
+        yield
+        return
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as kept:
+        original = os.dup(2)
+        try:
+            os.dup2(kept.fileno(), 2)
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(original, kept.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
 
 
 def _pose(landmarks: Any, world: Any, width: int, height: int) -> Pose:
