@@ -1,6 +1,7 @@
 """What all benchmarks print: question, machine, table, goals, one JSON line."""
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -96,7 +97,7 @@ def _busy_s() -> tuple[float, float]:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return float(f"{value:.5g}")
+        return float(f"{value:.5g}") if math.isfinite(value) else None  # JSON has no NaN
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
