@@ -116,7 +116,7 @@ class FileSource:
                         return
                 if self._stop.is_set():
                     return
-                yield Frame(self._to_rgb(picture), sequence, captured_ns, pts, time_base)
+                yield Frame(self.to_rgb(picture), sequence, captured_ns, pts, time_base)
                 sequence += 1
             if not self._loop:
                 return
@@ -238,7 +238,8 @@ class FileSource:
         scaled = max(round(width / shrink), 1), max(round(height / shrink), 1)
         return scaled, scaled[::-1] if self._turns % 2 else scaled
 
-    def _to_rgb(self, picture: Any) -> NDArray[np.uint8]:
+    def to_rgb(self, picture: Any) -> NDArray[np.uint8]:
+        """A decoded picture of PyAV's as upright RGB (H, W, 3), in a buffer that is used again."""
         width, height = self._scaled_wh
         plane: Any = self._reformatter.reformat(picture, width, height, "rgb24").planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)
