@@ -78,11 +78,13 @@ def test_stages(character):
 def test_growth_compares_the_second_minute_with_the_last():
     assert live.stretches(300) == ((60, 120), (240, 300))
     assert live.stretches(90) == ((30, 60), (60, 90))
-    values = [(s, 40.0 + s / 60) for s in np.arange(0, 300, 0.1)]  # one more every minute
-    grown = live.growth(values, 300, 50)
+    series = live.Series()
+    for s in np.arange(0, 300, 0.1):
+        series.add(s, 40.0 + s / 60)  # one more every minute
+    grown = live.growth(series, 300, 50)
     assert grown.per_minute == pytest.approx(1.0)
     assert (grown.early, grown.late) == pytest.approx((41.5, 44.5), abs=0.01)
-    assert np.isnan(live.growth([], 300, 50).per_minute)
+    assert np.isnan(live.growth(live.Series(), 300, 50).per_minute)
 
 
 def test_goals_are_at_least_or_at_most():
