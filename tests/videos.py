@@ -30,6 +30,7 @@ def make_video(
     pts_ms: Sequence[int] | None = None,
     codec: str = "mpeg4",
     sound: bool = False,
+    pixel_aspect: Fraction | None = None,
 ) -> Path:
     """A video of `picture`s; `pts_ms` gives it a variable frame rate."""
     with av.open(str(path), "w") as container:
@@ -38,6 +39,8 @@ def make_video(
         stream.pix_fmt = "yuv420p"
         if pts_ms is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
+        if pixel_aspect is not None:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
         audio = container.add_stream("aac", rate=48_000, layout="mono") if sound else None
         for index in range(count):
             image = av.VideoFrame.from_ndarray(picture(index, size_wh), format="rgb24")

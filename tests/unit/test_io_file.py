@@ -1,9 +1,11 @@
 """Video files as people have them, and bad ones: a clear error, and nothing lost before it."""
 
 import socket
+import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,62 @@ def test_large_pictures_shrink_and_huge_ones_are_refused(
     monkeypatch.setattr(file, "MAX_SIDE_PX", 150)
     with pytest.raises(UnsupportedSize, match="200 x 100; at most 150"):
         FileSource(path)
+
+
+def set_matrix(path: Path, a: int, b: int, c: int, d: int) -> Path:
+    """Have a player show an mp4 by x' = a x + c y, y' = b x + d y, with y down.
+
+    It is in the track header box: ISO/IEC 14496-12, section 8.3.2. PyAV can write only rotations.
+    """
+    data = bytearray(path.read_bytes())
+    header = data.index(b"tkhd") + 4
+    at = header + 4 + (32 if data[header] == 1 else 20) + 16  # times and numbers, layer and volume
+    one = 1 << 16
+    data[at : at + 36] = struct.pack(">9i", a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("matrix", "shown"),
+    [
+        ((1, 0, 0, 1), lambda image: image),
+        ((0, 1, -1, 0), lambda image: np.rot90(image, -1)),  # clockwise: a telephone held upright
+        ((-1, 0, 0, -1), lambda image: np.rot90(image, 2)),
+        ((0, -1, 1, 0), lambda image: np.rot90(image, 1)),
+        ((-1, 0, 0, 1), np.fliplr),  # the camera that faces its owner
+        ((1, 0, 0, -1), np.flipud),
+        ((0, 1, 1, 0), lambda image: image.transpose(1, 0, 2)),
+        ((0, -1, -1, 0), lambda image: np.rot90(image, 2).transpose(1, 0, 2)),
+    ],
+)
+def test_pictures_are_turned_upright(
+    tmp_path: Path,
+    matrix: tuple[int, int, int, int],
+    shown: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    path = set_matrix(make_video(tmp_path / "a.mp4", count=3), *matrix)
+    expected = shown(picture(0))
+    with closing(FileSource(path)) as source:
+        images = [f.image for f in source.frames()]
+        assert source.size_wh == expected.shape[1::-1]
+    for i, image in enumerate(images):
+        assert image.flags.c_contiguous
+        assert image.shape == expected.shape
+        assert np.abs(image.astype(int) - shown(picture(i))).mean() < 8
+
+
+def test_a_turned_picture_shrinks_by_its_longer_side(tmp_path: Path) -> None:
+    path = set_matrix(make_video(tmp_path / "a.mp4", count=2), 0, 1, -1, 0)
+    assert read(path, max_side_px=32)[0].image.shape == (32, 24, 3)
+
+
+def test_oblong_pixels_become_square(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", count=3, pixel_aspect=Fraction(3, 2))
+    image = read(path)[0].image
+    assert image.shape == (48, 96, 3)
+    assert np.abs(image[8:16, 8:40].astype(int) - (220, 20, 20)).mean() < 12, "red up to a half"
+    assert read(set_matrix(path, 0, 1, -1, 0))[0].image.shape == (96, 48, 3)
 
 
 def test_pacing_takes_the_times_of_the_file(tmp_path: Path) -> None:
