@@ -4,7 +4,7 @@ import random
 import threading
 import time
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.clock import DeviceClock, MonotonicClock, PtsClock
@@ -47,6 +47,7 @@ def test_the_first_time_stamp_need_not_be_zero():
     assert pts.due_ns(13.0) == 7 + 500 * MS
 
 
+@settings(deadline=None)
 @given(overshoot_ms=st.integers(0, 30), fps=st.sampled_from([24, 30, 60]))
 def test_oversleeping_does_not_add_up(overshoot_ms, fps):
     clock, stop = FakeClock(overshoot_ns=overshoot_ms * MS), threading.Event()
@@ -79,6 +80,7 @@ def test_the_drift_of_a_cameras_clock_is_followed():
     assert abs(captured_ns - (taken_ns + 2 * MS)) < MS
 
 
+@settings(deadline=None)
 @given(
     start_ns=st.integers(-(10**15), 10**15),
     ahead_ns=st.integers(-(10**15), 10**15),
@@ -117,6 +119,7 @@ def test_a_camera_that_comes_back_counts_from_zero():
         assert camera.captured_ns(33 * i * MS, arrived_ns) == arrived_ns
 
 
+@settings(deadline=None)
 @given(
     first=st.floats(-1e5, 1e5),
     steps=st.lists(st.floats(0, 10), min_size=1, max_size=40),

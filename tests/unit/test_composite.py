@@ -92,12 +92,14 @@ def straighten(image: Image) -> Image:
     return out
 
 
+@settings(deadline=None)
 @given(picture_and_background(any_rgba=True))
 def test_over_agrees_with_its_twin(given: tuple[Image, Image]) -> None:
     # Also where colours exceed alpha, which light that shines would have.
     np.testing.assert_array_equal(over(*given), naive.over(*given))
 
 
+@settings(deadline=None)
 @given(picture_and_background())
 def test_over_is_the_background_where_clear_and_the_picture_where_opaque(
     given: tuple[Image, Image],
@@ -120,6 +122,7 @@ def test_over_writes_into_a_part_of_a_picture() -> None:
     assert close(whole[:, 2 * SIZE :], 7)
 
 
+@settings(deadline=None)
 @given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=6).map(lambda s: (*s, 4))))
 def test_straighten_agrees_with_its_twin(image: Image) -> None:
     np.testing.assert_array_equal(straighten(image), naive.straighten(image))
@@ -131,6 +134,7 @@ def test_straighten_is_right_for_every_colour_and_alpha() -> None:
     np.testing.assert_array_equal(straighten(image), naive.straighten(image))
 
 
+@settings(deadline=None)
 @given(premultiplied())
 def test_premultiplying_undoes_straighten(image: Image) -> None:
     straight = straighten(image)
@@ -139,6 +143,7 @@ def test_premultiplying_undoes_straighten(image: Image) -> None:
     np.testing.assert_array_equal(straight[..., 3], image[..., 3])
 
 
+@settings(deadline=None)
 @given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=6).map(lambda s: (*s, 4))))
 def test_straighten_undoes_premultiplying_within_rounding(straight: Image) -> None:
     alpha = straight[..., 3:].astype(int)
@@ -150,6 +155,7 @@ def test_straighten_undoes_premultiplying_within_rounding(straight: Image) -> No
     assert not back[alpha[..., 0] == 0].any(), "clear pixels are black"
 
 
+@settings(deadline=None)
 @given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=6).map(lambda s: (*s, 4))))
 def test_clamp_agrees_with_its_twin_and_settles(image: Image) -> None:
     clamped = image.copy()
@@ -425,7 +431,7 @@ def test_whoever_is_asked_for_marks_is_asked_once_a_frame(background: str) -> No
     stage.close()
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(premultiplied())
 def test_transparent_then_over_is_the_same_as_over(image: Image) -> None:
     square = np.zeros((6, 6, 4), np.uint8)
