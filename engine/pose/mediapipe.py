@@ -137,7 +137,7 @@ def _hushed() -> Iterator[None]:
         try:
             os.dup2(kept.fileno(), 2)
             yield
-        except BaseException:
+        except Exception:
             kept.seek(0)
             os.write(original, kept.read())
             raise
