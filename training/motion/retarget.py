@@ -45,8 +45,13 @@ def to_clip(source: SourceMotion) -> Clip:
         ankle_height = rest_height
     feet = turns[:, [INDEX["l_foot"], INDEX["r_foot"]]]
     soles = ankles[:, :, None] + np.einsum("fsab,pb->fspa", feet, SOLE * ankle_height)
-    floor = 0.0 if source.rest_stands else float(np.quantile(soles[..., 1].min(axis=(1, 2)), 0.05))
-    contacts = find_contacts(soles - (0.0, floor, 0.0), source.fps)
+    floor = np.zeros(len(places))
+    if not source.rest_stands:
+        others = [joints[name] for name in ("hips", "head", "l_hand", "r_hand") if name in joints]
+        lowest = np.minimum(soles[..., 1].min(axis=(1, 2)), places[:, others, 1].min(axis=1))
+        floor = _floor_under(lowest, source.fps)
+    soles[..., 1] -= floor[:, None, None]
+    contacts = find_contacts(soles, source.fps)
 
     hips = 0.5 * (places[:, joints["l_thigh"]] + places[:, joints["r_thigh"]])
     drop = (REFERENCE_REST[_THIGHS].mean(axis=0) - REFERENCE_REST[0]) / leg_length(REFERENCE_REST)
@@ -54,6 +59,20 @@ def to_clip(source: SourceMotion) -> Clip:
     root[:, 1] -= floor + ankle_height + 1.0
     check_finite(source.name, "the motion of the hips", root)
     return Clip(source.name, source.fps, localised(turns), root, contacts)
+
+
+def _floor_under(lowest: Array, fps: float) -> Array:
+    """The floor (F,) below a body whose lowest points are `lowest` (F,).
+
+    What is lowest within a second and a half to either side stands on it: longer than people jump,
+    and the recordings of inertial suits drift up and down.
+    """
+    half = min(round(1.5 * fps), len(lowest) - 1)
+    padded = np.pad(lowest, 2 * half, mode="reflect" if half else "edge")
+    width = 2 * half + 1
+    minima = np.lib.stride_tricks.sliding_window_view(padded, width).min(axis=1)
+    kernel = np.hanning(width + 2)[1:-1]
+    return np.convolve(minima, kernel / kernel.sum(), mode="valid")
 
 
 def _leg_of(places: Array, joints: dict[str, int]) -> float:
