@@ -19,10 +19,12 @@ from training.motion.rotations import Array
 SOLE = np.array([[0.0, -1.0, -0.6], [0.0, -1.0, 1.7]])
 """Heel and ball seen from the ankle, in ankle heights, as in `training.motion.posture`."""
 
+_HEEL, _BALL = 0, 1
+
 # In leg lengths and seconds.
 _NEAR, _SLOW = 0.07, 0.45
 _SHORTEST_S, _GAP_S, _BLEND_S = 0.10, 0.07, 0.25
-_LONGEST_PULL = 0.15
+_LONGEST_PULL, _GIVE, _DEEPEST = 0.3, 0.3, 0.5
 
 _FEET = [INDEX["l_foot"], INDEX["r_foot"]]
 _LEGS = [[INDEX[f"{s}_{part}"] for part in ("thigh", "shin", "foot")] for s in "lr"]
@@ -98,7 +100,7 @@ class Sliding:
 def foot_sliding(clip: Clip, rest: Array) -> Sliding:
     """Measure a clip on the proportions `rest` (19, 3) against its own contacts."""
     soles = soles_of(clip, rest)
-    way = np.linalg.norm(np.diff(soles[..., [0, 2]], axis=0), axis=-1)  # (F - 1, 2, 2)
+    way = np.linalg.norm(np.diff(soles[..., 0::2], axis=0), axis=-1)  # (F - 1, 2, 2)
     both = clip.contacts[1:] & clip.contacts[:-1]
     slowest = np.where(both, way, np.inf).min(axis=-1)
     lowest = soles[..., 1].min(axis=-1)[clip.contacts.any(axis=-1)]
@@ -120,10 +122,10 @@ def plant_feet(clip: Clip, rest: Array) -> Clip:
     # Hips are lowered by what the legs of standing feet do not reach.
     hips = places[:, [bones[0] for bones in _LEGS]] / leg
     longest = 0.999 * _long(rest) / leg
-    aside = np.sum((hips - ankles)[..., [0, 2]] ** 2, axis=-1)
+    aside = np.sum((hips - ankles)[..., 0::2] ** 2, axis=-1)
     highest = np.sqrt(np.maximum(longest**2 - aside, 0.0)) + ankles[..., 1]
     lack = np.where(clip.contacts.any(axis=-1), np.maximum(hips[..., 1] - highest, 0.0), 0.0)
-    drop = _eased_maximum(np.minimum(lack.max(axis=1), 0.3), clip.fps)
+    drop = _eased_maximum(np.minimum(lack.max(axis=1), _DEEPEST), clip.fps)
     places = places - np.array([0.0, leg, 0.0]) * drop[:, None, None]
     for side, (thigh, shin, foot) in enumerate(_LEGS):
         target = ankles[:, side] * leg - places[:, thigh]
@@ -146,9 +148,10 @@ def _correction(soles: Array, contacts: Bools, fps: float) -> Array:
     frames = len(soles)
     moved = np.zeros((frames, 3))
     stands = np.asarray(contacts.any(axis=1))
-    stances = []
-    for start, end in _runs(stands):
-        stances += _follow(soles[:, :, [0, 2]], contacts, start, end, moved)
+    stances = _runs(stands)
+    for start, end in stances:
+        stance = slice(start, end)
+        moved[stance, 0::2] = _follow(soles[stance, :, 0::2], contacts[stance], fps)
     moved[stands, 1] = -soles[stands, :, 1].min(axis=1)
     _blend(moved, stances, fps)
     under = soles[:, :, 1].min(axis=1) + moved[:, 1]
@@ -156,26 +159,22 @@ def _correction(soles: Array, contacts: Bools, fps: float) -> Array:
     return moved
 
 
-def _follow(
-    soles: Array, contacts: Bools, start: int, end: int, moved: Array
-) -> list[tuple[int, int]]:
-    """Fill in the horizontal correction of one stance; a foot that is pulled too far lets go."""
-    pull = np.zeros(2)
-    first, stances = start, []
-    for frame in range(start, end):
-        if frame > first:
-            same = contacts[frame] & contacts[frame - 1]
-            points = same if same.any() else contacts[frame]
-            pull = pull + (soles[frame - 1] - soles[frame])[points].mean(axis=0)
-        moved[frame, [0, 2]] = pull
-        if np.linalg.norm(pull - moved[first : frame + 1, [0, 2]].mean(axis=0)) > _LONGEST_PULL:
-            stances.append((first, frame))
-            first, pull = frame, np.zeros(2)
-            moved[frame, [0, 2]] = 0.0
-    stances.append((first, end))
-    for a, b in stances:
-        moved[a:b, [0, 2]] -= moved[a:b, [0, 2]].mean(axis=0)
-    return stances
+def _follow(soles: Array, contacts: Bools, fps: float) -> Array:
+    """The horizontal correction (S, 2) of one stance: soles (S, 2, 2) stay where they stand.
+
+    The correction is small on average over the stance. A foot that is pulled far, because its
+    source slides in fact, gives way slowly.
+    """
+    pulls = np.zeros((len(soles), 2))
+    for frame in range(1, len(soles)):
+        same = contacts[frame] & contacts[frame - 1]
+        # Feet that stand flat turn on their balls.
+        point = int((same if same.any() else contacts[frame])[_BALL])
+        pull = pulls[frame - 1] + soles[frame - 1, point] - soles[frame, point]
+        length = float(np.linalg.norm(pull))
+        give = min(_GIVE / fps, max(length - _LONGEST_PULL, 0.0))
+        pulls[frame] = pull * (1.0 - give / max(length, _LONGEST_PULL))
+    return pulls - pulls.mean(axis=0)
 
 
 def _blend(moved: Array, stances: list[tuple[int, int]], fps: float) -> None:

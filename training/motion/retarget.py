@@ -57,6 +57,9 @@ def to_clip(source: SourceMotion) -> Clip:
     drop = (REFERENCE_REST[_THIGHS].mean(axis=0) - REFERENCE_REST[0]) / leg_length(REFERENCE_REST)
     root = hips - turned(turns[:, 0], drop) + drop  # rotating hips swing about the thighs
     root[:, 1] -= floor + ankle_height + 1.0
+    if source.rest_stands:
+        thighs = [joints["l_thigh"], joints["r_thigh"]]
+        root -= (axes @ source.rest_positions[thighs].mean(axis=0)) / leg * (1.0, 0.0, 1.0)
     check_finite(source.name, "the motion of the hips", root)
     return Clip(source.name, source.fps, localised(turns), root, contacts)
 
