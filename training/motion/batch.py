@@ -157,7 +157,10 @@ def reach(
     """
     a, b = (float(np.linalg.norm(bone)) for bone in bones)
     u, w = turned(upper, bones[0]), turned(lower, bones[1])
-    axis = np.cross(u, w) + 0.05 * a * b * turned(upper, hinge)
+    straight = turned(upper, hinge)
+    axis = np.cross(u, w)
+    against = np.minimum(np.sum(axis * straight, axis=-1, keepdims=True), 0.0)  # bent backwards
+    axis = axis - against * straight + 0.05 * a * b * straight
     axis -= np.sum(axis * normalised(u), axis=-1, keepdims=True) * normalised(u)
     axis = normalised(axis)
     flexed = np.arctan2(np.sum(np.cross(u, w) * axis, axis=-1), np.sum(u * w, axis=-1))

@@ -20,6 +20,7 @@ from training.motion.rotations import Array
 from training.motion.source import (
     MAX_BYTES,
     MAX_JOINTS,
+    MAX_SAMPLED_FRAMES,
     SourceMotion,
     check_finite,
     check_frames,
@@ -230,8 +231,9 @@ class _Reader:
             tracks[node, path] = (times, values.reshape(len(times), each, -1), method)
         end = max((float(times[-1]) for times, _, _ in tracks.values()), default=0.0)
         rate = fps or _rate([times for times, _, _ in tracks.values()])
-        check_frames(title, int(min(np.floor(end * rate + 1e-6), 1e12)) + 1)
-        seconds = np.arange(int(np.floor(end * rate + 1e-6)) + 1) / rate
+        frames = int(np.floor(end * rate + 1e-6)) + 1
+        check_frames(title, frames, MAX_SAMPLED_FRAMES)
+        seconds = np.arange(frames) / rate
         return self._posed(title, keep, tracks, seconds, rate)
 
     def _posed(

@@ -23,6 +23,8 @@ from training.motion.source import SourceMotion, check_finite
 _THIGHS = [INDEX["l_thigh"], INDEX["r_thigh"]]
 _ANKLE_HEIGHT = float(REFERENCE_REST[INDEX["l_foot"], 1]) / leg_length(REFERENCE_REST)
 
+_PUSH_OFF = 0.06  # leg lengths by which the ball of a stiff foot goes below the floor
+
 
 def to_clip(source: SourceMotion) -> Clip:
     """The motion on our rig, its floor at y = 0; raises MotionError for what is no humanoid.
@@ -49,7 +51,8 @@ def to_clip(source: SourceMotion) -> Clip:
     if not source.rest_stands:
         others = [joints[name] for name in ("hips", "head", "l_hand", "r_hand") if name in joints]
         lowest = np.minimum(soles[..., 1].min(axis=(1, 2)), places[:, others, 1].min(axis=1))
-        floor = _floor_under(lowest, source.fps)
+        flattest = soles[..., 1].max(axis=2).min(axis=1)
+        floor = _floor_under(lowest, flattest, source.fps)
     soles[..., 1] -= floor[:, None, None]
     contacts = find_contacts(soles, source.fps)
 
@@ -64,18 +67,23 @@ def to_clip(source: SourceMotion) -> Clip:
     return Clip(source.name, source.fps, localised(turns), root, contacts)
 
 
-def _floor_under(lowest: Array, fps: float) -> Array:
-    """The floor (F,) below a body whose lowest points are `lowest` (F,).
+def _floor_under(lowest: Array, flattest: Array, fps: float) -> Array:
+    """The floor (F,) below a body, in leg lengths.
 
     What is lowest within a second and a half to either side stands on it: longer than people jump,
-    and the recordings of inertial suits drift up and down.
+    and the recordings of inertial suits drift up and down. Best told by a foot that lies flat
+    (`flattest` (F,) is its higher end): the toes of real feet bend, and where a stiff foot pushes
+    itself off, its ball would be below the floor. `lowest` (F,) is the lowest point of the body.
     """
     half = min(round(1.5 * fps), len(lowest) - 1)
-    padded = np.pad(lowest, 2 * half, mode="reflect" if half else "edge")
-    width = 2 * half + 1
-    minima = np.lib.stride_tricks.sliding_window_view(padded, width).min(axis=1)
-    kernel = np.hanning(width + 2)[1:-1]
-    return np.convolve(minima, kernel / kernel.sum(), mode="valid")
+    kernel = np.hanning(2 * half + 3)[1:-1]
+
+    def smallest(heights: Array) -> Array:
+        padded = np.pad(heights, 2 * half, mode="reflect" if half else "edge")
+        return np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1).min(axis=1)
+
+    level = np.minimum(smallest(flattest), smallest(lowest) + _PUSH_OFF)
+    return np.convolve(level, kernel / kernel.sum(), mode="valid")
 
 
 def _leg_of(places: Array, joints: dict[str, int]) -> float:

@@ -10,6 +10,7 @@ from training.motion.errors import MotionError
 from training.motion.rotations import Array
 
 MAX_FRAMES = 108_000  # an hour at 30 frames a second
+MAX_SAMPLED_FRAMES = 36_000  # where two keys, a few bytes, make as many frames as they like
 MAX_JOINTS = 4096
 MAX_BYTES = 256 * 2**20
 
@@ -43,11 +44,11 @@ class SourceMotion:
         return chain
 
 
-def check_frames(name: str, frames: int) -> None:
+def check_frames(name: str, frames: int, most: int = MAX_FRAMES) -> None:
     """Raise MotionError for a count of frames that no file should have."""
-    if not 1 <= frames <= MAX_FRAMES:
+    if not 1 <= frames <= most:
         raise MotionError(
-            name, f"1 to {MAX_FRAMES} frames (an hour at 30 a second)", f"{frames}",
+            name, f"1 to {most} frames", f"{frames}",
             "cut the motion into shorter ones" if frames > 0 else "export it again with its motion",
         )  # fmt: skip
 

@@ -22,7 +22,13 @@ from training.motion.batch import (
 from training.motion.errors import MotionError
 from training.motion.mmd import ALIASES, BONE, BONES, PARENTS, REST
 from training.motion.rotations import Array
-from training.motion.source import SourceMotion, check_finite, check_frames, global_pose
+from training.motion.source import (
+    MAX_SAMPLED_FRAMES,
+    SourceMotion,
+    check_finite,
+    check_frames,
+    global_pose,
+)
 
 FPS = 30.0
 _MAGICS = {b"Vocaloid Motion Data 0002": 20, b"Vocaloid Motion Data file": 10}
@@ -121,7 +127,8 @@ def decode_vmd(data: bytes, name: str) -> VmdMotion:
     for what, size in _SIZES:
         if at == len(data):
             break
-        at += count(what, size) * size
+        section = count(what, size) * size
+        at += section
     if at < len(data):
         for _ in range(count("IK keys", 9)):
             if at + 9 > len(data):
@@ -184,7 +191,7 @@ def parse_vmd(data: bytes, name: str) -> SourceMotion:
             name, "keys of standard bones such as センター and 左腕", "none (a camera motion?)",
             "give a dance, not its camera",
         )  # fmt: skip
-    check_frames(name, motion.last_frame + 1)
+    check_frames(name, motion.last_frame + 1, MAX_SAMPLED_FRAMES)
     frames = np.arange(motion.last_frame + 1, dtype=np.float64)
     local = np.broadcast_to(np.eye(3), (len(frames), len(BONES), 3, 3)).copy()
     shifts = np.zeros((len(frames), len(BONES), 3))
