@@ -39,6 +39,9 @@ def test_shortest_turns_agree_with_the_single_ones() -> None:
     a, b = rng.normal(size=(2, 50, 3))
     expected = [rotations.shortest(x, y) for x, y in zip(a, b, strict=True)]
     np.testing.assert_allclose(batch.shortest_turns(a, b), expected, atol=1e-12)
+    back = batch.shortest_turns(a, -a)
+    np.testing.assert_allclose(batch.turned(back, a), -a, atol=1e-7)
+    np.testing.assert_array_equal(batch.shortest_turns(np.zeros(3), a[0]), np.eye(3))
 
 
 def test_slerp_goes_the_short_way_at_an_even_pace() -> None:

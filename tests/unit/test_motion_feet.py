@@ -8,6 +8,7 @@ from training.motion.batch import kinematics, leg_length
 from training.motion.clip import Clip
 from training.motion.feet import find_contacts, foot_sliding, plant_feet, soles_of
 from training.motion.posture import REFERENCE_REST, sole_heights
+from training.motion.retarget import clip_on_floor
 from training.motion.rig import INDEX, JOINTS
 
 LIMIT = 0.02  # leg lengths a frame
@@ -26,9 +27,7 @@ def chibi() -> np.ndarray:
 @pytest.fixture(scope="module")
 def dance() -> Clip:
     """Six seconds, contacts as seen on the proportions that the dance was made for."""
-    clip = small_dance(6.0, seed=3)
-    contacts = find_contacts(soles_of(clip, REFERENCE_REST), clip.fps)
-    return Clip(clip.name, clip.fps, clip.rotations, clip.root, contacts)
+    return clip_on_floor(list(small_dance(6.0, seed=3)), 30.0, "dance")
 
 
 def test_soles_agree_with_those_of_postures(dance: Clip) -> None:

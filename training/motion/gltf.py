@@ -26,6 +26,7 @@ from training.motion.source import (
     check_frames,
     check_tree,
     needed,
+    widened,
 )
 
 _COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
@@ -165,9 +166,8 @@ class _Reader:
         last = first + (count - 1) * stride + dtype.itemsize * width
         if count < 1 or last > size or start + size > len(data):
             raise self._wrong(f"{count} values in a buffer view", f"{size} bytes")
-        values = np.ndarray(
-            (count, width), dtype, data, start + first, (stride, dtype.itemsize)
-        ).astype(np.float64)
+        strides = (stride, dtype.itemsize)
+        values = widened(np.ndarray((count, width), dtype, data, start + first, strides))
         if accessor.get("normalized") and dtype.str in _NORMALISERS:
             values = np.maximum(values / _NORMALISERS[dtype.str], -1.0)
         self._values[index] = check_finite(self.name, "the animation", values)

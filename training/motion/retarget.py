@@ -1,5 +1,8 @@
 """From a source's own skeleton to our rig, by bone direction."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from training.motion.batch import (
@@ -11,12 +14,12 @@ from training.motion.batch import (
     slerp,
     turned,
 )
-from training.motion.clip import Clip
+from training.motion.clip import Clip, clip_of
 from training.motion.errors import MotionError
-from training.motion.feet import SOLE, find_contacts
+from training.motion.feet import SOLE, find_contacts, soles_of
 from training.motion.humanoid import find_joints, offsets_of
 from training.motion.posture import NECK_SHARE, REFERENCE_REST, SPINE_SHARE
-from training.motion.rig import INDEX, JOINTS, PARENTS
+from training.motion.rig import INDEX, JOINTS, PARENTS, RigPose
 from training.motion.rotations import Array
 from training.motion.source import SourceMotion, check_finite
 
@@ -118,9 +121,17 @@ def _between(turns: Array, below: str, joint: str, above: str, share: float) -> 
     turns[:, INDEX[joint]] = matrices(slerp(a, b, np.full(len(a), share)))
 
 
+def clip_on_floor(
+    poses: Sequence[RigPose], fps: float, name: str, rest: Array = REFERENCE_REST
+) -> Clip:
+    """A clip of poses that were made for the proportions `rest` (19, 3), contacts found there."""
+    clip = clip_of(poses, fps, name)
+    return replace(clip, contacts=find_contacts(soles_of(clip, rest), fps))
+
+
 def facing_viewer(clip: Clip) -> Clip:
     """The motion turned and moved: it faces the viewer (+z) on average and starts at the origin."""
     ahead = np.mean(normalised(clip.rotations[:, 0, :, 2] * (1.0, 0.0, 1.0)), axis=0)
     clip = clip.turned(-float(np.arctan2(ahead[0], ahead[2])))
     start = clip.root[0] * (1.0, 0.0, 1.0)
-    return Clip(clip.name, clip.fps, clip.rotations, clip.root - start, clip.contacts)
+    return replace(clip, root=clip.root - start)

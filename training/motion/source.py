@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.motion.batch import turned
 from training.motion.errors import MotionError
@@ -70,6 +72,12 @@ def check_finite(name: str, what: str, values: Array) -> Array:
             "export the motion again",
         )  # fmt: skip
     return values
+
+
+def widened(values: NDArray[Any]) -> Array:
+    """The values as float64; the odder kinds of NaN among them stay NaN without a warning."""
+    with np.errstate(invalid="ignore"):
+        return values.astype(np.float64)
 
 
 def check_tree(name: str, parents: Sequence[int]) -> tuple[int, ...]:

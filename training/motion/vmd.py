@@ -28,6 +28,7 @@ from training.motion.source import (
     check_finite,
     check_frames,
     global_pose,
+    widened,
 )
 
 FPS = 30.0
@@ -166,7 +167,7 @@ def _tracks(keys: np.ndarray, name: str) -> dict[str, VmdTrack]:
         own = keys[keys["name"] == raw]
         _, last = np.unique(own["frame"][::-1], return_index=True)  # of two keys the later counts
         own = own[::-1][last]
-        turns = np.roll(own["turn"].astype(np.float64), 1, axis=1)
+        turns = np.roll(widened(own["turn"]), 1, axis=1)
         check_finite(name, f"the keys of {bone}", turns)
         turns[np.linalg.norm(turns, axis=1) < 1e-6] = (1.0, 0.0, 0.0, 0.0)
         curves = own["curves"][:, :16].copy()
@@ -176,7 +177,7 @@ def _tracks(keys: np.ndarray, name: str) -> dict[str, VmdTrack]:
         curves = curves.reshape(-1, 4, 4)  # (K, handle number, channel)
         tracks[bone] = VmdTrack(
             own["frame"].astype(np.float64),
-            check_finite(name, f"the keys of {bone}", own["place"].astype(np.float64)),
+            check_finite(name, f"the keys of {bone}", widened(own["place"])),
             normalised(turns),
             np.clip(np.swapaxes(curves, 1, 2) / 127.0, 0.0, 1.0),
         )
