@@ -11,10 +11,10 @@ from training.motion.batch import turned
 from training.motion.errors import MotionError
 from training.motion.rotations import Array
 
-MAX_FRAMES = 108_000  # an hour at 30 frames a second
+MAX_FRAMES = 72_000  # ten minutes at 120 frames a second
 MAX_SAMPLED_FRAMES = 36_000  # where two keys, a few bytes, make as many frames as they like
 MAX_JOINTS = 4096
-MAX_BYTES = 256 * 2**20
+MAX_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
