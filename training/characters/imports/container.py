@@ -91,11 +91,12 @@ class GltfFile:
             )  # fmt: skip
         return read_bytes(found)
 
-    def buffer(self, number: int) -> bytes:
+    def buffer(self, number: Any) -> bytes:
         """The bytes of a buffer."""
+        buffers = self.rows("buffers")
+        number = js.index(number, "buffers", len(buffers))
         if number not in self._buffers:
-            buffers = self.rows("buffers")
-            entry = buffers[js.index(number, "buffers", len(buffers))]
+            entry = buffers[number]
             uri = entry.get("uri")
             if uri is None:
                 if number != 0 or self.chunk is None:
@@ -119,7 +120,7 @@ class GltfFile:
                 raise fail(
                     "uncompressed or Draco-compressed buffers", name, "export without meshopt"
                 )
-        data = self.buffer(entry.get("buffer", -1))
+        data = self.buffer(entry.get("buffer"))
         start = js.whole(entry.get("byteOffset"), "byteOffset", 0)
         length = js.whole(entry.get("byteLength"), "byteLength")
         if start + length > len(data):
@@ -196,8 +197,14 @@ class GltfFile:
 
 
 def normalised(numbers: NDArray, wanted: bool) -> NDArray:
-    """Integers as fractions of their range (glTF 2.0, 3.11), if so `wanted`."""
-    if not wanted or numbers.dtype.kind == "f":
+    """Integers as fractions of their range (glTF 2.0, 3.11), if so `wanted`; floats checked."""
+    if numbers.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):  # signalling NaNs
+            sane = np.abs(numbers) < 1e6
+        if not sane.all():
+            raise fail("finite numbers below 1e6 in accessors", "NaN, infinity or absurd ones")
+        return numbers
+    if not wanted:
         return numbers
     top = np.iinfo(numbers.dtype).max
     return np.asarray(np.maximum(numbers / top, -1.0))

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.characters.imports.model import F64, CharacterModel
 from training.motion.rig import INDEX
@@ -41,18 +42,17 @@ def _face(
     if eyes is None:
         eyes = _eyes_by_name(model, vertices)
     if eyes is None:
-        core = _skull(model, vertices, weights)
+        core = vertices[_skull(model, weights)]
         tall = max(float(core[:, 1].max()) - joint[1], 1e-3)
-        y = joint[1] + _EYE_Y * tall
-        x = min(_EYE_X * tall, 0.3 * float(np.ptp(core[:, 0])))
-        eyes = joint[0] + np.array([[-x, y, 0.0], [x, y, 0.0]]) * (1, 1, 1)
-        eyes[:, 2] = [_front(core, eye[0], y, x) for eye in eyes]
+        aside = min(_EYE_X * tall, 0.3 * float(np.ptp(core[:, 0])))
+        places = [(joint[0] + sign * aside, joint[1] + _EYE_Y * tall) for sign in (-1.0, 1.0)]
+        eyes = np.array([(x, y, _front(model, vertices, weights, x, y)) for x, y in places])
     points[14], points[15] = eyes
     middle = 0.5 * (eyes[0] + eyes[1])
     span = float(np.linalg.norm(eyes[1] - eyes[0]))
     y = middle[1] - 0.34 * span
-    nose_z = max(_front(head, middle[0], y, 0.15 * span), float(middle[2]))
-    points[0] = middle[0], y, min(nose_z, middle[2] + 0.35 * span)
+    nose = _front(model, vertices, weights, float(middle[0]), float(y))
+    points[0] = middle[0], y, np.clip(nose, middle[2], middle[2] + 0.35 * span)
     wide = 0.5 * float(np.ptp(head[:, 0]))
     for ear, sign in ((16, -1.0), (17, 1.0)):
         aside = float(np.clip(0.95 * wide, 0.8 * span, 1.15 * span))
@@ -73,7 +73,7 @@ def _eyes_by_bones(model: CharacterModel, vertices: F64, weights: F64, heads: F6
             found.append(np.array([*(0.5 * (low + high))[:2], high[2]]))
         else:
             x, y, z = heads[bone]
-            reach = _front(_skull(model, vertices, weights), x, y, 0.4 * _DEEP)
+            reach = _front(model, vertices, weights, float(x), float(y))
             found.append(np.array([x, y, np.clip(reach, z, z + _DEEP)]))
     eyes = np.stack(found)
     if eyes[1, 0] - eyes[0, 0] < 1e-3:  # both in the middle: a rig that does not use them
@@ -97,18 +97,30 @@ def _eyes_by_name(model: CharacterModel, vertices: F64) -> F64 | None:
     return np.stack(found)
 
 
-def _skull(model: CharacterModel, vertices: F64, weights: F64) -> F64:
-    """Vertices of the head without what is merely attached to it, such as hats."""
+def _skull(model: CharacterModel, weights: F64) -> NDArray[np.bool_]:
+    """(V,) the vertices of the head without what is merely attached to it, such as hats."""
     bone = model.humanoid["head"]
     share = np.where(model.bone_ids == bone, model.bone_weights, 0.0).sum(axis=1)
-    core = vertices[share > 0.5]
-    return core if len(core) >= 4 else vertices[weights[:, _HEAD] > 0.5]
+    for mine in (share > 0.5, weights[:, _HEAD] > 0.5):
+        if mine.sum() >= 4:
+            return np.asarray(mine)
+    return np.ones(len(weights), np.bool_)
 
 
-def _front(points: F64, x: float, y: float, radius: float) -> float:
-    """The most forward z of points near (x, y); that of all of them where none is near."""
-    near = np.hypot(points[:, 0] - x, points[:, 1] - y) < max(radius, 1e-3)
-    return float((points[near] if near.any() else points)[:, 2].max())
+def _front(model: CharacterModel, vertices: F64, weights: F64, x: float, y: float) -> float:
+    """The z of the head's surface at (x, y), seen from the front; its foremost z beside it."""
+    skull = _skull(model, weights)
+    faces = vertices[model.triangles[skull[model.triangles].all(axis=1)]]  # (T, 3, 3)
+    flat = faces[..., :2] - (x, y)
+    a, b, c = flat[:, 0], flat[:, 1], flat[:, 2]
+    parts = [p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0] for p, q in ((b, c), (c, a), (a, b))]
+    shares = np.stack(parts, axis=1)  # (T, 3) twice the areas opposite to each corner
+    area = shares.sum(axis=1, keepdims=True)
+    inside = ((shares * np.sign(area) >= 0).all(axis=1)) & (np.abs(area[:, 0]) > 1e-12)
+    if not inside.any():
+        return float(vertices[skull, 2].max())
+    depth = np.einsum("tk,tk->t", shares[inside] / area[inside], faces[inside, :, 2])
+    return float(depth.max())
 
 
 def _toe(side: str, vertices: F64, weights: F64, rest: F64) -> F64:
@@ -118,7 +130,7 @@ def _toe(side: str, vertices: F64, weights: F64, rest: F64) -> F64:
     if len(mine) < 4:
         return rest[foot] + (0.0, -0.6 * rest[foot, 1], 1.5 * rest[foot, 1])
     reach = mine[:, 2].max()
-    tip = mine[mine[:, 2] > reach - 0.12 * np.ptp(mine[:, 2])]
+    tip = mine[mine[:, 2] >= reach - 0.12 * np.ptp(mine[:, 2])]
     low, high = tip.min(axis=0), tip.max(axis=0)
     x, y = 0.5 * (low[0] + high[0]), 0.5 * (low[1] + high[1])
     return np.array([x, y, reach - 0.05 * np.ptp(mine[:, 2])])

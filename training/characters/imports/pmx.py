@@ -150,7 +150,10 @@ def _vertices(cursor: Cursor, header: _Header) -> _Vertices:
     def gather(offsets: NDArray[np.int64], dtype: str, number: int) -> NDArray[np.float64]:
         width = np.dtype(dtype).itemsize * number
         rows = raw[offsets[:, None] + np.arange(width)]
-        return np.ascontiguousarray(rows).view(dtype).reshape(len(offsets), number)
+        values = np.ascontiguousarray(rows).view(dtype).reshape(len(offsets), number)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise fail("finite numbers in vertices", "NaN or infinity")
+        return values
 
     fixed = gather(starts, "<f4", 8).astype(np.float64)
     ids, weights = np.zeros((count, 4), np.int64), np.zeros((count, 4))
@@ -168,8 +171,6 @@ def _vertices(cursor: Cursor, header: _Header) -> _Vertices:
         else:
             weights[mine] = gather(at_share, "<f4", 4)
         edge[mine] = gather(at_share + sizes[kind] - links * header.bone, "<f4", 1)[:, 0]
-    if not (np.isfinite(weights).all() and np.isfinite(edge).all()):
-        raise fail("finite weights of vertices", "NaN or infinity")
     weights = np.clip(weights, 0.0, 1e3)
     ids = np.where(weights > 0, ids, 0)
     weights[ids < 0] = 0.0  # tied to no bone: as good as no weight

@@ -214,6 +214,8 @@ def _materials_0(scene: Scene, vrm: js.Table) -> list[Material]:
     properties = js.rows(vrm.get("materialProperties"), "materialProperties", MAX_MATERIALS)
     for i, entry in enumerate(properties[: len(plain) - 1]):
         shader = js.text(entry.get("shader"), "shader")
+        queue = js.number(entry.get("renderQueue"), "renderQueue", 3000.0)
+        plain[i] = replace(plain[i], order=int(np.clip(queue, 0, 10_000)))
         if shader.startswith("VRM/Unlit"):
             plain[i] = replace(plain[i], unlit=True)
         if shader != "VRM/MToon":
@@ -229,7 +231,6 @@ def _materials_0(scene: Scene, vrm: js.Table) -> list[Material]:
         blend = round(js.number(numbers.get("_BlendMode"), "_BlendMode", 0.0))
         lines = js.number(numbers.get("_OutlineWidthMode"), "_OutlineWidthMode", 0.0) > 0.5
         ink = js.vector(colours.get("_OutlineColor"), "_OutlineColor", (0, 0, 0))
-        queue = js.number(entry.get("renderQueue"), "renderQueue", 2000.0)
         plain[i] = replace(
             plain[i],
             colour=rgb(lit),
@@ -247,7 +248,6 @@ def _materials_0(scene: Scene, vrm: js.Table) -> list[Material]:
             double=js.number(numbers.get("_CullMode"), "_CullMode", 2.0) < 0.5,
             outline=_OUTLINE if lines else 0.0,
             ink=rgb(ink) if lines else None,
-            order=int(np.clip(queue, 0, 10_000)),
         )
     return plain
 
