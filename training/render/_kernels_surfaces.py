@@ -49,6 +49,8 @@ def welded_normals(vertices, triangles, weld, total, out):
 @njit("i8(i8, i8, i4)", inline="always", **_OPTIONS)
 def _wrapped(index, size, wrap):
     """A texel's row or column: 0 repeats, 1 clamps, 2 mirrors."""
+    if 0 <= index < size:  # nearly always, and divisions are slow
+        return index
     if wrap == 1:
         return min(max(index, 0), size - 1)
     if wrap == 2:
@@ -171,6 +173,8 @@ def fill(
     count = triangles.shape[0]
     height, width = depth.shape
     tiny = np.float32(1e-6)
+    zero = np.float32(0.0)
+    half = np.float32(0.5)
     box = np.empty(4, np.int64)
     weights = np.empty(3, np.float32)
     texel = np.empty(4, np.float32)
@@ -196,22 +200,30 @@ def fill(
                     continue
                 label = count + t
             _bounds(points, corners, width, height, box)
+            inverse = np.float32(1.0) / area
+            ax, ay, az = points[a, 0], points[a, 1], points[a, 2]
+            bx, by, bz = points[b, 0], points[b, 1], points[b, 2]
+            cx, cy, cz = points[c, 0], points[c, 1], points[c, 2]
+            tested = mode[m] != 0 and base[m] >= 0
             for y in range(box[2], box[3] + 1):
+                py = np.float32(y) + half
                 for x in range(box[0], box[1] + 1):
-                    z = _depth_at(points, corners, area, x, y)
+                    px = np.float32(x) + half
+                    wa = (bx - px) * (cy - py) - (by - py) * (cx - px)
+                    wb = (cx - px) * (ay - py) - (cy - py) * (ax - px)
+                    wc = (ax - px) * (by - py) - (ay - py) * (bx - px)
+                    if not (
+                        (wa >= zero and wb >= zero and wc >= zero)
+                        or (wa <= zero and wb <= zero and wc <= zero)
+                    ):
+                        continue
+                    z = (wa * az + wb * bz + wc * cz) * inverse
                     if z > depth[y, x]:
-                        if mode[m] != 0 and base[m] >= 0:
+                        if tested:
                             _perspective(points, corners, x, y, weights)
-                            u = (
-                                weights[0] * uv[a, 0]
-                                + weights[1] * uv[b, 0]
-                                + weights[2] * uv[c, 0]
-                            )
-                            v = (
-                                weights[0] * uv[a, 1]
-                                + weights[1] * uv[b, 1]
-                                + weights[2] * uv[c, 1]
-                            )
+                            wa, wb, wc = weights[0], weights[1], weights[2]
+                            u = wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0]
+                            v = wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1]
                             sample(texels, views[m], wraps[base[m]], u, v, texel)
                             if texel[3] * alpha[m] < cutoff[m]:
                                 continue

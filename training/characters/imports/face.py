@@ -36,11 +36,10 @@ def _face(
 ) -> None:
     """Fill in nose, eyes and ears."""
     joint = rest[_HEAD]
-    skull = weights[:, _HEAD] > 0.5
-    head = vertices[skull] if skull.sum() >= 4 else joint + 0.1 * np.eye(3)
     eyes = _eyes_by_bones(model, vertices, weights, heads)
     if eyes is None:
         eyes = _eyes_by_name(model, vertices)
+    guessed = eyes is None
     if eyes is None:
         core = vertices[_skull(model, weights)]
         tall = max(float(core[:, 1].max()) - joint[1], 1e-3)
@@ -53,9 +52,11 @@ def _face(
     y = middle[1] - 0.34 * span
     nose = _front(model, vertices, weights, float(middle[0]), float(y))
     points[0] = middle[0], y, np.clip(nose, middle[2], middle[2] + 0.35 * span)
-    wide = 0.5 * float(np.ptp(head[:, 0]))
+    wide = 0.5 * float(np.ptp(vertices[_skull(model, weights), 0]))
+    # Hair makes a head look wide; where the eyes are known, they limit the ears.
+    most = 1.45 if guessed else 1.15
     for ear, sign in ((16, -1.0), (17, 1.0)):
-        aside = float(np.clip(0.95 * wide, 0.8 * span, 1.15 * span))
+        aside = float(np.clip(0.95 * wide, 0.8 * span, most * span))
         points[ear] = middle[0] + sign * aside, middle[1] - 0.12 * span, joint[2]
 
 
