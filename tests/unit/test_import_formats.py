@@ -141,6 +141,14 @@ def test_hair_swings_and_is_repeatable(character: RiggedCharacter) -> None:
     assert swinging[~links].max() < 1e-5
 
 
+def test_all_of_the_hair_and_skirt_swings(character: RiggedCharacter) -> None:
+    """Also the last bone of a chain, which in VRM 1.0 only says where the chain ends."""
+    links = character.weights[:, len(JOINTS) :].sum(axis=1)
+    boxes = 3 + 2 * dolls.SKIRT
+    assert (links > 0.99).mean() == pytest.approx(8 * boxes / len(dolls.doll().vertices))
+    assert ((links > 0.99) | (links == 0)).all()
+
+
 def test_materials_keep_their_modes(characters: dict[str, RiggedCharacter]) -> None:
     for kind, character in characters.items():
         surfaces = character.mesh.surfaces

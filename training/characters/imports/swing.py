@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.characters.imports.model import F64, I64, CharacterModel, Spring
+from training.characters.imports.model import F64, I64, CharacterModel, Spring, parents_first
 from training.characters.springs import Capsule, Chain
 from training.motion.rig import INDEX
 
@@ -18,10 +18,11 @@ _HAIR = re.compile(
     re.IGNORECASE,
 )
 _CLOTH = re.compile(
-    r"skirt|cape|cloak|ribbon|scarf|necktie|coat.?tail|スカート|ｽｶｰﾄ|マント|リボン|ネクタイ|"
+    r"skirt|ribbon|scarf|necktie|coat.?tail|スカート|ｽｶｰﾄ|リボン|ネクタイ|"
     r"マフラー|裾",
     re.IGNORECASE,
 )
+_CAPE = re.compile(r"cape|cloak|マント", re.IGNORECASE)  # stiff: one piece, close to the back
 _TAIL = re.compile(r"^(.*[ _.\-])?tail[ _.\-]?\d*$|しっぽ|尻尾|シッポ", re.IGNORECASE)
 
 
@@ -34,6 +35,8 @@ def named_spring(name: str) -> Spring | None:
         return None
     if _HAIR.search(name):
         return Spring(0, stiffness=0.55, drag=0.12, gravity=(0.0, -0.25, 0.0), radius=0.01)
+    if _CAPE.search(name):
+        return Spring(0, stiffness=2.5, drag=0.3, gravity=(0.0, -0.4, 0.0), radius=0.02)
     if _CLOTH.search(name):
         return Spring(0, stiffness=0.7, drag=0.16, gravity=(0.0, -0.3, 0.0), radius=0.015)
     if _TAIL.search(name):
@@ -84,6 +87,13 @@ def find_links(model: CharacterModel, heads: F64, tails: F64, owners: I64, scale
                     of_bone[link] = count + k
             count += len(path)
             chains.append(_chain(settings[root], points, int(owners[root]), scale))
+    # What grows from a swinging bone without swinging itself goes along with it: VRM 1.0 has such
+    # a bone at the end of every chain.
+    body = set(model.humanoid.values()) | set(model.followers)
+    for i in parents_first(model.bones):
+        parent = model.bones[i].parent
+        if of_bone[i] < 0 and i not in body and parent >= 0 and owners[i] == owners[parent]:
+            of_bone[i] = of_bone[parent]
     return Links(tuple(chains), of_bone, owners, count)
 
 
