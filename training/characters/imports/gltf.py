@@ -11,21 +11,17 @@ from numpy.typing import NDArray
 from training.characters.imports import jsonvalues as js
 from training.characters.imports.container import GltfFile, decode_draco, normalised
 from training.characters.imports.errors import fail
+from training.characters.imports.gltf_looks import (
+    linear_to_srgb,
+    plain_materials,
+    read_textures,
+)
 from training.characters.imports.humanoid import english_joints, mmd_joints
-from training.characters.imports.images import decode_image
 from training.characters.imports.model import (
-    CLAMP,
-    CUT_OUT,
     MAX_BONES,
     MAX_MATERIALS,
-    MAX_TEXTURES,
     MAX_TRIANGLES,
     MAX_VERTICES,
-    MIRROR,
-    OPAQUE,
-    REPEAT,
-    SEE_THROUGH,
-    TEXEL_BUDGET,
     Bone,
     CharacterModel,
     Material,
@@ -37,16 +33,8 @@ from training.characters.imports.swing import named_spring
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-_WRAPS = {10497: REPEAT, 33071: CLAMP, 33648: MIRROR}
-_MODES = {"OPAQUE": OPAQUE, "MASK": CUT_OUT, "BLEND": SEE_THROUGH}
 _HANDS = re.compile(r"hand|wrist|weapon|grip|handslot", re.IGNORECASE)
 _MAX_NODES = 8_192
-
-
-def linear_to_srgb(value: F64) -> F64:
-    """Colour factors of glTF are linear light; pictures, and this renderer, are not."""
-    value = np.clip(value, 0.0, 1.0)
-    return np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
 
 
 def read_gltf(path: Path, *, props: bool = False) -> CharacterModel:
@@ -139,7 +127,7 @@ class Scene:
         pieces = self._pieces(props)
         if not pieces:
             raise fail("a mesh of triangles", "none", "export the model with its mesh")
-        textures, wraps = self._textures()
+        textures, wraps = read_textures(self.file)
         offsets = np.cumsum([0, *(len(piece.vertices) for piece in pieces)])
         most = max(piece.bone_ids.shape[1] for piece in pieces)
 
@@ -161,7 +149,7 @@ class Scene:
             bone_ids=ids,
             bone_weights=np.concatenate([wide(piece.bone_weights) for piece in pieces]),
             bones=self._bones(ids, vertices),
-            materials=tuple(materials if materials is not None else self.materials()),
+            materials=tuple(materials if materials is not None else plain_materials(self.file)),
             textures=textures, wraps=wraps, humanoid=humanoid, springs=springs, **more,
         )  # fmt: skip
 
@@ -362,81 +350,6 @@ class Scene:
         for k in range(id_table.shape[1]):
             blend += share[:, k, None, None] * bones[id_table[:, k]]
         return joints[id_table], share, blend
-
-    def materials(self) -> list[Material]:
-        """The plain glTF materials, and at the end the one of primitives without any."""
-        return [
-            self.plain_material(entry) for entry in self.file.rows("materials", MAX_MATERIALS)
-        ] + [Material("default", colour=(0.8, 0.8, 0.8), double=True)]
-
-    def plain_material(self, entry: js.Table) -> Material:
-        """A metallic-roughness material as a toon one: its colour and alpha count."""
-        look = js.table(entry.get("pbrMetallicRoughness"), "pbrMetallicRoughness")
-        factor = js.vector(look.get("baseColorFactor"), "baseColorFactor", (1, 1, 1, 1))
-        extensions = js.table(entry.get("extensions"), "extensions")
-        glow = js.vector(entry.get("emissiveFactor"), "emissiveFactor", (0, 0, 0))
-        glow = np.zeros(3) if "emissiveTexture" in entry else linear_to_srgb(glow)
-        mode = js.text(entry.get("alphaMode"), "alphaMode", "OPAQUE")
-        if mode not in _MODES:
-            raise fail(f"an alpha mode of {sorted(_MODES)}", repr(mode)[:40])
-        return Material(
-            js.text(entry.get("name"), "name", "unnamed"),
-            colour=rgb(linear_to_srgb(factor[:3])),
-            alpha=1.0 if mode == "OPAQUE" else float(np.clip(factor[3], 0, 1)),
-            texture=self.texture_of(look.get("baseColorTexture")),
-            unlit="KHR_materials_unlit" in extensions,
-            emission=rgb(glow),
-            mode=_MODES[mode],
-            cutoff=js.number(entry.get("alphaCutoff"), "alphaCutoff", 0.5),
-            double=bool(entry.get("doubleSided")),
-        )
-
-    def texture_of(self, info: Any) -> int:
-        """The texture that a textureInfo names, -1 for none."""
-        entry = js.table(info, "textureInfo")
-        if "index" not in entry:
-            return -1
-        return js.index(entry["index"], "textures", len(self.file.rows("textures", MAX_TEXTURES)))
-
-    def _textures(
-        self,
-    ) -> tuple[tuple[NDArray[np.uint8] | None, ...], tuple[tuple[int, int], ...]]:
-        """All textures, decoded once each, and how they wrap."""
-        entries, samplers = self.file.rows("textures", MAX_TEXTURES), self.file.rows("samplers")
-        side = int(min(2048, (TEXEL_BUDGET / max(len(entries), 1)) ** 0.5))
-        decoded: dict[int, NDArray[np.uint8]] = {}
-        pictures: list[NDArray[np.uint8] | None] = []
-        wraps = []
-        for entry in entries:
-            extensions = js.table(entry.get("extensions"), "extensions")
-            webp = js.table(extensions.get("EXT_texture_webp"), "EXT_texture_webp")
-            source = webp.get("source", entry.get("source"))
-            if source is None and "KHR_texture_basisu" in extensions:
-                raise fail(
-                    "textures as PNG, JPEG or WebP", "KTX2", "export without KTX2 compression"
-                )
-            if source is None:
-                pictures.append(None)
-            else:
-                number = js.index(source, "images", len(self.file.rows("images", 4096)))
-                if number not in decoded:
-                    decoded[number] = decode_image(*self.file.image_bytes(number), side)
-                pictures.append(decoded[number])
-            sampler: js.Table = {}
-            if "sampler" in entry:
-                sampler = samplers[js.index(entry["sampler"], "samplers", len(samplers))]
-            across, down = (
-                _WRAPS.get(js.whole(sampler.get(key), key, 10497), REPEAT)
-                for key in ("wrapS", "wrapT")
-            )
-            wraps.append((across, down))
-        return tuple(pictures), tuple(wraps)
-
-
-def rgb(values: F64) -> tuple[float, float, float]:
-    """Three plain floats in [0, 1]."""
-    red, green, blue = np.clip(values[:3], 0.0, 1.0)
-    return float(red), float(green), float(blue)
 
 
 def _matrix(node: js.Table) -> F64:

@@ -14,7 +14,13 @@ import numpy as np
 from training.characters.imports import jsonvalues as js
 from training.characters.imports.container import GltfFile
 from training.characters.imports.errors import fail
-from training.characters.imports.gltf import Scene, linear_to_srgb, rgb
+from training.characters.imports.gltf import Scene
+from training.characters.imports.gltf_looks import (
+    linear_to_srgb,
+    plain_materials,
+    rgb,
+    texture_of,
+)
 from training.characters.imports.humanoid import VRM
 from training.characters.imports.model import (
     ADD,
@@ -178,7 +184,7 @@ def _ratio(shade: np.ndarray, colour: tuple[float, float, float]) -> tuple[float
 
 
 def _materials_1(scene: Scene) -> list[Material]:
-    plain = scene.materials()
+    plain = plain_materials(scene.file)
     for i, entry in enumerate(scene.file.rows("materials", MAX_MATERIALS)):
         extensions = js.table(entry.get("extensions"), "extensions")
         if "VRMC_materials_mtoon" not in extensions:
@@ -200,7 +206,7 @@ def _materials_1(scene: Scene) -> list[Material]:
             unlit=False,
             threshold=-js.number(toon.get("shadingShiftFactor"), "shadingShiftFactor", 0.0),
             softness=float(np.clip(1.0 - toony, 0.01, 1.0)),
-            sphere=scene.texture_of(toon.get("matcapTexture")) if matcap.max() > 0 else -1,
+            sphere=texture_of(scene.file, toon.get("matcapTexture")) if matcap.max() > 0 else -1,
             sphere_mode=ADD,
             outline=_OUTLINE if lines else 0.0,
             ink=rgb(ink) if lines else None,
@@ -210,7 +216,7 @@ def _materials_1(scene: Scene) -> list[Material]:
 
 
 def _materials_0(scene: Scene, vrm: js.Table) -> list[Material]:
-    plain = scene.materials()
+    plain = plain_materials(scene.file)
     properties = js.rows(vrm.get("materialProperties"), "materialProperties", MAX_MATERIALS)
     for i, entry in enumerate(properties[: len(plain) - 1]):
         shader = js.text(entry.get("shader"), "shader")
@@ -253,4 +259,4 @@ def _materials_0(scene: Scene, vrm: js.Table) -> list[Material]:
 
 
 def _texture_0(scene: Scene, number: Any) -> int:
-    return -1 if number is None else scene.texture_of({"index": number})
+    return -1 if number is None else texture_of(scene.file, {"index": number})
