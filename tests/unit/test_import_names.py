@@ -108,6 +108,12 @@ def test_what_does_not_swing(name: str) -> None:
     assert spring is None or name == "chair"  # "chair" has hair in it; no body has a chair
 
 
+def test_a_rigid_wig_stays_on_the_head() -> None:
+    assert named_spring("hair") is not None
+    assert named_spring("hair", rigid=True) is None
+    assert named_spring("Mage_Cape", rigid=True) is not None
+
+
 def test_ramps_run_from_shade_to_light() -> None:
     for number in range(10):
         ramp = shared_ramp(number)

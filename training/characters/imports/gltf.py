@@ -50,7 +50,7 @@ def read_gltf(path: Path, *, props: bool = False) -> CharacterModel:
     springs = tuple(
         replace(spring, bone=i)
         for i in range(len(scene.nodes))
-        if i in scene.carriers and (spring := named_spring(scene.name(i))) is not None
+        if i in scene.carriers and (spring := scene.spring(i)) is not None
     )
     return scene.model(path.stem, humanoid, springs=springs, props=props)
 
@@ -115,6 +115,10 @@ class Scene:
         """A node's name; never empty."""
         return js.text(self.nodes[node].get("name"), "name") or f"node {node}"
 
+    def spring(self, node: int) -> Spring | None:
+        """How a node swings, by its name."""
+        return named_spring(self.name(node), rigid="mesh" in self.nodes[node])
+
     def joint_names(self) -> list[str]:
         """Names of the nodes that may be bones, those of the skins first."""
         return [self.name(i) for i in self.joint_order]
@@ -159,7 +163,7 @@ class Scene:
         bones = []
         for i, parent in enumerate(self.parents):
             tail = None
-            if "mesh" in self.nodes[i] and named_spring(self.name(i)) is not None:
+            if "mesh" in self.nodes[i] and self.spring(i) is not None:
                 mine = vertices[ids[:, 0] == i]
                 if len(mine):
                     low = mine[mine[:, 1] <= np.percentile(mine[:, 1], 10)].mean(axis=0)

@@ -26,12 +26,15 @@ _CAPE = re.compile(r"cape|cloak|マント", re.IGNORECASE)  # stiff: one piece, 
 _TAIL = re.compile(r"^(.*[ _.\-])?tail[ _.\-]?\d*$|しっぽ|尻尾|シッポ", re.IGNORECASE)
 
 
-def named_spring(name: str) -> Spring | None:
+def named_spring(name: str, *, rigid: bool = False) -> Spring | None:
     """How a bone swings by its name alone (`bone` is 0), None if it is not hair, cloth or a tail.
 
+    A `rigid` piece, a mesh without skin, swings only as a cape or a tail: its hair is a whole wig.
     Stiffness, drag and gravity are like those that VRM models are published with.
     """
     if "IK" in name or "ＩＫ" in name:
+        return None
+    if rigid and not (_CAPE.search(name) or _TAIL.search(name)):
         return None
     if _HAIR.search(name):
         return Spring(0, stiffness=0.55, drag=0.12, gravity=(0.0, -0.25, 0.0), radius=0.01)
