@@ -17,7 +17,7 @@ import typer
 from rich.table import Table
 
 from bench.report import Bench, Goal
-from training.characters.ito_design import rest_joints
+from training.characters.ito_design import ANATOMY
 from training.motion.dance import dance
 from training.motion.errors import MotionError
 from training.motion.feet import Sliding, foot_sliding, plant_feet
@@ -34,7 +34,7 @@ def main(
 ) -> None:
     """Measure them."""
     bench = Bench("motion", "Do feet slide when motions of any format play on any rig?")
-    rest = rest_joints()
+    rest = ANATOMY.rest_joints()
     before: dict[str, list[Sliding]] = defaultdict(list)
     after: dict[str, list[Sliding]] = defaultdict(list)
     frames: dict[str, int] = defaultdict(int)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.characters.ito_design import rest_joints
+from training.characters.ito_design import ANATOMY
 from training.motion.batch import kinematics, normalised
 from training.motion.clip import Clip
 from training.motion.feet import foot_sliding, plant_feet
@@ -73,7 +73,7 @@ def test_limbs_point_where_the_source_points_them(motions: list[SourceMotion]) -
 
 
 def test_feet_do_not_slide(motions: list[SourceMotion]) -> None:
-    rest = rest_joints()
+    rest = ANATOMY.rest_joints()
     for source in motions:
         planted = plant_feet(to_clip(source).resampled(30.0), rest)
         sliding = foot_sliding(planted, rest)
