@@ -39,6 +39,7 @@ class SkirtDeformer:
     rows: F64  # (rows,) from the waist, 0, to the hem, 1
     legs: Legs
     inner: float = 0.955  # width of the inner surface relative to the outer one's
+    first: float = 0.0  # azimuth of the first column, 0 in front
     seam: bool = False  # whether the mesh has the first column once more at the end
     chains: tuple[int, int] = (0, 0)  # first and last + 1 of the springs about the hem
 
@@ -55,7 +56,7 @@ class SkirtDeformer:
         base = rotations[hips]
         rows, columns = self.shape
         t = self.rows[:, None]
-        phi = np.linspace(0, 2 * np.pi, columns, endpoint=False)
+        phi = self.first + np.linspace(0, 2 * np.pi, columns, endpoint=False)
         out = np.stack([np.sin(phi), np.zeros(columns), np.cos(phi)], 1)
         points = self.outer.copy()
         moved = np.zeros_like(points)
