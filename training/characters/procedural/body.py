@@ -38,7 +38,7 @@ _TABLE = {
     "knee": (0.235, 0.310, 0.325, 0.320),
     "ankle": (0.062, 0.062, 0.058, 0.054),
     "arm": (0.900, 0.915, 0.925, 0.930),
-    "shoulder": (0.108, 0.092, 0.097, 0.106),
+    "shoulder": (0.106, 0.088, 0.091, 0.097),
     "reach": (0.330, 0.345, 0.365, 0.385),
     "hip_x": (0.066, 0.056, 0.054, 0.055),
     "upper": (0.047, 0.0315, 0.0275, 0.0255),
@@ -50,7 +50,7 @@ _TABLE = {
     "ankle_r": (0.050, 0.026, 0.022, 0.0195),
     "hips_w": (0.122, 0.092, 0.091, 0.090),
     "waist_w": (0.108, 0.068, 0.062, 0.060),
-    "chest_w": (0.098, 0.077, 0.078, 0.083),
+    "chest_w": (0.098, 0.076, 0.076, 0.079),
     "neck": (0.040, 0.0275, 0.0260, 0.0255),
     "hand": (0.150, 0.130, 0.125, 0.120),
     "foot": (0.205, 0.152, 0.146, 0.146),
@@ -105,7 +105,8 @@ class Body:
         for name in _WIDE:
             size[name] *= design.weight
         stretch = design.legs * chin
-        scale = head / _HEAD
+        # Drawn figures keep a larger head than a ruler would give them.
+        scale = head / _HEAD * float(np.interp(design.heads, (4.0, 7.5), (1.0, 1.09)))
         wide = float(np.interp(design.heads, _HEADS, (1.06, 1.0, 0.93, 0.88)))
         deep = float(np.interp(design.heads, _HEADS, (0.96, 0.97, 0.95, 0.95)))
         if design.build == "male":
@@ -359,6 +360,7 @@ class Body:
         sx, sy, sz = self.head
         thick = 0.70 * self.chest_w
         middle = (0.0, self.chin + 0.165 * sy, -0.012 * sz)
+        jaw = (0.0, self.chin + 0.075 * sy, 0.022 * sz)
         arms = [
             Capsule(
                 INDEX[side + "upper_arm"],
@@ -374,7 +376,8 @@ class Body:
             Capsule(chest, (0, self.waist, 0.0), (0, self.arm - 0.02, -0.005), thick),
             Capsule(chest, (-reach, self.arm - 0.02, -0.008), (reach, self.arm - 0.02, -0.008),
                     0.75 * thick),
-            Capsule(head, middle, middle, 0.135 * min(sx, sz)),
+            Capsule(head, middle, middle, 0.140 * min(sx, sz)),
+            Capsule(head, jaw, jaw, 0.105 * min(sx, sz)),
             *arms,
         )  # fmt: skip
 

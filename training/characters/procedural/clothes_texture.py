@@ -198,7 +198,8 @@ def _bottom(
     mark = print_colour(base, outfit)
     if outfit.skirt != "none":
         length = max((body.waist - body.ankle) * outfit.skirt_length, 0.1)
-        around, down = 2 * np.pi * 1.7 * body.hips_w / cell, 1.1 * length / cell
+        full = 1.15 if outfit.skirt == "straight" else 1.7
+        around, down = 2 * np.pi * full * body.hips_w / cell, 1.1 * length / cell
     else:
         around, down = 2 * np.pi * 1.3 * body.thigh_r / cell, (body.hip_y - body.ankle) / cell
     big = 1.6 if outfit.pattern_low in ("check", "diamonds") else 1.0

@@ -160,7 +160,7 @@ class _Pick:
 def _body(pick: _Pick) -> BodyDesign:
     build = pick.weighted({"female": 0.56, "male": 0.28, "child": 0.16})
     style = pick.weighted({"chibi": 0.24, "toon": 0.34, "teen": 0.26, "tall": 0.16})
-    low, high = {"chibi": (2.5, 3.3), "toon": (3.5, 4.7), "teen": (4.8, 6.0), "tall": (6.1, 7.5)}[
+    low, high = {"chibi": (2.5, 3.3), "toon": (3.5, 4.7), "teen": (4.8, 6.0), "tall": (6.1, 7.9)}[
         style
     ]
     if build == "child":

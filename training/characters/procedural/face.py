@@ -97,7 +97,7 @@ class _Painter:
 
     def __init__(self, canvas: Canvas, lift: float, face: FaceDesign, body: BodyDesign) -> None:
         self.canvas, self.lift, self.face = canvas, lift, face
-        old = float(np.interp(body.heads, (2.5, 4.0, 5.5, 7.5), (1.16, 1.04, 0.90, 0.80)))
+        old = float(np.interp(body.heads, (2.5, 4.0, 5.5, 7.5), (1.16, 1.05, 0.94, 0.88)))
         if body.build == "male" and body.heads > 3.5:
             old *= 0.90
         self.size = old * face.eye_size

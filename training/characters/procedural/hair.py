@@ -13,7 +13,7 @@ from training.characters.procedural.colours import adjust, toon
 from training.characters.procedural.design import HairDesign
 from training.characters.procedural.hair_texture import hair_uv
 from training.characters.procedural.hair_tied import build_tied
-from training.characters.procedural.head import HEAD, HeadFrame, frame_of
+from training.characters.procedural.head import HEAD, PROFILE, HeadFrame, frame_of
 from training.characters.procedural.rigging import Rigging
 from training.characters.shapes import (
     F64,
@@ -49,6 +49,17 @@ def dome(y: ArrayLike, azimuth: ArrayLike, grow: ArrayLike = 0.0, volume: float 
     return np.stack(np.broadcast_arrays(rx * np.sin(azimuth), y, -0.016 + rz * np.cos(azimuth)), -1)
 
 
+def _skull(y: F64, azimuth: F64, grow: F64) -> F64:
+    """(..., 3) points of hair that lies close to the skull."""
+    width, front, back = (curve([(r[0], r[k]) for r in PROFILE], y.ravel()) for k in (1, 2, 3))
+    wide = (width + 0.017).reshape(y.shape) + grow
+    middle = (0.5 * (front + back)).reshape(y.shape)
+    deep = (0.5 * (front - back) + 0.017).reshape(y.shape) + grow
+    return np.stack(
+        np.broadcast_arrays(wide * np.sin(azimuth), y, middle + deep * np.cos(azimuth)), -1
+    )
+
+
 def teeth(columns: int, count: int, skew: float = 0.5, jitter: F64 | None = None) -> F64:
     """(columns,) in [0, 1]: 1 at the tips of `count` locks side by side, 0 in the notches."""
     place = np.linspace(0.0, count, columns)
@@ -77,6 +88,10 @@ class HairBuilder:
         inside = self.design.second if self.design.tone == "inner" else self.design.colour
         self.inside: Material = toon(adjust(inside, -0.10, 1.0, 0.4))
         self.tips = self.design.tone == "tips"
+        self.close = self.design.cut in ("short", "wild", "up")  # drawn in toward the nape
+        self.volume = self.design.volume
+        if self.close:
+            self.volume = 0.975 * min(self.volume, 1.0)
 
     def build(self) -> list[Part]:
         """All of the hair; ribbons and ties too."""
@@ -202,9 +217,7 @@ class HairBuilder:
         columns = per * count + 1
         v = np.linspace(0.0, 1.0, rows)[:, None]
         s = np.linspace(-1.0, 1.0, columns)[None, :]  # 0 behind, +-1 the face's edge
-        short = d.cut in ("short", "wild")
-        tied = d.tie in ("pony_high", "twin_high", "bun", "twin_buns", "pony_low", "braid", "side",
-                         "twin_low", "twin_braids", "drills") and d.cut == "up"  # fmt: skip
+        short, tied = d.cut in ("short", "wild"), d.cut == "up"
         low = {"short": 0.020, "wild": 0.015, "bob": 0.0 - 0.22 * d.length, "long": -0.015}.get(
             d.cut, 0.035
         )
@@ -218,10 +231,13 @@ class HairBuilder:
         if tied:
             start = start + np.radians(26.0) * smoothstep(0.17, 0.05, y)
         azimuth = np.pi + s * (np.pi - start)
-        volume = d.volume if not (short or tied) else min(d.volume, 1.0) * 0.975
-        hug = -0.020 * smoothstep(0.09, 0.0, y) if short or tied else 0.0
+        volume = self.volume
         bulge = 0.006 * (tip - 0.5) * smoothstep(0.25, 0.9, v)
-        outer = self.frame.world(dome(y, azimuth, bulge + hug, volume))
+        local = dome(y, azimuth, bulge, volume)
+        if short or tied:  # drawn in toward the nape, as the skull is
+            share = (1.0 if tied else 0.7) * smoothstep(0.24, 0.07, y)[..., None]
+            local = (1 - share) * local + share * _skull(y, azimuth, bulge)
+        outer = self.frame.world(local)
         bias = -0.55 * smoothstep(0.35, 0.0, tip) * smoothstep(0.5, 1.0, v) * (notch > 0)
         t = np.broadcast_to(v**2 if d.cut == "bob" else 0 * v, y.shape)
         return self.sheet(outer, None, t, np.broadcast_to(bias, y.shape), azimuth=azimuth)
@@ -280,9 +296,9 @@ class HairBuilder:
         y = top - (top - bottom[None, :]) * v**1.25
         turn = sweep * v**2 if not outward else 0.16 * np.sign(a) * np.abs(a / edge) ** 0.5 * v**2
         azimuth = (a[None, :] + turn) * (0.25 + 0.75 * smoothstep(0.0, 0.30, v))
-        flare = -0.004 + 0.013 * smoothstep(0.05, 0.7, v) + 0.009 * (tip - 0.6) * v
+        flare = -0.024 + 0.033 * smoothstep(0.0, 0.5, v) + 0.009 * (tip - 0.6) * v
         curl = 0.006 * smoothstep(0.75, 1.0, v)
-        outer = self.frame.world(dome(y, azimuth, flare - curl, self.design.volume))
+        outer = self.frame.world(dome(y, azimuth, flare - curl, self.volume))
         bias = -0.75 * smoothstep(0.30, 0.0, tip) * smoothstep(0.35, 0.9, v)
         t = np.broadcast_to(0.7 * v**2, y.shape)
         return self.sheet(outer, None, t, np.broadcast_to(bias, y.shape), azimuth=azimuth, calm=0.5)
@@ -417,7 +433,7 @@ class HairBuilder:
             a = np.radians(degrees)
             if self.covered and height > 0.2:
                 continue
-            start = dome(height + 0.075, a, -0.014, d.volume)
+            start = dome(min(height + 0.075, 0.318), a, -0.016, d.volume)
             middle = dome(height, a + 0.05 * lean, 0.010, d.volume * 0.98)
             away = np.array([np.sin(a), 0.0, np.cos(a)])
             rise = (0.55 * reach if height > 0.28 else -0.2 * reach) if wild else -0.03

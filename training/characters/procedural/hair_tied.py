@@ -223,6 +223,7 @@ def bow_shapes(
     """A bow: a knot, two loops along `across`, and two ends."""
     across, out = _unit(across), _unit(out)
     up = np.cross(out, across)
+    up = up if up[1] > 0 else -up  # its ends hang, whichever way it faces
     shapes = [ellipsoid(knot + 0.15 * size * out, np.full(3, 0.24 * size), 7, 9)]
     t = np.linspace(0, 1, 10)
     for sign in (1.0, -1.0):

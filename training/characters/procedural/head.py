@@ -85,6 +85,9 @@ def _face_uv(vertices: F64) -> F64:
     return FACE.uv(vertices[:, 0] / FACE_SPAN + 0.5, 1.0 - vertices[:, 1] / FACE_SPAN)
 
 
+PROFILE = _profile(0.5)
+
+
 def build_head(body: Body, face: FaceDesign, skin: Material, ears: str) -> list[Part]:
     """The head and, where they are, human or elfin ears."""
     frame = frame_of(body)

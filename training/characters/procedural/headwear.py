@@ -73,9 +73,16 @@ def _grid(grid: F64, colour: str, outline: float = 1.0) -> Part:
     )
 
 
-def _rings(rows: ArrayLike, columns: int = 40) -> F64:
-    """Rings about the head's axis: rows are (y, radius, shift in z, tilt)."""
+def _rings(rows: ArrayLike, columns: int = 40, edge: float = 0.0) -> F64:
+    """Rings about the head's axis: rows are (y, radius, shift in z, tilt).
+
+    With `edge`, columns lie close about these azimuths, so that a change of colour is sharp there.
+    """
     angle = np.linspace(-np.pi, np.pi, columns + 1)
+    if edge:
+        angle = np.unique(
+            np.concatenate([angle, [s * edge + d for s in (-1, 1) for d in (-1e-3, 1e-3)]])
+        )
     out = []
     for y, radius, z, tilt in np.asarray(rows, np.float64):
         lean = radius * np.cos(angle)
@@ -88,7 +95,7 @@ def _cap(palette: Palette, volume: float) -> list[Part]:
     rows = [(0.208, r - 0.006, 0, -0.10), (0.210, r + 0.003, 0, -0.10), (0.25, r, 0, -0.06),
             (0.30, 0.90 * r, 0, 0), (0.345, 0.70 * r, 0, 0), (0.375, 0.42 * r, 0, 0),
             (0.388, 0.08 * r, 0, 0)]  # fmt: skip
-    crown = _grid(capped(_rings(rows), first=False), palette.main)
+    crown = _grid(capped(_rings(rows, edge=0.62), first=False), palette.main)
     panel = np.abs(np.arctan2(crown.vertices[:, 0], crown.vertices[:, 2])) < 0.62
     if lightness(palette.main) < 0.9:
         crown = recolour(crown, panel & (crown.vertices[:, 1] < 0.36), toon(palette.pale))

@@ -110,6 +110,7 @@ def _sleeve(outfit: OutfitDesign, body: Body, base: str, ease: float) -> list[Pa
     """The left sleeve."""
     u, style = body.unit, outfit.sleeve
     loose = ease + (0.003 * u if outfit.kind in ("hoodie", "sweater", "coat", "jacket") else 0.0)
+    u = u * float(np.interp(body.design.heads, (4.0, 7.0), (1.0, 0.72)))
     profiles = {  # share of the arm: how far off it
         "cap": [(-0.16, ease), (0.0, ease + 0.008 * u), (0.17, ease + 0.012 * u)],
         "short": [(-0.16, ease), (0.02, ease + 0.007 * u), (0.20, ease + 0.010 * u),
@@ -414,8 +415,9 @@ def build_cape(outfit: OutfitDesign, body: Body, rig: Rigging) -> list[Part]:
     p, u = outfit.palette, body.unit
     long = outfit.cape == "long"
     colour, lining = p.accent if p.accent != p.main else p.dark, p.second
-    rows, columns = 18, 41
-    v = np.linspace(0.0, 1.0, rows)[:, None]
+    columns = 57
+    v = np.concatenate([np.linspace(0.0, 0.93, 17), [0.932, 1.0]])[:, None]
+    rows = len(v)
     s = np.linspace(-1.0, 1.0, columns)[None, :]
     top = body.collar + 0.010 * u
     low = body.knee - 0.05 * u if long else body.waist - 0.02 * u
@@ -429,7 +431,8 @@ def build_cape(outfit: OutfitDesign, body: Body, rig: Rigging) -> list[Part]:
         (1.35 * body.neck_r, 1.02 * body.shoulder, 1.12 * body.shoulder, 1.3 * body.shoulder,
          1.6 * body.shoulder),
     )  # fmt: skip
-    folds = 0.010 * u * np.sin(s * 15.0) * smoothstep(0.15, 0.9, v)
+    wave = np.sin(s * 19.0 + 0.6)
+    folds = 0.020 * u * wave * smoothstep(0.12, 0.9, v)
     x = wide * np.sin(s * np.radians(82.0)) / np.sin(np.radians(82.0))
     arc = np.cos(s * np.radians(82.0))
     behind = deep * smoothstep(0.0, 0.12, v) + (1 - smoothstep(0.0, 0.12, v)) * 1.3 * body.neck_r
@@ -449,6 +452,9 @@ def build_cape(outfit: OutfitDesign, body: Body, rig: Rigging) -> list[Part]:
     trim = np.concatenate([np.repeat(np.arange(rows) >= rows - 2, columns), np.zeros(count, bool)])
     if outfit.trim in ("line", "double", "band"):
         part = recolour(part, trim, toon(p.metal))
+    crease = np.zeros(len(vertices))
+    crease[:count] = (-0.8 * smoothstep(0.2, 1.0, wave) * smoothstep(0.1, 0.6, v)).ravel()
+    part = replace(part, bias=crease)
     part = recolour(part, np.arange(len(vertices)) >= count, toon(adjust(lining, -0.06, 1, 0.2)))
     ring = _torus(body, body.collar + 0.004 * u, 1.30 * body.neck_r + 0.010 * u, 0.014 * u,
                   toon(colour))  # fmt: skip
