@@ -61,6 +61,7 @@ _MALE = {
     "knee_r": 1.06, "calf": 1.06, "ankle_r": 1.12, "hip_x": 0.98,
 }  # fmt: skip
 _CHILD = {"shoulder": 0.95, "chest_w": 0.97, "waist_w": 1.10, "hips_w": 0.94, "thigh": 0.95}
+_HAND = hand_shapes()
 _WIDE = {"upper", "elbow", "wrist", "thigh", "knee_r", "calf", "hips_w", "waist_w", "chest_w"}
 
 
@@ -427,7 +428,7 @@ def build_hand(body: Body, material: Material, puff: float = 1.0) -> list[Part]:
     scale = body.hand / 0.15
     thick = max(scale * 1.05, body.wrist_r / 0.0185)
     parts = []
-    for (vertices, triangles), outline in hand_shapes():
+    for (vertices, triangles), outline in _HAND:
         local = (vertices - [WRIST, ARM_Y, -0.005]) * [scale, puff * thick, puff * thick]
         placed = local + vec(body.wrist, body.arm, -0.005)
         weights = body.arm_weights(placed)

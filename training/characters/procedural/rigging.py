@@ -58,9 +58,9 @@ class Rigging:
     def padded(self, parts: Sequence[Part]) -> list[Part]:
         """The parts with weights for all bones."""
         total = self.bones
-        return [
-            replace(
-                part, weights=np.pad(part.weights, ((0, 0), (0, total - part.weights.shape[1])))
-            )
-            for part in parts
-        ]
+        out = []
+        for part in parts:
+            weights = np.zeros((len(part.weights), total))
+            weights[:, : part.weights.shape[1]] = part.weights
+            out.append(replace(part, weights=weights))
+        return out
