@@ -129,17 +129,11 @@ def _hem_chains(outer: F64, columns: int, rig: Rigging, length: float) -> tuple[
     return first, first + 8
 
 
-def build_trousers(outfit: OutfitDesign, body: Body, base: str) -> list[Part]:
-    """Pelvis and both legs of trousers or shorts."""
-    u, kind = body.unit, outfit.trousers
-    pelvis = body.trunk(body.crotch, body.waist + 0.012 * u, 0.009 * u, rows=14, columns=36)
-    rim = body.trunk(body.waist + 0.012 * u, body.waist + 0.0121 * u, 0.0, rows=2, columns=36)
-    pelvis = capped(np.concatenate([pelvis, rim[:1]]), last=False)
-    part = grid_part(pelvis, toon(base), body.trunk_weights(pelvis.reshape(-1, 3)))
-    parts = [atlas.BOTTOM.on(replace(part, uv=part.uv * [1.0, 0.25]))]
+def _trouser_profile(kind: str, body: Body) -> list[tuple[float, float]]:
+    """Heights, from the hem up, and how far off the leg the cloth is there."""
     thigh, shin = body.hip_y - body.knee, body.knee - body.ankle
-    top = body.hip_y + 0.02 * u
-    profile = {  # height: how far off the leg
+    top = body.hip_y + 0.02 * body.unit
+    table = {
         "slim": [(body.ankle + 0.04 * shin, 0.010), (body.ankle + 0.3 * shin, 0.007),
                  (body.knee, 0.006), (top, 0.007)],
         "wide": [(body.ankle - 0.10 * shin, 0.030), (body.knee, 0.020),
@@ -148,7 +142,20 @@ def build_trousers(outfit: OutfitDesign, body: Body, base: str) -> list[Part]:
                    (top, 0.008)],
         "knee": [(body.knee + 0.02 * thigh, 0.016), (body.knee + 0.5 * thigh, 0.012),
                  (top, 0.008)],
-    }[kind]  # fmt: skip
+    }  # fmt: skip
+    return table[kind]
+
+
+def build_trousers(outfit: OutfitDesign, body: Body, base: str) -> list[Part]:
+    """Pelvis and both legs of trousers or shorts."""
+    u, kind = body.unit, outfit.trousers
+    pelvis = body.trunk(body.crotch, body.waist + 0.012 * u, 0.009 * u, rows=14, columns=36)
+    rim = body.trunk(body.waist + 0.012 * u, body.waist + 0.0121 * u, 0.0, rows=2, columns=36)
+    pelvis = capped(np.concatenate([pelvis, rim[:1]]), last=False)
+    part = grid_part(pelvis, toon(base), body.trunk_weights(pelvis.reshape(-1, 3)))
+    parts = [atlas.BOTTOM.on(replace(part, uv=part.uv * [1.0, 0.25]))]
+    top = body.hip_y + 0.02 * u
+    profile = _trouser_profile(kind, body)
     low = profile[0][0]
     at = np.linspace(low, top, 26)
     off = u * curve(profile, at)
@@ -199,7 +206,10 @@ def build_legs(outfit: OutfitDesign, body: Body, skin: Material, spats: str) -> 
         steps = np.linspace(body.ankle, edge, 2 * count + 1)
         bands = [(steps[2 * k], steps[2 * k + 1]) for k in range(count)]
     marks = [edge, edge + 0.0008 * u, cover, *(y for band in bands for y in band)]
-    at = smooth_steps(0.45 * body.ankle, body.hip_y + 0.025 * u, 36, *marks)
+    top = body.hip_y + 0.025 * u
+    if outfit.trousers != "none":  # nothing shows above where they end
+        top = min(_trouser_profile(outfit.trousers, body)[0][0] + 0.06 * u, top)
+    at = smooth_steps(0.45 * body.ankle, top, 36 if top > body.knee else 16, *marks)
     off = np.where(at < edge, 0.0030 * u, 0.0)
     off += np.where((at < edge) & (at > edge - 0.012 * u) & (kind != "tights"), 0.0012 * u, 0.0)
     grid = capped(body.leg_grid(at, off, columns=22))

@@ -10,7 +10,7 @@ from training.characters.procedural.fabric import Layers
 from training.characters.shapes import F64, smoothstep
 
 _TOP, _SPAN = 0.40, 0.55  # heights above the chin that the piece covers
-_TURN = np.radians(620.0)  # more than once around: a lock may pass behind the head
+_TURN = np.radians(736.0)  # twice around: a piece may begin anywhere and pass behind
 
 
 def hair_uv(azimuth: F64, height: F64) -> F64:

@@ -37,7 +37,8 @@ def build_tied(hair: "HairBuilder") -> list[Part]:
     if kind in ("twin_high", "twin_low", "drills", "twin_braids"):
         for sign in (1.0, -1.0):
             high = kind in ("twin_high", "drills")
-            root = (sign * 0.150 * volume, 0.245, -0.060) if high else (sign * 0.135, 0.020, -0.085)
+            low = (sign * 0.112, 0.058, -0.060) if hair.close else (sign * 0.135, 0.020, -0.085)
+            root = (sign * 0.150 * volume, 0.245, -0.060) if high else low
             out = (sign * 0.085, 0.030 if high else -0.02, -0.035)
             style = {"drills": "drill", "twin_braids": "braid"}.get(kind, "locks")
             parts += _tail(hair, root, out, length, 0.046, style)
@@ -46,8 +47,8 @@ def build_tied(hair: "HairBuilder") -> list[Part]:
         root, out = {
             "pony_high": ((0.0, 0.300, -0.135), (0.0, 0.035, -0.100)),
             "half_up": ((0.0, 0.235, -0.165), (0.0, 0.010, -0.060)),
-            "pony_low": ((0.0, 0.030, -0.140), (0.0, -0.010, -0.050)),
-            "braid": ((0.0, 0.030, -0.140), (0.0, -0.010, -0.050)),
+            "pony_low": ((0.0, 0.085, -0.112), (0.0, -0.010, -0.050)),
+            "braid": ((0.0, 0.085, -0.112), (0.0, -0.010, -0.050)),
             "side": ((0.140, 0.200, -0.080), (0.085, 0.030, -0.030)),
         }[kind]
         style = "braid" if kind == "braid" else "locks"
@@ -146,7 +147,7 @@ def _braid(hair: "HairBuilder", spine: F64, width: float, weights: F64) -> list[
     count = len(spine)
     length = float(np.linalg.norm(np.diff(spine, axis=0), axis=1).sum())
     size = hair.frame.size
-    knots = int(np.clip(length / (0.060 * size), 4, 16))
+    knots = int(np.clip(length / (0.046 * size), 5, 20))
     parts = []
     for k in range(knots):
         share = (k + 0.5) / (knots + 1)
