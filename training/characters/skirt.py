@@ -19,7 +19,8 @@ class Legs:
     radius: float  # at the hip
     taper: float  # of the radius for each unit down the thigh
     gap: float = 0.006  # cloth stays this far off
-    shin: float = 0.0  # knee to ankle, of skirts that reach below the knee; else 0
+    shin: float = 0.0  # knee to sole, of skirts that reach below the knee; else 0
+    outside: bool = False  # whether cloth that a leg has passed is brought before it again
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,20 @@ class SkirtDeformer:
             capsules.append((joint, leg, self.legs.thigh + 0.05, root, self.legs.taper))
             if self.legs.shin:
                 shin = base.T @ rotations[INDEX[side + "shin"]] @ np.array([0.0, -1.0, 0.0])
-                capsules.append((joint + leg * self.legs.thigh, shin, self.legs.shin, knee, 0.04))
+                capsules.append((joint + leg * self.legs.thigh, shin, self.legs.shin, knee, 0.0))
         points += moved
         points += self._swing(lag, base)
         for _ in range(2):
             for capsule in capsules:
+                if self.legs.outside:
+                    _bring_before(points, *capsule, self.legs.gap, out)
                 _push_out(points, *capsule, self.legs.gap, out)
             points[2:] = 0.5 * points[2:] + 0.25 * (
                 np.roll(points[2:], 1, 1) + np.roll(points[2:], -1, 1)
             ) + 0.5 * _pleat(self.outer)[2:]  # fmt: skip
+        if self.legs.outside:
+            for capsule in capsules * 2:
+                _bring_before(points, *capsule, self.legs.gap, out)
         place = positions[hips] - base @ self.rest[hips]
         thin = _thin(points, self.inner)
         if self.seam:
@@ -171,3 +177,27 @@ def _push_out(
     direction /= np.maximum(np.linalg.norm(direction, axis=-1, keepdims=True), 1e-9)
     inside = np.clip(radius - distance, 0.0, None)
     points += inside[..., None] * direction
+
+
+def _bring_before(
+    points: F64,
+    joint: F64,
+    leg: F64,
+    length: float,
+    thick: float,
+    taper: float,
+    gap: float,
+    out: F64,
+) -> None:
+    """As `_push_out`, but along each column's own outward direction alone.
+
+    A leg that has come through the cloth would push it further inward; this brings it back out.
+    """
+    along = np.clip((points - joint) @ leg, 0.0, length)
+    apart = points - joint - along[..., None] * leg
+    radius = thick - taper * along + gap
+    outward = np.einsum("rcd,cd->rc", apart, out)
+    beside = (apart * apart).sum(axis=-1) - outward**2
+    room = radius**2 - beside
+    wanted = np.sqrt(np.clip(room, 0.0, None)) - outward
+    points += np.clip(np.where(room > 0, wanted, 0.0), 0.0, 2.5 * thick)[..., None] * out[None]

@@ -108,7 +108,7 @@ def build_skirt(
     radius = scale * body.thigh_r + pad
     legs = Legs(
         thigh=thigh, radius=radius, taper=(radius - 1.18 * body.knee_r - pad) / thigh,
-        gap=0.004 * u, shin=(body.knee - body.ankle) * 0.8 if low < body.knee + 0.06 * u else 0.0,
+        gap=(0.004 if low > body.knee else 0.012) * u, shin=body.knee if low < body.knee + 0.06 * u else 0.0, outside=True,
     )  # fmt: skip
     rest = body.anatomy().rest_joints()
 
