@@ -106,9 +106,10 @@ def build_skirt(
     pad = 0.012 * u if outfit.trousers != "none" else 0.0
     thigh = body.hip_y - body.knee
     radius = scale * body.thigh_r + pad
+    deep_hem = low < body.knee + 0.06 * u
     legs = Legs(
         thigh=thigh, radius=radius, taper=(radius - 1.18 * body.knee_r - pad) / thigh,
-        gap=(0.004 if low > body.knee else 0.012) * u, shin=body.knee if low < body.knee + 0.06 * u else 0.0, outside=True,
+        gap=(0.012 if deep_hem else 0.004) * u, shin=body.knee if deep_hem else 0.0, outside=True,
     )  # fmt: skip
     rest = body.anatomy().rest_joints()
 

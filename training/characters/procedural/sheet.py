@@ -45,13 +45,13 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--columns", type=int, default=25)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--size", type=int, help="height of a figure: 128 of many, 384 of one")
+    parser.add_argument("--size", type=int, help="height of a figure: 160 of many, 384 of one")
     parser.add_argument("--seed", type=int, help="one character, turned and in action")
     options = parser.parse_args()
     if options.seed is not None:
         picture = sheet(build(options.seed), options.size or 384)
     else:
-        picture = crowd(options.count, options.columns, options.size or 128, options.first)
+        picture = crowd(options.count, options.columns, options.size or 160, options.first)
     quality = [cv2.IMWRITE_JPEG_QUALITY, 86, cv2.IMWRITE_PNG_COMPRESSION, 9]
     if not cv2.imwrite(str(options.output), picture[..., ::-1], quality):
         raise SystemExit(f"could not write {options.output}: expected a writable .jpg or .png path")
