@@ -37,7 +37,9 @@ def build_design(design: Design, detail: float = 1.0) -> RiggedCharacter:
         cloth=thickness(design.outfit) * body.unit,
     )
     dressed = dress(design.outfit, body, rig, material, design.face.skin, detail)
-    parts = build_head(body, design.face, material, design.extras.ears)
+    covered = design.hair.cut in ("bob", "long") and design.extras.ears == "human"
+    ears = "none" if covered else design.extras.ears
+    parts = build_head(body, design.face, material, ears)
     parts += [*hair.build(), *dressed.parts]
     parts += build_headwear(design, hair.frame, rig)
     parts += [*build_tail(design, body, rig), *build_wings(design, body, rig)]

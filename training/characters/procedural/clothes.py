@@ -74,7 +74,8 @@ def dress(
     hands = glove if gloved else skin
     parts = build_skin(body, skin, bare_from(outfit, body), hands)
     y = parts[0].vertices[:, 1]
-    under = y < body.bust - 0.01 * body.unit
+    open_neck = outfit.collar in ("none", "kimono")
+    under = y < (body.bust - 0.01 * body.unit if open_neck else np.inf)
     parts[0] = recolour(parts[0], under, toon(top))
     parts[0] = recolour(
         parts[0], y < body.waist, toon(trousers if outfit.trousers != "none" else p.dark)

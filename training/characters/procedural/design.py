@@ -301,7 +301,11 @@ def _outfit(pick: _Pick, body: BodyDesign, palette: Palette) -> OutfitDesign:
     if kind == "kimono":
         shoes = pick.weighted({"sandals": 2, "boots": 1})
     pattern = pick.weighted(_PATTERNS) if kind not in ("gakuran", "blazer") else "none"
-    low = pick.weighted(_PATTERNS | {"check": 3.0}) if kind not in ("dress", "coat") else pattern
+    low = pick.weighted(_PATTERNS | {"check": 3.0})
+    if kind in ("dress", "coat", "kimono"):
+        low = pattern
+    elif pattern != "none" and pick.chance(0.75):
+        low = "none"  # two patterns at once are restless
     gloves = pick.weighted(
         {"none": 6, "short": 0.8, "long": 0.5, "fingerless": 0.6, "mittens": 0.3}
     )

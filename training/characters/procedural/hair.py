@@ -226,7 +226,7 @@ class HairBuilder:
         rise = 0.05 * np.abs(s) ** 3 if short or tied else 0.02 * s**2
         bottom = low + rise + notch * (1 - tip)
         y = CROWN - 0.001 - (CROWN - bottom) * v**1.5
-        start = np.radians(66.0) * smoothstep(0.340, 0.245, y)
+        start = np.radians(66.0) * smoothstep(0.300, 0.215, y)
         start = start + np.radians(10.0 if not short else 32.0) * smoothstep(0.17, 0.05, y)
         if tied:
             start = start + np.radians(26.0) * smoothstep(0.17, 0.05, y)
@@ -292,13 +292,17 @@ class HairBuilder:
         outward = self.design.fringe in ("parted", "m", "up")
         bottom = base + notch * (1 - tip[0]) + self.rng.normal(0, 0.002, 1)
         v = np.linspace(0.0, 1.0, rows)[:, None]
-        top = CROWN - 0.006
+        top = CROWN - 0.030
         y = top - (top - bottom[None, :]) * v**1.25
+        sink = 1.0 - smoothstep(0.0, 0.40, v)  # it comes out of the cap without an edge
         turn = sweep * v**2 if not outward else 0.16 * np.sign(a) * np.abs(a / edge) ** 0.5 * v**2
         azimuth = (a[None, :] + turn) * (0.25 + 0.75 * smoothstep(0.0, 0.30, v))
         flare = -0.024 + 0.033 * smoothstep(0.0, 0.5, v) + 0.009 * (tip - 0.6) * v
         curl = 0.006 * smoothstep(0.75, 1.0, v)
-        outer = self.frame.world(dome(y, azimuth, flare - curl, self.volume))
+        local = dome(y, azimuth, flare - curl, self.volume)
+        local[..., [0, 2]] *= 1.0 - 0.07 * sink[..., None]
+        local[..., 1] -= 0.012 * sink
+        outer = self.frame.world(local)
         bias = -0.75 * smoothstep(0.30, 0.0, tip) * smoothstep(0.35, 0.9, v)
         t = np.broadcast_to(0.7 * v**2, y.shape)
         return self.sheet(outer, None, t, np.broadcast_to(bias, y.shape), azimuth=azimuth, calm=0.5)
@@ -374,19 +378,20 @@ class HairBuilder:
         v = np.linspace(0.0, 1.0, rows)[:, None]
         s = np.linspace(-1.0, 1.0, columns)[None, :]
         frame = self.frame
-        top = frame.world((0.0, 0.10, 0.0))[1]
+        top = frame.world((0.0, 0.17, 0.0))[1]
         low = self.tip_height(max(d.length, 0.12))
         drop = top - low
         notch = min(0.10 * frame.size, 0.16 * drop)
         y = top - (drop - notch * (1 - tip) - 0.10 * drop * s**2) * v
         depth = np.clip((top - y) / frame.size, 0.0, None)  # in units of the head
         # Around the head as the bob, then behind the shoulders.
-        behind = smoothstep(0.06, 0.22, depth)
+        behind = smoothstep(0.13, 0.29, depth)
+        sink = 0.016 * (1.0 - smoothstep(0.0, 0.11, depth))  # it comes out of the cap
         start = np.radians(78.0) + np.radians(22.0) * behind
         azimuth = np.pi + s * (np.pi - start)
-        spread = 1.0 + 0.16 * smoothstep(0.1, 0.6, depth) * d.volume - 0.22 * v**3
-        ripple = d.wave * 0.022 * np.sin(depth * 26.0 + 4.0 * s) * smoothstep(0.05, 0.3, depth)
-        radius = 0.166 * d.volume + 0.004 + ripple + 0.007 * (tip - 0.6) * v
+        spread = 1.0 + 0.16 * smoothstep(0.17, 0.67, depth) * d.volume - 0.22 * v**3
+        ripple = d.wave * 0.022 * np.sin(depth * 26.0 + 4.0 * s) * smoothstep(0.12, 0.37, depth)
+        radius = 0.166 * d.volume + 0.004 - sink + ripple + 0.007 * (tip - 0.6) * v
         x = radius * spread * np.sin(azimuth)
         z = -0.016 + radius * (1.0 - 0.25 * behind) * np.cos(azimuth)
         grid = frame.world(np.stack([x, np.zeros_like(y), z], -1))
@@ -425,7 +430,7 @@ class HairBuilder:
         rows = ((0.315, 5), (0.25, 8), (0.17, 8), (0.09, 7)) if wild else ((0.20, 6), (0.10, 7))
         for height, count in rows:
             for k in range(count):
-                back = 62.0 if height > 0.15 else 88.0
+                back = 116.0 if height > 0.3 else 62.0 if height > 0.15 else 88.0
                 degrees = back + (360 - 2 * back) * (k + 0.5 + rng.uniform(-0.2, 0.2)) / count
                 reach = rng.uniform(0.05, 0.10) if wild else rng.uniform(0.012, 0.026)
                 table.append((degrees, height, reach, rng.uniform(0.8, 1.15), rng.uniform(-1, 1)))
@@ -436,7 +441,7 @@ class HairBuilder:
             start = dome(min(height + 0.075, 0.318), a, -0.016, d.volume)
             middle = dome(height, a + 0.05 * lean, 0.010, d.volume * 0.98)
             away = np.array([np.sin(a), 0.0, np.cos(a)])
-            rise = (0.55 * reach if height > 0.28 else -0.2 * reach) if wild else -0.03
+            rise = (0.8 * reach if height > 0.28 else -0.2 * reach) if wild else -0.03
             end = dome(height - 0.055, a + 0.14 * lean, -0.006, d.volume * 0.98)
             end = end + away * reach + np.array([0.0, rise, 0.0])
             spine = self.frame.world(bezier([start, middle, 0.5 * (middle + end) + 0.004 * away,

@@ -96,7 +96,7 @@ def _cap(palette: Palette, volume: float) -> list[Part]:
             (0.30, 0.90 * r, 0, 0), (0.345, 0.70 * r, 0, 0), (0.375, 0.42 * r, 0, 0),
             (0.388, 0.08 * r, 0, 0)]  # fmt: skip
     crown = _grid(capped(_rings(rows, edge=0.62), first=False), palette.main)
-    panel = np.abs(np.arctan2(crown.vertices[:, 0], crown.vertices[:, 2])) < 0.62
+    panel = np.abs(np.arctan2(crown.vertices[:, 0], crown.vertices[:, 2] + 0.016)) < 0.62
     if lightness(palette.main) < 0.9:
         crown = recolour(crown, panel & (crown.vertices[:, 1] < 0.36), toon(palette.pale))
     angle = np.linspace(-1.15, 1.15, 25)

@@ -24,7 +24,7 @@ def figure(seed: int, size: int) -> NDArray[np.uint8]:
     character = build(seed, detail=0.5 if size < 300 else 1.0)
     pose = rig_pose(POSES[_ACTS[seed % len(_ACTS)]], _YAWS[seed % len(_YAWS)])
     # The frame leaves room for jumps and raised arms: none of these needs it.
-    camera = character.camera.moved((0.0, 0.0), 1.12)
+    camera = character.camera.moved((0.0, -0.03), 1.12)
     picture = over_white(render(character.pose(pose), camera, size, 3))
     margin = round(0.14 * size)
     return picture[:, margin : size - margin]
@@ -52,7 +52,8 @@ def main() -> None:
         picture = sheet(build(options.seed), options.size or 384)
     else:
         picture = crowd(options.count, options.columns, options.size or 160, options.first)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, 86, cv2.IMWRITE_PNG_COMPRESSION, 9]
+    jpeg = options.output.suffix.lower() in (".jpg", ".jpeg")
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 86] if jpeg else [cv2.IMWRITE_PNG_COMPRESSION, 9]
     if not cv2.imwrite(str(options.output), picture[..., ::-1], quality):
         raise SystemExit(f"could not write {options.output}: expected a writable .jpg or .png path")
     print(f"{options.output}: {picture.shape[1]} x {picture.shape[0]}")

@@ -196,8 +196,8 @@ def build_collar(outfit: OutfitDesign, body: Body, base: str) -> list[Part]:
         return _turned_collar(body, toon(colour))
     if kind in ("stand", "turtle"):
         high = 0.034 * u if kind == "stand" else 0.045 * u
-        rows = [(y - 0.014 * u, 1.10), (y, 1.22), (y + 0.6 * high, 1.20), (y + high, 1.20),
-                (y + high, 1.05)]  # fmt: skip
+        rows = [(y - 0.034 * u, 1.62), (y - 0.014 * u, 1.38), (y, 1.24), (y + 0.6 * high, 1.20),
+                (y + high, 1.20), (y + high, 1.05)]  # fmt: skip
         return [_neck_ring(body, rows, toon(base))]
     if kind == "fur":
         return [_torus(body, y + 0.010 * u, 1.55 * neck, 0.030 * u, toon(p.pale), bumps=11)]
