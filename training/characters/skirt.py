@@ -1,6 +1,7 @@
 """Skirts: a ring of cloth that hangs from the hips and lies over the legs."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -63,7 +64,7 @@ class SkirtDeformer:
         moved = np.zeros_like(points)
         total = np.zeros((rows, columns))
         down = base.T @ np.array([0.0, -1.0, 0.0])
-        capsules = []
+        limbs = []
         for sign, side in ((1.0, "l_"), (-1.0, "r_")):
             thigh = INDEX[side + "thigh"]
             turn = base.T @ rotations[thigh]
@@ -81,23 +82,23 @@ class SkirtDeformer:
             moved += weight[..., None] * (swung - self.outer)
             total += weight
             root, knee = self.legs.radius, self.legs.radius - self.legs.taper * self.legs.thigh
-            capsules.append((joint, leg, self.legs.thigh + 0.05, root, self.legs.taper))
+            limbs.append(_Limb(joint, leg, self.legs.thigh + 0.05, root, self.legs.taper))
             if self.legs.shin:
                 shin = base.T @ rotations[INDEX[side + "shin"]] @ np.array([0.0, -1.0, 0.0])
-                capsules.append((joint + leg * self.legs.thigh, shin, self.legs.shin, knee, 0.0))
+                limbs.append(_Limb(joint + leg * self.legs.thigh, shin, self.legs.shin, knee, 0.0))
         points += moved
         points += self._swing(lag, base)
         for _ in range(2):
-            for capsule in capsules:
+            for limb in limbs:
                 if self.legs.outside:
-                    _bring_before(points, *capsule, self.legs.gap, out)
-                _push_out(points, *capsule, self.legs.gap, out)
+                    _bring_before(points, limb, self.legs.gap, out)
+                _push_out(points, limb, self.legs.gap, out)
             points[2:] = 0.5 * points[2:] + 0.25 * (
                 np.roll(points[2:], 1, 1) + np.roll(points[2:], -1, 1)
             ) + 0.5 * _pleat(self.outer)[2:]  # fmt: skip
         if self.legs.outside:
-            for capsule in capsules * 2:
-                _bring_before(points, *capsule, self.legs.gap, out)
+            for limb in limbs * 2:
+                _bring_before(points, limb, self.legs.gap, out)
         place = positions[hips] - base @ self.rest[hips]
         thin = _thin(points, self.inner)
         if self.seam:
@@ -157,17 +158,19 @@ def _thin(points: F64, width: float) -> F64:
     return np.asarray(inner)
 
 
-def _push_out(
-    points: F64,
-    joint: F64,
-    leg: F64,
-    length: float,
-    thick: float,
-    taper: float,
-    gap: float,
-    out: F64,
-) -> None:
-    """Move points of the skirt out of a part of a leg, a capsule that narrows downward."""
+class _Limb(NamedTuple):
+    """A part of a leg: a capsule that narrows downward."""
+
+    joint: F64
+    leg: F64  # its direction
+    length: float
+    thick: float
+    taper: float
+
+
+def _push_out(points: F64, limb: _Limb, gap: float, out: F64) -> None:
+    """Move points of the skirt out of a part of a leg."""
+    joint, leg, length, thick, taper = limb
     along = np.clip((points - joint) @ leg, 0.0, length)
     nearest = joint + along[..., None] * leg
     radius = thick - taper * along + gap
@@ -179,20 +182,12 @@ def _push_out(
     points += inside[..., None] * direction
 
 
-def _bring_before(
-    points: F64,
-    joint: F64,
-    leg: F64,
-    length: float,
-    thick: float,
-    taper: float,
-    gap: float,
-    out: F64,
-) -> None:
+def _bring_before(points: F64, limb: _Limb, gap: float, out: F64) -> None:
     """As `_push_out`, but along each column's own outward direction alone.
 
     A leg that has come through the cloth would push it further inward; this brings it back out.
     """
+    joint, leg, length, thick, taper = limb
     along = np.clip((points - joint) @ leg, 0.0, length)
     apart = points - joint - along[..., None] * leg
     radius = thick - taper * along + gap

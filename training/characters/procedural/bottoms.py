@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from training.characters.ito_body import FOOT
 from training.characters.procedural import atlas
 from training.characters.procedural.body import BONES, Body, smooth_steps
 from training.characters.procedural.colours import adjust, toon
@@ -235,13 +236,7 @@ def _foot(
     scale = body.foot / 0.173
     thick = max(scale, 0.92 * body.ankle_r / 0.030)
     at = np.concatenate([np.linspace(-0.058, 0.10, 14), [0.108, 0.113, 0.115]])
-    values = curve(
-        (  # z, half width, height of the top
-            (-0.058, 0.012, 0.050), (-0.050, 0.026, 0.068), (-0.020, 0.035, 0.078),
-            (0.020, 0.037, 0.072), (0.060, 0.041, 0.060), (0.090, 0.037, 0.050),
-            (0.108, 0.024, 0.038), (0.115, 0.006, 0.024),
-        ), at,
-    )  # fmt: skip
+    values = curve(FOOT, at)
     heights = values[:, 1] * max(body.ankle / 0.085, 0.72 * thick)
     if sole is None:
         low, top = np.full(len(at), 0.008 * body.unit), heights + grow

@@ -62,7 +62,11 @@ def build_design(design: Design, detail: float = 1.0) -> RiggedCharacter:
 
 
 def _framed_height(body: Body, vertices: NDArray[np.float32]) -> float:
-    """The height for the camera: hair, hats, wings and raised arms stay in the picture."""
+    """The height for the camera: whatever it does, the figure stays in the picture.
+
+    That is hair and hats above the head, arms straight up, and a deep bow seen from the side.
+    """
     raised = body.arm + (body.wrist - body.shoulder) + 1.15 * body.hand
     top = float(vertices[:, 1].max())
-    return max(1.06 * HEIGHT, raised / 1.12, top / 1.10)
+    bow = 0.94 * (top - body.hip_y)
+    return max(1.06 * HEIGHT, raised / 1.12, top / 1.10, bow / 0.625)

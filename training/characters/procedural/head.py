@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from training.characters import ito_head
 from training.characters.heads import model_head
 from training.characters.procedural.atlas import FACE
 from training.characters.procedural.body import BONES, Body
@@ -20,6 +21,7 @@ from training.characters.shapes import (
     make_part,
     mirrored,
     rigid,
+    smoothstep,
 )
 from training.motion.rig import INDEX
 
@@ -60,32 +62,21 @@ def frame_of(body: Body) -> HeadFrame:
 
 
 def _profile(jaw: float) -> list[tuple[float, float, float, float]]:
-    """Rows of `model_head`: rounder or more pointed from the cheek down."""
+    """Ito's profile, rounder or more pointed from the cheek down."""
     lower = 1.10 - 0.20 * jaw
-    drop = 0.004 * (jaw - 0.5)
-    return [
-        (-0.002, 0.004, 0.078, 0.066),
-        (0.000, 0.016 * lower, 0.094, 0.046),
-        (0.008 - drop, 0.038 * lower, 0.102, 0.022),
-        (0.025, 0.073 * lower, 0.108, -0.012),
-        (0.050, 0.104 * (0.6 + 0.4 * lower), 0.113, -0.055),
-        (0.080, 0.126 * (0.8 + 0.2 * lower), 0.117, -0.094),
-        (0.110, 0.137, 0.119, -0.121),
-        (0.150, 0.143, 0.122, -0.140),
-        (0.195, 0.145, 0.121, -0.147),
-        (0.240, 0.136, 0.110, -0.139),
-        (0.280, 0.115, 0.088, -0.117),
-        (0.312, 0.082, 0.055, -0.082),
-        (0.330, 0.045, 0.022, -0.048),
-        (0.338, 0.004, -0.010, -0.018),
-    ]
+    rows = []
+    for height, width, front, back in ito_head.PROFILE:
+        share = float(smoothstep(0.10, 0.03, height))
+        drop = 0.004 * (jaw - 0.5) if 0.0 < height < 0.01 else 0.0
+        rows.append((height - drop, width * (1 + (lower - 1) * share), front, back))
+    return rows
+
+
+PROFILE = _profile(0.5)
 
 
 def _face_uv(vertices: F64) -> F64:
     return FACE.uv(vertices[:, 0] / FACE_SPAN + 0.5, 1.0 - vertices[:, 1] / FACE_SPAN)
-
-
-PROFILE = _profile(0.5)
 
 
 def build_head(body: Body, face: FaceDesign, skin: Material, ears: str) -> list[Part]:
