@@ -119,26 +119,3 @@ def skinned(
     for share, bone in zip(weights.T.astype(np.float64), bones.astype(np.float64), strict=True):
         moved += share[:, None] * (points @ bone[:9].reshape(3, 3).T + bone[9:])
     return moved
-
-
-def spring_chain(points, stiffness, gravity, drag, base, root, dt, tips, before):
-    """One step of a chain of spring bones, free of obstacles: new tips, and turns of its links."""
-    from training.motion.rotations import shortest, unit
-
-    parent, head = np.asarray(base), np.asarray(root, float)
-    new, turns = [], []
-    for i in range(len(points) - 1):
-        rest = points[i + 1] - points[i]
-        length = np.linalg.norm(rest)
-        aim = parent @ (rest / length)
-        pull = stiffness * aim + gravity * (parent @ [0.0, 1.0, 0.0] - [0.0, 1.0, 0.0])
-        if dt > 0:
-            goal = tips[i] + (tips[i] - before[i]) * np.exp(-drag * dt) + pull * dt * dt
-        else:
-            goal = head + pull
-        goal = head + length * unit(goal - head)
-        parent = shortest(aim, goal - head) @ parent
-        head = goal
-        new.append(goal)
-        turns.append(parent)
-    return np.array(new), np.array(turns)

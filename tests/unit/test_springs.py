@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests import naive
+from tests import naive_springs
 from training.characters import _kernels_springs
 from training.characters.sheet import euler
 from training.characters.springs import Capsule, Chain, Springs
@@ -40,7 +40,9 @@ def test_a_step_agrees_with_its_twin() -> None:
         base, root = euler(tuple(rng.normal(scale=40, size=3))), rng.normal(size=3)
         tips = points[1:] + rng.normal(scale=0.05, size=(3, 3))
         before = tips + rng.normal(scale=0.005, size=(3, 3))
-        wanted, turns = naive.spring_chain(points, 8.0, 9.8, 4.0, base, root, dt, tips, before)
+        wanted, turns = naive_springs.spring_chain(
+            points, 8.0, 9.8, 4.0, base, root, dt, tips, before
+        )
         lengths = np.linalg.norm(np.diff(points, axis=0), axis=1)
         out = np.empty((3, 3, 3))
         _kernels_springs.advance(

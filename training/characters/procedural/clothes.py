@@ -17,14 +17,8 @@ from training.characters.procedural.clothes_texture import Pieces, paint_clothes
 from training.characters.procedural.colours import lightness, toon
 from training.characters.procedural.design import OutfitDesign
 from training.characters.procedural.rigging import Rigging
-from training.characters.procedural.tops import (
-    bare_from,
-    build_belt,
-    build_cape,
-    build_collar,
-    build_neckwear,
-    build_top,
-)
+from training.characters.procedural.tops import bare_from, build_collar, build_top
+from training.characters.procedural.wraps import build_belt, build_cape, build_neckwear
 from training.characters.shapes import Material, Part, capped, grid_part, mirrored, recolour
 
 __all__ = ["Dressed", "Region", "dress"]

@@ -1,4 +1,4 @@
-"""What sits on a head: hats, animal ears, horns, glasses and ornaments."""
+"""What sits on a head: hats, animal ears and horns."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,13 +9,17 @@ from numpy.typing import ArrayLike
 from training.characters.procedural.body import BONES
 from training.characters.procedural.colours import Palette, adjust, blend, lightness, toon
 from training.characters.procedural.design import Design
-from training.characters.procedural.hair import CROWN, dome
-from training.characters.procedural.hair_tied import bow_shapes
 from training.characters.procedural.head import HEAD, HeadFrame
 from training.characters.procedural.rigging import Rigging
+from training.characters.procedural.worn import (
+    Shape,
+    build_eyepatch,
+    build_glasses,
+    build_ornament,
+    solid,
+)
 from training.characters.shapes import (
     F64,
-    Material,
     Part,
     bezier,
     capped,
@@ -29,11 +33,8 @@ from training.characters.shapes import (
     rigid,
     shell,
     smoothstep,
-    tube,
     vec,
 )
-
-Shape = tuple[F64, np.ndarray]
 
 
 def build_headwear(design: Design, frame: HeadFrame, rig: Rigging) -> list[Part]:
@@ -44,10 +45,10 @@ def build_headwear(design: Design, frame: HeadFrame, rig: Rigging) -> list[Part]
     parts += _placed(frame, _HATS.get(extras.hat, _nothing)(palette, volume))
     parts += _beast_ears(design, frame, rig)
     parts += _placed(frame, _horns(extras.horns, palette))
-    parts += _placed(frame, _glasses(design))
-    parts += _placed(frame, _ornament(design))
+    parts += _placed(frame, build_glasses(design))
+    parts += _placed(frame, build_ornament(design))
     if extras.eyepatch:
-        parts += _placed(frame, _eyepatch())
+        parts += _placed(frame, build_eyepatch())
     return parts
 
 
@@ -57,14 +58,6 @@ def _placed(frame: HeadFrame, parts: list[Part]) -> list[Part]:
 
 def _nothing(palette: Palette, volume: float) -> list[Part]:
     return []
-
-
-def _solid(shape: Shape, colour: str | Material, outline: float = 1.0) -> Part:
-    material = toon(colour) if isinstance(colour, str) else colour
-    vertices, triangles = shape
-    return make_part(
-        vertices, triangles, material, rigid(len(vertices), HEAD, BONES), outline=outline
-    )
 
 
 def _grid(grid: F64, colour: str, outline: float = 1.0) -> Part:
@@ -104,8 +97,8 @@ def _cap(palette: Palette, volume: float) -> list[Part]:
     reach = (r - 0.004) + 0.115 * t * np.cos(0.9 * angle) ** 0.7
     y = 0.196 + 0.0 * t + 0.018 * (1 - np.cos(angle)) * -1.0 - 0.022 * t**2 + 0 * angle
     outer = np.stack([reach * np.sin(angle), y + 0.014, -0.016 + reach * np.cos(angle)], -1)
-    visor = _solid(shell(outer, outer - [0, 0.008, 0], wrap=False), palette.accent)
-    button = _solid(ellipsoid((0, 0.390, -0.016), (0.014, 0.008, 0.014), 6, 8), palette.accent)
+    visor = solid(shell(outer, outer - [0, 0.008, 0], wrap=False), palette.accent)
+    button = solid(ellipsoid((0, 0.390, -0.016), (0.014, 0.008, 0.014), 6, 8), palette.accent)
     return [crown, visor, button]
 
 
@@ -127,7 +120,7 @@ def _brimmed(
     disc = shell(outer, outer - [0, 0.009, 0], wrap=False)
     crown = _grid(capped(_rings(rows), first=False), colour)
     band = crown.vertices[:, 1] - rows[0][3] * (crown.vertices[:, 2] + 0.016) < 0.282
-    return [_solid(disc, colour), recolour(crown, band, toon(palette.accent))]
+    return [solid(disc, colour), recolour(crown, band, toon(palette.accent))]
 
 
 def _witch(palette: Palette, volume: float) -> list[Part]:
@@ -139,7 +132,7 @@ def _witch(palette: Palette, volume: float) -> list[Part]:
             (0.500, 0.10 * r, -0.100, -1.0), (0.500, 0.02 * r, -0.125, -1.2)]  # fmt: skip
     parts = _brimmed(palette, 0.315, rows, colour, 0.012)
     centre = (0.0, 0.252, 0.004 + 0.97 * r)
-    parts.append(_solid(_frame(centre, 0.022, 0.006), palette.metal, 0.7))
+    parts.append(solid(_frame(centre, 0.022, 0.006), palette.metal, 0.7))
     return parts
 
 
@@ -162,7 +155,7 @@ def _beret(palette: Palette, volume: float) -> list[Part]:
     grid[..., 1] += 0.012
     stalk = bezier([(0.03, 0.38, -0.03), (0.03, 0.40, -0.03), (0.036, 0.412, -0.03)], 5)
     shape = lock(stalk, np.tile([0.0, 0, 1], (5, 1)), np.full(5, 0.006), np.full(5, 0.006), 6)
-    return [_grid(grid, colour), _solid(shape, colour)]
+    return [_grid(grid, colour), solid(shape, colour)]
 
 
 def _beanie(palette: Palette, volume: float) -> list[Part]:
@@ -178,7 +171,7 @@ def _beanie(palette: Palette, volume: float) -> list[Part]:
     ball = ellipsoid((0, 0, 0), (0.042, 0.040, 0.042), 10, 14)[0]
     faces = ellipsoid((0, 0, 0), (1, 1, 1), 10, 14)[1]
     ball *= 1 + 0.06 * np.sin(ball[:, :1] * 260) * np.sin(ball[:, 1:2] * 230)
-    return [knit, _solid((ball + vec(0, 0.420, -0.016), faces), palette.pale)]
+    return [knit, solid((ball + vec(0, 0.420, -0.016), faces), palette.pale)]
 
 
 def _top_hat(palette: Palette, volume: float) -> list[Part]:
@@ -206,8 +199,8 @@ def _crown(palette: Palette, volume: float) -> list[Part]:
                       0.108 * np.cos(angle)], -1)]  # fmt: skip
     outer = np.array(rows)
     inner = outer * [0.93, 1.0, 0.93]
-    ring = _solid(shell(outer, inner, wrap=False), palette.metal)
-    gem = _solid(ellipsoid((0, 0.026, 0.100), (0.013, 0.015, 0.007), 7, 9), palette.accent, 0.7)
+    ring = solid(shell(outer, inner, wrap=False), palette.metal)
+    gem = solid(ellipsoid((0, 0.026, 0.100), (0.013, 0.015, 0.007), 7, 9), palette.accent, 0.7)
     place = np.array([0.0, 0.322 + 0.16 * (volume - 1), -0.016])
     return [_moved(part, np.eye(3), place) for part in (ring, gem)]
 
@@ -247,7 +240,7 @@ def _beast_ears(design: Design, frame: HeadFrame, rig: Rigging) -> list[Part]:
         spine = bezier([base, base + vec(0.0, 0.5 * tall, 0.004), tip], 12)
         fat = wide * curve(((0, 1.0), (0.4, 0.80), (0.8, 0.34), (1.0, 0.03)), np.linspace(0, 1, 12))
         out = np.tile([0.32, 0.0, 1.0], (12, 1))
-        outer = _solid(lock(spine, out, fat, 0.36 * fat, 12), toon(hair.colour))
+        outer = solid(lock(spine, out, fat, 0.36 * fat, 12), toon(hair.colour))
         if kind == "fox":
             dark = outer.vertices[:, 1] > base[1] + 0.66 * tall
             outer = recolour(outer, dark, toon(adjust(hair.colour, -0.28, 0.7, 0.3)))
@@ -255,15 +248,15 @@ def _beast_ears(design: Design, frame: HeadFrame, rig: Rigging) -> list[Part]:
         slim = lock(spine[:10] + shift * np.linspace(1, 0.35, 10)[:, None], out[:10],
                     0.62 * fat[:10],
                     0.12 * fat[:10], 10)  # fmt: skip
-        pink = _solid(slim, inner, 0.0)
+        pink = solid(slim, inner, 0.0)
         left = [outer, pink]
         return _placed(frame, [*left, *(mirrored(part) for part in left)])
     if kind in ("bear", "mouse"):
         size = 0.052 if kind == "bear" else 0.082
         place = (0.115 if kind == "bear" else 0.135, 0.320 if kind == "bear" else 0.325, -0.02)
-        outer = _solid(ellipsoid(place, (size, size, 0.022), 10, 16), toon(hair.colour))
+        outer = solid(ellipsoid(place, (size, size, 0.022), 10, 16), toon(hair.colour))
         middle = (place[0], place[1], place[2] + 0.014)
-        pink = _solid(ellipsoid(middle, (0.66 * size, 0.66 * size, 0.012), 8, 14), inner, 0.0)
+        pink = solid(ellipsoid(middle, (0.66 * size, 0.66 * size, 0.012), 8, 14), inner, 0.0)
         left = [outer, pink]
         return _placed(frame, [*left, *(mirrored(part) for part in left)])
     if kind in ("rabbit", "dog"):
@@ -328,195 +321,8 @@ def _horns(kind: str, palette: Palette) -> list[Part]:
         if kind == "unicorn":
             fat = fat * (1 + 0.10 * np.sin(np.linspace(0, 22, count)))
         out = np.tile([0.0, 0.2, 1.0], (count, 1))
-    horn = _solid(lock(spine, out, fat, fat, 10), colour)
+    horn = solid(lock(spine, out, fat, fat, 10), colour)
     if kind in ("oni", "dragon"):
         low = np.concatenate([np.repeat(np.arange(len(spine)), 10), [0, 0]]) < 0.25 * len(spine)
         horn = recolour(horn, low, toon(adjust(colour, -0.22, 1.1, 0.1)))
     return [horn] if kind == "unicorn" else [horn, mirrored(horn)]
-
-
-# -- worn
-
-
-def _face_z(x: F64, y: F64) -> F64:
-    """About where the face's surface is."""
-    inside = np.clip(1.0 - (np.abs(x) / 0.137) ** 2.15, 0.0, 1.0)
-    return 0.121 * inside**0.465 + 0.0 * y
-
-
-def _glasses(design: Design) -> list[Part]:
-    kind, p = design.extras.glasses, design.outfit.palette
-    if kind == "none":
-        return []
-    x0 = 0.0625 * design.face.eye_gap
-    y0 = float(np.interp(design.body.heads, (2.5, 4.0, 7.5), (0.110, 0.117, 0.127)))
-    colour = {"round": p.metal, "square": p.dark, "half": p.accent, "shades": "#2a2630",
-              "goggles": p.dark}[kind]  # fmt: skip
-    angle = np.linspace(0, 2 * np.pi, 33)
-    power, rx, ry = {"round": (2.0, 0.049, 0.047), "square": (4.0, 0.052, 0.038),
-                     "half": (3.0, 0.050, 0.040), "shades": (4.0, 0.054, 0.036),
-                     "goggles": (2.6, 0.056, 0.044)}[kind]  # fmt: skip
-    grown = float(np.interp(design.body.heads, (2.5, 4, 7.5), (1.06, 1.0, 0.86)))
-    rx, ry = rx * grown, ry * grown
-    if kind == "half":
-        angle = np.linspace(np.pi, 2 * np.pi, 21)
-    cos, sin = np.cos(angle), np.sin(angle)
-    px = x0 + rx * np.sign(cos) * np.abs(cos) ** (2 / power)
-    py = y0 + ry * np.sign(sin) * np.abs(sin) ** (2 / power)
-    lift = 0.019
-    if kind == "goggles":
-        py = py + 0.135
-        pz = dome(py, np.arcsin(np.clip(px / 0.17, -0.9, 0.9)), 0.020, design.hair.volume)[..., 2]
-    else:
-        pz = _face_z(px, py) + lift
-    spine = np.stack([px, py, pz], 1)
-    thick = np.full(len(spine), 0.0042 if kind != "goggles" else 0.010)
-    rim = _solid(lock(spine, np.tile([0.3, 0, 1.0], (len(spine), 1)), thick, thick, 6), colour, 0.5)
-    left = [rim]
-    if kind in ("shades", "goggles"):
-        t = np.linspace(0, 1, 6)[:, None]
-        centre = np.array([x0, spine[:, 1].mean(), spine[:, 2].mean()])
-        disc = centre + (spine[None] - centre) * t[..., None]
-        lens = _solid(shell(disc, disc - [0, 0, 0.004], wrap=False),
-                      "#3a3644" if kind == "shades" else p.accent, 0.0)  # fmt: skip
-        left.append(lens)
-    if kind != "goggles":
-        edge = np.array(
-            [x0 + rx, y0 + 0.3 * ry, float(_face_z(np.array(x0 + rx), np.array(0.0)) + lift)]
-        )
-        arm = np.array([edge, [0.150, y0 + 0.010, 0.050], [0.153, y0 + 0.006, -0.020]])
-        fat = np.full(3, 0.0042)
-        left.append(_solid(lock(arm, np.tile([1.0, 0, 0], (3, 1)), fat, fat, 6), colour, 0.5))
-        bridge = np.array([[x0 - rx, y0 + 0.004, 0.0], [0.0, y0 + 0.009, 0.0]])
-        bridge[:, 2] = _face_z(bridge[:, 0], bridge[:, 1]) + vec(lift, lift + 0.004)
-        fat = np.full(2, 0.0040)
-        left.append(_solid(lock(bridge, np.tile([0, 0, 1.0], (2, 1)), fat, fat, 6), colour, 0.5))
-        return [*left, *(mirrored(part) for part in left)]
-    ring = np.linspace(0.62, 2 * np.pi - 0.62, 40)
-    strap = dome(np.full(40, 0.243), ring, 0.014, design.hair.volume)
-    band = lock(strap, strap * [1, 0, 1], np.full(40, 0.013), np.full(40, 0.005), 8)
-    return [*left, *(mirrored(part) for part in left), _solid(band, p.dark, 0.8)]
-
-
-def _eyepatch() -> list[Part]:
-    angle = np.linspace(0, 2 * np.pi, 25)
-    t = np.linspace(0, 1, 5)[:, None]
-    x = -0.0625 + 0.046 * t * np.cos(angle)
-    y = 0.118 + 0.044 * t * np.sin(angle) * (1 + 0.1 * np.sin(angle))
-    outer = np.stack([x, y, _face_z(x, y) + 0.010], -1)
-    patch = _solid(shell(outer, outer - [0, 0, 0.005], wrap=False), "#2d2a33", 0.8)
-    around = np.linspace(-np.pi, np.pi, 50)
-    strap = np.stack([0.150 * np.sin(around), 0.150 - 0.16 * np.sin(around) * 0.3,
-                      -0.010 + 0.142 * np.cos(around)], 1)  # fmt: skip
-    fat = np.full(50, 0.005)
-    return [patch, _solid(lock(strap, strap * [1, 0, 1], fat, 0.4 * fat, 6), "#2d2a33", 0.4)]
-
-
-def _ornament(design: Design) -> list[Part]:
-    kind, p, volume = design.extras.ornament, design.outfit.palette, design.hair.volume
-    accent = p.accent
-    if kind == "clip":
-        centre = dome(np.array(0.222), np.array(0.52), 0.022, volume)
-        across = np.array([0.85, 0.0, -0.5])
-        parts = []
-        for lean in (1.0, -1.0):
-            step = across * 0.024 + np.array([0.0, lean * 0.020, 0.0])
-            spine = centre + step * np.linspace(-1, 1, 5)[:, None]
-            fat = np.full(5, 0.0055)
-            parts.append(_solid(lock(spine, np.tile([0.5, 0, 0.85], (5, 1)), fat, fat, 8), accent))
-        return parts
-    if kind in ("flower", "wreath"):
-        places = [(0.250, 0.95)] if kind == "flower" else [
-            (0.292, a) for a in np.linspace(-np.pi, np.pi, 9)[:-1]]  # fmt: skip
-        size = 0.034 if kind == "flower" else 0.024
-        tones = (accent, p.pale, p.second)
-        parts = []
-        for k, (y, a) in enumerate(places):
-            parts += _flower(
-                y, a, size, tones[k % 3] if kind == "wreath" else accent, p.metal, volume
-            )
-        return parts
-    if kind == "star":
-        parts = []
-        for y, a, size in ((0.225, 0.55, 0.026), (0.195, 0.72, 0.017)):
-            centre = dome(np.array(y), np.array(a), 0.026, volume)
-            angle = np.pi / 2 + np.arange(11) * np.pi / 5
-            radius = size * np.where(np.arange(11) % 2 == 0, 1.0, 0.45)
-            side = np.array([np.cos(a), 0.0, -np.sin(a)])
-            flat = radius[:, None] * (
-                np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * [0, 1, 0]
-            )
-            grid = centre + flat[None] * np.linspace(0.05, 1, 3)[:, None, None]
-            away = np.array([np.sin(a), 0, np.cos(a)]) * 0.008
-            parts.append(_solid(shell(grid + away, grid - away, wrap=False), p.metal, 0.8))
-        return parts
-    if kind == "bow":
-        knot = np.array([0.0, CROWN + 0.16 * (volume - 1) + 0.010, 0.020])
-        return [_solid(shape, accent, 0.9)
-                for shape in bow_shapes(knot, np.array([1.0, 0.1, 0]), np.array([0, 0.35, 1.0]),
-                                        0.105, False)]  # fmt: skip
-    if kind in ("headband", "maid", "headphones"):
-        return _bands(kind, p, volume)
-    if kind == "halo":
-        angle = np.linspace(0, 2 * np.pi, 41)
-        spine = np.stack([0.105 * np.sin(angle), 0.430 + 0.016 * np.cos(angle),
-                          -0.03 + 0.105 * np.cos(angle)], 1)  # fmt: skip
-        fat = np.full(41, 0.010)
-        return [_solid(lock(spine, np.tile([0, 1.0, 0], (41, 1)), fat, fat, 8), "#ffdf70")]
-    return []
-
-
-def _flower(y: float, a: float, size: float, petal: str, heart: str, volume: float) -> list[Part]:
-    centre = dome(np.array(y), np.array(a), 0.018, volume)
-    side = np.array([np.cos(a), 0.0, -np.sin(a)])
-    up = np.array([-0.35 * np.sin(a), 0.94, -0.35 * np.cos(a)])
-    out = np.cross(side, up)
-    parts = []
-    for k in range(5):
-        turn = 2 * np.pi * k / 5 + 0.3
-        middle = centre + 0.72 * size * (np.cos(turn) * side + np.sin(turn) * up)
-        flat, faces = ellipsoid((0, 0, 0), (0.56 * size, 0.56 * size, 0.20 * size), 6, 9)
-        parts.append(_solid((middle + flat @ np.stack([side, up, out]), faces), petal, 0.7))
-    parts.append(
-        _solid(ellipsoid(centre + 0.2 * size * out, np.full(3, 0.36 * size), 6, 9), heart, 0.6)
-    )
-    return parts
-
-
-def _bands(kind: str, p: Palette, volume: float) -> list[Part]:
-    """Over the head from ear to ear."""
-    bend = np.linspace(
-        -1.22 if kind != "headphones" else -1.5, 1.22 if kind != "headphones" else 1.5, 41
-    )
-    radius = 0.172 * volume + (0.012 if kind != "headphones" else 0.020)
-    middle = 0.178 + 0.16 * (volume - 1)
-    spine = np.stack([radius * np.sin(bend), middle + (radius + 0.008) * np.cos(bend),
-                      0.030 + 0 * bend], 1)  # fmt: skip
-    if kind == "headphones":
-        spine[:, 1] = 0.125 + (radius + 0.062) * np.cos(bend)
-        spine[:, 2] = -0.005
-    out = spine - [0.0, middle, spine[0, 2]]
-    wide = {"headband": 0.014, "maid": 0.013, "headphones": 0.016}[kind]
-    fat = np.full(41, wide)
-    colour = {"headband": p.accent, "maid": p.dark, "headphones": p.dark}[kind]
-    parts = [_solid(lock(spine, out, fat, np.full(41, 0.006), 8), colour)]
-    if kind == "maid":
-        wave = 0.010 * np.sin(np.linspace(0, 34, 41))
-        rows = [spine + vec(0, 0, 0.006),
-                spine + 0.036 * out / np.linalg.norm(out, axis=1, keepdims=True)
-                + np.stack([0 * wave, 0 * wave, 0.016 + wave], 1)]  # fmt: skip
-        outer = np.array(rows)[:, 5:36]
-        parts.append(_solid(shell(outer, outer - [0, 0, 0.006], wrap=False), "#fdfcff"))
-    if kind == "headphones":
-        for sign in (1.0, -1.0):
-            x = sign * (0.176 * volume)
-            centres = np.array([[x - sign * 0.014, 0.12, -0.008], [x, 0.12, -0.008],
-                                [x + sign * 0.022, 0.12, -0.008],
-                                [x + sign * 0.026, 0.12, -0.008]])  # fmt: skip
-            size = np.array([0.040, 0.050, 0.050, 0.040])[:, None]
-            shape = tube(centres, size * [0, 1.0, 0], size * [0, 0, 1.0], 18)
-            parts.append(_solid(shape, p.main if lightness(p.main) < 0.95 else p.accent))
-            ring = tube(centres[2:] + vec(sign * 0.003, 0, 0), 0.62 * size[2:] * [0, 1.0, 0],
-                        0.62 * size[2:] * [0, 0, 1.0], 14)  # fmt: skip
-            parts.append(_solid(ring, p.accent, 0.5))
-    return parts
