@@ -184,12 +184,14 @@ def _bands(kind: str, p: Palette, volume: float) -> list[Part]:
     bend = np.linspace(
         -1.22 if kind != "headphones" else -1.5, 1.22 if kind != "headphones" else 1.5, 41
     )
-    radius = 0.172 * volume + (0.012 if kind != "headphones" else 0.020)
+    # An ellipse close over the hair's dome, a little before the middle of the head.
     middle = 0.178 + 0.16 * (volume - 1)
-    spine = np.stack([radius * np.sin(bend), middle + (radius + 0.008) * np.cos(bend),
-                      0.030 + 0 * bend], 1)  # fmt: skip
+    radius = 0.160 * volume if kind != "headphones" else 0.192 * volume
+    spine = np.stack(
+        [radius * np.sin(bend), middle + 0.174 * volume * np.cos(bend), 0.030 + 0 * bend], 1
+    )
     if kind == "headphones":
-        spine[:, 1] = 0.125 + (radius + 0.062) * np.cos(bend)
+        spine[:, 1] = 0.125 + (radius + 0.058) * np.cos(bend)
         spine[:, 2] = -0.005
     out = spine - [0.0, middle, spine[0, 2]]
     wide = {"headband": 0.014, "maid": 0.013, "headphones": 0.016}[kind]
