@@ -179,15 +179,17 @@ def render_sample(
     camera: Camera | None = None,
     shift_px: tuple[float, float] = (0.0, 0.0),
     scale: float = 1.0,
+    springs: Springs | None = None,
 ) -> tuple[NDArray[np.uint8], F32]:
     """A training pair: the picture and the joints that it shows.
 
     Returns (size, size, 4) premultiplied RGBA and (20, 4) float32 joints: x px, y px, z px (away
-    from the camera, relative to the neck), 1.0. `shift_px` moves and `scale` zooms the picture.
+    from the camera, relative to the neck), 1.0. `shift_px` moves and `scale` zooms the picture;
+    hair and cloth are where `springs` has them or, without it, where they settle.
     """
     camera = camera if camera is not None else character.camera
     camera = camera.moved((shift_px[0] / size, shift_px[1] / size), scale)
-    picture = render(character.pose(rig_pose), camera, size, supersample)
+    picture = render(character.pose(rig_pose, springs), camera, size, supersample)
     points = project(character.keypoints(rig_pose), camera, size)
     points[:, 2] -= points[_NECK, 2]
     joints = np.concatenate([points, np.ones((len(points), 1), np.float32)], axis=1)

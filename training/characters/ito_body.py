@@ -40,6 +40,11 @@ from training.characters.shapes import (
 )  # fmt: skip
 from training.motion.rig import INDEX
 
+FOOT = (  # z, half width, height of the top
+    (-0.058, 0.012, 0.050), (-0.050, 0.026, 0.068), (-0.020, 0.035, 0.078),
+    (0.020, 0.037, 0.072), (0.060, 0.041, 0.060), (0.090, 0.037, 0.050),
+    (0.108, 0.024, 0.038), (0.115, 0.006, 0.024),
+)  # fmt: skip
 _ARM_LINKS = (
     (INDEX["chest"], 0.0, 0.0),
     (INDEX["l_clavicle"], 0.055, 0.03),
@@ -182,13 +187,7 @@ def _shoe() -> list[Part]:
     shaft = recolour(shaft, vertices[:, 1] > 0.133, RED)
     # Foot: rings along z; the toe points a little outward.
     at = np.concatenate([np.linspace(-0.058, 0.10, 16), [0.108, 0.113, 0.115]])
-    values = curve(
-        (  # z, half width, height of the top
-            (-0.058, 0.012, 0.050), (-0.050, 0.026, 0.068), (-0.020, 0.035, 0.078),
-            (0.020, 0.037, 0.072), (0.060, 0.041, 0.060), (0.090, 0.037, 0.050),
-            (0.108, 0.024, 0.038), (0.115, 0.006, 0.024),
-        ), at,
-    )  # fmt: skip
+    values = curve(FOOT, at)
     parts = [shaft]
     for low, thick, material, grow in ((0.010, None, SHOE, 0.0), (0.0, 0.016, SOLE, 0.003)):
         top = values[:, 1] if thick is None else np.full(len(at), low + thick)

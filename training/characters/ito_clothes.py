@@ -76,10 +76,12 @@ def _belt() -> Part:
     return make_part(vertices, triangles, RED, weights, outline=0.7)
 
 
-def _collar() -> Part:
-    """A sailor collar that lies on the shoulders, open at the front, with a flap behind."""
-    at = np.array([0.0, 0.2, 0.4, 0.55, 0.70, 0.705, 0.82, 0.825, 0.92, 1.0])
-    t, columns = at[:, None], 57
+def sailor_collar(at: F64, columns: int) -> tuple[F64, F64]:
+    """Outer and inner (rows, columns, 3) grids of a sailor collar, rows at `at` from the neck, 0.
+
+    It lies on the shoulders, open at the front, with a flap behind.
+    """
+    t = at[:, None]
     a = np.radians(np.linspace(7, 353, columns))[None, :]  # from the front, about the neck
     front, back = np.clip(np.cos(a), 0, 1), np.clip(-np.cos(a), 0, 1)
     square = np.where(back > 0, np.abs(np.sin(a)) ** 0.55, np.abs(np.sin(a))) * np.sign(np.sin(a))
@@ -88,6 +90,13 @@ def _collar() -> Part:
     y = 1.189 - 0.004 * t - 0.075 * t * front**1.3 - 0.090 * t**1.1 * back**0.8
     outer = np.stack([x, np.broadcast_to(y, x.shape), z], -1)
     inner = outer - np.stack([0 * x, 0.006 + 0 * x, 0.006 * (front - back) + 0 * x], -1)
+    return outer, inner
+
+
+def _collar() -> Part:
+    at = np.array([0.0, 0.2, 0.4, 0.55, 0.70, 0.705, 0.82, 0.825, 0.92, 1.0])
+    columns = 57
+    outer, inner = sailor_collar(at, columns)
     vertices, triangles = shell(outer, inner, wrap=False)
     weights = chain(vertices[:, 1] * 0 + 1.2, _TORSO_LINKS, BONES)
     for sign, name in ((1.0, "l_clavicle"), (-1.0, "r_clavicle")):

@@ -11,7 +11,7 @@ from training.characters.shapes import Part, chain, limb, make_part
 from training.motion.rig import INDEX
 
 # Height above the chin: half width, front, back (z of the surface at the middle).
-_PROFILE = (
+PROFILE = (
     (-0.002, 0.004, 0.078, 0.066),
     (0.000, 0.016, 0.094, 0.046),
     (0.008, 0.038, 0.102, 0.022),
@@ -31,7 +31,7 @@ _PROFILE = (
 
 def build_head() -> list[Part]:
     """The head with its face, and the neck."""
-    return [*model_head(_PROFILE, CHIN, SKIN, BONES, ito_texture.face_uv), _neck()]
+    return [*model_head(PROFILE, CHIN, SKIN, BONES, ito_texture.face_uv), _neck()]
 
 
 def _neck() -> Part:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from training.motion.rig import INDEX, JOINTS
 
 F64 = NDArray[np.float64]
+_MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ def hex_colour(text: str) -> tuple[float, float, float]:
     """#rrggbb to three numbers in [0, 1]."""
     value = int(text.removeprefix("#"), 16)
     return (value >> 16) / 255.0, (value >> 8 & 255) / 255.0, (value & 255) / 255.0
+
+
+def vec(*values: float) -> F64:
+    """A small vector."""
+    return np.array(values, np.float64)
 
 
 def smoothstep(low: float, high: float, x: ArrayLike) -> F64:
@@ -93,12 +99,15 @@ def bezier(points: ArrayLike, count: int) -> F64:
 def vertex_normals(vertices: F64, triangles: NDArray[np.int32]) -> F64:
     """(V, 3) unit normals, area-weighted; vertices at one place share one normal."""
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
-    face = np.cross(b - a, c - a)
-    _, weld = np.unique(np.round(vertices, 7), axis=0, return_inverse=True)
-    weld = weld.reshape(-1)
-    total = np.zeros((weld.max() + 1, 3))
-    for k in range(3):
-        np.add.at(total, weld[triangles[:, k]], face)
+    u, v = (b - a).T, (c - a).T
+    face = np.stack(
+        [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]]
+    )
+    # Places are told apart by a 64-bit mixture of their coordinates in steps of 1e-7.
+    steps = np.round(vertices * 1e7).astype(np.int64).view(np.uint64)
+    _, weld = np.unique((steps * _MIX).sum(axis=1), return_inverse=True)
+    corners = weld[triangles.T].ravel()
+    total = np.stack([np.bincount(corners, np.tile(axis, 3), weld.max() + 1) for axis in face], 1)
     normals = total[weld]
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
 
@@ -272,3 +281,43 @@ def recolour(part: Part, where: NDArray[np.bool_], material: Material) -> Part:
     lit, shade, ink = part.lit.copy(), part.shade.copy(), part.ink.copy()
     lit[where], shade[where], ink[where] = material.lit, material.shade, material.ink
     return replace(part, lit=lit, shade=shade, ink=ink)
+
+
+def loft(axis: int, knots: Sequence[tuple[float, ...]], at: ArrayLike, columns: int) -> F64:
+    """The skin of `limb` as a grid (R, columns + 1, 3) that can be cut and textured.
+
+    Columns run once around from behind, over the character's right (for axis 1), the front and the
+    left, and back to where they began: the last column repeats the first.
+    """
+    at = np.asarray(at, np.float64)
+    values = curve(knots, at)
+    angle = np.linspace(-np.pi, np.pi, columns + 1)
+    across = values[:, 2:3] + values[:, 0:1] * (np.sin(angle) if axis == 1 else np.cos(angle))
+    deep = values[:, 3:4] + values[:, 1:2] * (np.cos(angle) if axis == 1 else -np.sin(angle))
+    along = np.broadcast_to(at[:, None], across.shape)
+    order = [across, along, deep] if axis == 1 else [along, deep, across]
+    return np.stack(order, -1)
+
+
+def capped(grid: F64, *, first: bool = True, last: bool = True) -> F64:
+    """A grid of rings closed at its ends: each end gets one more row, all in its middle."""
+    rows = [grid]
+    if first:
+        rows.insert(0, np.broadcast_to(grid[:1, :-1].mean(1, keepdims=True), grid[:1].shape))
+    if last:
+        rows.append(np.broadcast_to(grid[-1:, :-1].mean(1, keepdims=True), grid[:1].shape))
+    return np.concatenate(rows)
+
+
+def grid_part(
+    grid: F64, material: Material, weights: F64, *, outline: float = 1.0, bias: float = 0.0
+) -> Part:
+    """A part of a (R, C, 3) grid whose uv is (column, row) in [0, 1]."""
+    rows, columns = grid.shape[:2]
+    part = make_part(
+        np.ascontiguousarray(grid.reshape(-1, 3)),
+        grid_triangles(rows, columns, wrap=False),
+        material, weights, outline=outline, bias=bias,
+    )  # fmt: skip
+    u, v = np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
+    return replace(part, uv=np.stack([u.ravel(), v.ravel()], 1))

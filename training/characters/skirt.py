@@ -1,6 +1,7 @@
 """Skirts: a ring of cloth that hangs from the hips and lies over the legs."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -19,7 +20,8 @@ class Legs:
     radius: float  # at the hip
     taper: float  # of the radius for each unit down the thigh
     gap: float = 0.006  # cloth stays this far off
-    shin: float = 0.0  # knee to ankle, of skirts that reach below the knee; else 0
+    shin: float = 0.0  # knee to sole, of skirts that reach below the knee; else 0
+    outside: bool = False  # whether cloth that a leg has passed is brought before it again
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class SkirtDeformer:
     rows: F64  # (rows,) from the waist, 0, to the hem, 1
     legs: Legs
     inner: float = 0.955  # width of the inner surface relative to the outer one's
+    first: float = 0.0  # azimuth of the first column, 0 in front
     seam: bool = False  # whether the mesh has the first column once more at the end
     chains: tuple[int, int] = (0, 0)  # first and last + 1 of the springs about the hem
 
@@ -55,13 +58,13 @@ class SkirtDeformer:
         base = rotations[hips]
         rows, columns = self.shape
         t = self.rows[:, None]
-        phi = np.linspace(0, 2 * np.pi, columns, endpoint=False)
+        phi = self.first + np.linspace(0, 2 * np.pi, columns, endpoint=False)
         out = np.stack([np.sin(phi), np.zeros(columns), np.cos(phi)], 1)
         points = self.outer.copy()
         moved = np.zeros_like(points)
         total = np.zeros((rows, columns))
         down = base.T @ np.array([0.0, -1.0, 0.0])
-        capsules = []
+        limbs = []
         for sign, side in ((1.0, "l_"), (-1.0, "r_")):
             thigh = INDEX[side + "thigh"]
             turn = base.T @ rotations[thigh]
@@ -79,18 +82,23 @@ class SkirtDeformer:
             moved += weight[..., None] * (swung - self.outer)
             total += weight
             root, knee = self.legs.radius, self.legs.radius - self.legs.taper * self.legs.thigh
-            capsules.append((joint, leg, self.legs.thigh + 0.05, root, self.legs.taper))
+            limbs.append(_Limb(joint, leg, self.legs.thigh + 0.05, root, self.legs.taper))
             if self.legs.shin:
                 shin = base.T @ rotations[INDEX[side + "shin"]] @ np.array([0.0, -1.0, 0.0])
-                capsules.append((joint + leg * self.legs.thigh, shin, self.legs.shin, knee, 0.04))
+                limbs.append(_Limb(joint + leg * self.legs.thigh, shin, self.legs.shin, knee, 0.0))
         points += moved
         points += self._swing(lag, base)
         for _ in range(2):
-            for capsule in capsules:
-                _push_out(points, *capsule, self.legs.gap, out)
+            for limb in limbs:
+                if self.legs.outside:
+                    _bring_before(points, limb, self.legs.gap, out)
+                _push_out(points, limb, self.legs.gap, out)
             points[2:] = 0.5 * points[2:] + 0.25 * (
                 np.roll(points[2:], 1, 1) + np.roll(points[2:], -1, 1)
             ) + 0.5 * _pleat(self.outer)[2:]  # fmt: skip
+        if self.legs.outside:
+            for limb in limbs * 2:
+                _bring_before(points, limb, self.legs.gap, out)
         place = positions[hips] - base @ self.rest[hips]
         thin = _thin(points, self.inner)
         if self.seam:
@@ -150,17 +158,19 @@ def _thin(points: F64, width: float) -> F64:
     return np.asarray(inner)
 
 
-def _push_out(
-    points: F64,
-    joint: F64,
-    leg: F64,
-    length: float,
-    thick: float,
-    taper: float,
-    gap: float,
-    out: F64,
-) -> None:
-    """Move points of the skirt out of a part of a leg, a capsule that narrows downward."""
+class _Limb(NamedTuple):
+    """A part of a leg: a capsule that narrows downward."""
+
+    joint: F64
+    leg: F64  # its direction
+    length: float
+    thick: float
+    taper: float
+
+
+def _push_out(points: F64, limb: _Limb, gap: float, out: F64) -> None:
+    """Move points of the skirt out of a part of a leg."""
+    joint, leg, length, thick, taper = limb
     along = np.clip((points - joint) @ leg, 0.0, length)
     nearest = joint + along[..., None] * leg
     radius = thick - taper * along + gap
@@ -170,3 +180,19 @@ def _push_out(
     direction /= np.maximum(np.linalg.norm(direction, axis=-1, keepdims=True), 1e-9)
     inside = np.clip(radius - distance, 0.0, None)
     points += inside[..., None] * direction
+
+
+def _bring_before(points: F64, limb: _Limb, gap: float, out: F64) -> None:
+    """As `_push_out`, but along each column's own outward direction alone.
+
+    A leg that has come through the cloth would push it further inward; this brings it back out.
+    """
+    joint, leg, length, thick, taper = limb
+    along = np.clip((points - joint) @ leg, 0.0, length)
+    apart = points - joint - along[..., None] * leg
+    radius = thick - taper * along + gap
+    outward = np.einsum("rcd,cd->rc", apart, out)
+    beside = (apart * apart).sum(axis=-1) - outward**2
+    room = radius**2 - beside
+    wanted = np.sqrt(np.clip(room, 0.0, None)) - outward
+    points += np.clip(np.where(room > 0, wanted, 0.0), 0.0, 2.5 * thick)[..., None] * out[None]

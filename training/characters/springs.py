@@ -16,6 +16,7 @@ from training.characters import _kernels_springs
 from training.characters.shapes import F64
 
 _SUBSTEP_S = 1.0 / 120.0
+_CARRIED = 0.6  # of a joint's own motion: without it a quick turn would whirl hair like a rope
 _CLEARANCE = 1e-3  # a link that rests nearer a capsule than this may stay where it rests
 
 
@@ -76,6 +77,8 @@ class Springs:
         self._tips, self._before = ends.copy(), ends.copy()
         self._turns = np.tile(np.eye(3), (len(ends), 1, 1))
         self._settled, self._settled_turns = ends.copy(), self._turns.copy()
+        self._bases = np.tile(np.eye(3), (len(self._chains), 1, 1))
+        self._places = self._roots.copy()
         self._ready = False
 
     def _clearances(self, tips: F64) -> F64:
@@ -96,6 +99,7 @@ class Springs:
         """Hang still in a pose: joints' global `rotations` (19, 3, 3) and `positions` (19, 3)."""
         self._advance(rotations, positions, 0.0, self._tips, self._before, self._turns)
         self._settled[:] = self._tips
+        self._bases, self._places = self._frames(rotations, positions)
         self._ready = True
 
     def step(self, rotations: F64, positions: F64, dt: float) -> None:
@@ -105,6 +109,7 @@ class Springs:
         if not self._ready:
             self.reset(rotations, positions)
             return
+        self._carry(rotations, positions)
         count = int(np.ceil(dt / _SUBSTEP_S - 1e-9))
         for _ in range(count):
             self._advance(rotations, positions, dt / count, self._tips, self._before, self._turns)
@@ -112,12 +117,26 @@ class Springs:
             rotations, positions, 0.0, self._settled, self._settled.copy(), self._settled_turns
         )
 
+    def _carry(self, rotations: F64, positions: F64) -> None:
+        """Take the tips along with a share of what their joints have moved since the last step."""
+        bases, places = self._frames(rotations, positions)
+        chain = np.repeat(np.arange(len(self._chains)), np.diff(self._starts))
+        moved = np.einsum("cab,cdb->cad", bases, self._bases)[chain]
+        for points in (self._tips, self._before):
+            rigid = places[chain] + np.einsum("lab,lb->la", moved, points - self._places[chain])
+            points += _CARRIED * (rigid - points)
+        self._bases, self._places = bases, places
+
+    def _frames(self, rotations: F64, positions: F64) -> tuple[F64, F64]:
+        """Rotation (C, 3, 3) and root (C, 3) of each chain."""
+        bases = np.ascontiguousarray(rotations[self._joints])
+        offsets = self._roots - self._rest[self._joints]
+        return bases, positions[self._joints] + np.einsum("cab,cb->ca", bases, offsets)
+
     def _advance(
         self, rotations: F64, positions: F64, dt: float, tips: F64, before: F64, turns: F64
     ) -> None:
-        bases = np.ascontiguousarray(rotations[self._joints])
-        offsets = self._roots - self._rest[self._joints]
-        roots = positions[self._joints] + np.einsum("cab,cb->ca", bases, offsets)
+        bases, roots = self._frames(rotations, positions)
         ends = np.zeros((2, len(self._capsules), 3))
         for k, capsule in enumerate(self._capsules):
             turn, origin = rotations[capsule.joint], self._rest[capsule.joint]

@@ -1,0 +1,1 @@
+"""Procedural characters: a seed gives a full-body anime character, rigged and skinned."""

@@ -1,0 +1,63 @@
+"""Contact sheet of many procedural characters, and the turnaround of one.
+
+`python -m training.characters.procedural.sheet -o characters.jpg --count 300`
+`python -m training.characters.procedural.sheet -o one.png --seed 29`
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.characters.procedural.build import build
+from training.characters.sheet import POSES, over_white, rig_pose, sheet
+from training.render.scene import render
+
+_YAWS = (-28.0, 18.0, 30.0, -12.0, 0.0)
+_ACTS = ("stand", "stand", "wave", "stand", "dance", "stand", "stand", "crossed")
+
+
+def figure(seed: int, size: int) -> NDArray[np.uint8]:
+    """(size, 0.72 size, 3) picture of one character in a pose that its seed chooses."""
+    character = build(seed, detail=0.5 if size < 300 else 1.0)
+    pose = rig_pose(POSES[_ACTS[seed % len(_ACTS)]], _YAWS[seed % len(_YAWS)])
+    # The frame leaves room for jumps and raised arms: none of these needs it.
+    camera = character.camera.moved((0.0, -0.03), 1.12)
+    picture = over_white(render(character.pose(pose), camera, size, 3))
+    margin = round(0.14 * size)
+    return picture[:, margin : size - margin]
+
+
+def crowd(count: int, columns: int, size: int, first: int = 0) -> NDArray[np.uint8]:
+    """A grid of `count` characters from the seed `first` on."""
+    cells = [figure(first + k, size) for k in range(count)]
+    cells += [np.full_like(cells[0], 255)] * (-count % columns)
+    rows = [np.concatenate(cells[i : i + columns], 1) for i in range(0, len(cells), columns)]
+    return np.concatenate(rows, 0)
+
+
+def main() -> None:
+    """Write the sheet."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-o", "--output", type=Path, required=True, help=".jpg or .png")
+    parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--columns", type=int, default=25)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--size", type=int, help="height of a figure: 160 of many, 384 of one")
+    parser.add_argument("--seed", type=int, help="one character, turned and in action")
+    options = parser.parse_args()
+    if options.seed is not None:
+        picture = sheet(build(options.seed), options.size or 384)
+    else:
+        picture = crowd(options.count, options.columns, options.size or 160, options.first)
+    jpeg = options.output.suffix.lower() in (".jpg", ".jpeg")
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 86] if jpeg else [cv2.IMWRITE_PNG_COMPRESSION, 9]
+    if not cv2.imwrite(str(options.output), picture[..., ::-1], quality):
+        raise SystemExit(f"could not write {options.output}: expected a writable .jpg or .png path")
+    print(f"{options.output}: {picture.shape[1]} x {picture.shape[0]}")
+
+
+if __name__ == "__main__":
+    main()
