@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.mocap.rig import INDEX
 from training.characters.ito_design import (
     ANKLE_Y,
     ARM_Y,
@@ -38,7 +39,6 @@ from training.characters.shapes import (
     smoothstep,
     tube,
 )  # fmt: skip
-from training.motion.rig import INDEX
 
 _ARM_LINKS = (
     (INDEX["chest"], 0.0, 0.0),

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.mocap.rig import INDEX
 from training.characters import _kernels, ito_texture
 from training.characters.ito_design import (
     BONES,
@@ -32,7 +33,6 @@ from training.characters.shapes import (
     shell,
     smoothstep,
 )  # fmt: skip
-from training.motion.rig import INDEX
 
 _TORSO_LINKS = (
     (INDEX["hips"], 0.0, 0.0),

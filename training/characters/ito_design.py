@@ -5,8 +5,8 @@ Units: one unit is about a metre; she is 1.62 tall, four and a half heads.
 
 import numpy as np
 
+from engine.mocap.rig import INDEX, JOINTS
 from training.characters.shapes import F64, Material
-from training.motion.rig import INDEX, JOINTS
 
 HEIGHT = 1.62
 CHIN = 1.235  # y of the chin; heights on the head are measured from here

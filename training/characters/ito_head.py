@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from engine.mocap.rig import INDEX
 from training.characters import ito_texture
 from training.characters.ito_design import BONES, CHIN, SKIN
 from training.characters.shapes import (
@@ -17,7 +18,6 @@ from training.characters.shapes import (
     smoothstep,
     tube,
 )
-from training.motion.rig import INDEX
 
 # Height above the chin: half width, front, back (z of the surface at the middle).
 _PROFILE = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from training.motion.rig import INDEX, JOINTS
+from engine.mocap.rig import INDEX, JOINTS
 
 F64 = NDArray[np.float64]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from training.motion.rig import INDEX, JOINTS, RigPose, forward_kinematics
-from training.motion.rotations import (
+from engine.mocap.rig import INDEX, JOINTS, RigPose, forward_kinematics
+from engine.mocap.rotations import (
     Array,
     about_x,
     about_y,
