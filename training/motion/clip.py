@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from engine.mocap.rig import INDEX, JOINTS, RigPose
+from engine.mocap.rotations import Array
 from training.motion.batch import matrices, quaternions, slerp
-from training.motion.rig import INDEX, JOINTS, RigPose
-from training.motion.rotations import Array
 
 _TWINS = [INDEX[n.replace(n[:2], {"l_": "r_", "r_": "l_"}.get(n[:2], n[:2]), 1)] for n in JOINTS]
 _FLIP = np.array([-1.0, 1.0, 1.0])

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.mocap.rig import INDEX
+from engine.mocap.rotations import Array
 from training.motion.batch import kinematics, leg_length, localised, reach
 from training.motion.clip import Clip
-from training.motion.rig import INDEX
-from training.motion.rotations import Array
 
 SOLE = np.array([[0.0, -1.0, -0.6], [0.0, -1.0, 1.7]])
 """Heel and ball seen from the ankle, in ankle heights, as in `training.motion.posture`."""

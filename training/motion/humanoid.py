@@ -9,6 +9,7 @@ and knees bend about their hinges, and standing feet are flat.
 
 import numpy as np
 
+from engine.mocap.rotations import Array
 from training.motion.batch import (
     nearest_rotations,
     normalised,
@@ -18,7 +19,6 @@ from training.motion.batch import (
 )
 from training.motion.errors import MotionError
 from training.motion.names import REQUIRED, named_joints
-from training.motion.rotations import Array
 from training.motion.source import SourceMotion
 
 _X, _Y, _Z = np.eye(3)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from engine.mocap.rig import INDEX, JOINTS, PARENTS
+from engine.mocap.rotations import Array
 from training.motion.batch import (
     leg_length,
     localised,
@@ -16,8 +18,6 @@ from training.motion.errors import MotionError
 from training.motion.feet import SOLE, find_contacts
 from training.motion.humanoid import find_joints, offsets_of
 from training.motion.posture import NECK_SHARE, REFERENCE_REST, SPINE_SHARE
-from training.motion.rig import INDEX, JOINTS, PARENTS
-from training.motion.rotations import Array
 from training.motion.source import SourceMotion, check_finite
 
 _THIGHS = [INDEX["l_thigh"], INDEX["r_thigh"]]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.mocap.rotations import Array
 from training.motion.batch import turned
 from training.motion.errors import MotionError
-from training.motion.rotations import Array
 
 MAX_FRAMES = 108_000  # an hour at 30 frames a second
 MAX_JOINTS = 4096
