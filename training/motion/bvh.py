@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.mocap.batch import about
 from engine.mocap.rotations import Array
-from training.motion.batch import about
 from training.motion.errors import MotionError
 from training.motion.names import named_joints
 from training.motion.source import (

@@ -9,14 +9,14 @@ and knees bend about their hinges, and standing feet are flat.
 
 import numpy as np
 
-from engine.mocap.rotations import Array
-from training.motion.batch import (
+from engine.mocap.batch import (
     nearest_rotations,
     normalised,
     shortest_turns,
     transposed,
     turned,
 )
+from engine.mocap.rotations import Array
 from training.motion.errors import MotionError
 from training.motion.names import REQUIRED, named_joints
 from training.motion.source import SourceMotion

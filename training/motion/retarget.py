@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from engine.mocap.rig import INDEX, JOINTS, PARENTS
-from engine.mocap.rotations import Array
-from training.motion.batch import (
+from engine.mocap.batch import (
     leg_length,
     localised,
     matrices,
@@ -13,9 +11,11 @@ from training.motion.batch import (
     slerp,
     turned,
 )
-from training.motion.clip import Clip
+from engine.mocap.clip import Clip
+from engine.mocap.feet import SOLE, find_contacts
+from engine.mocap.rig import INDEX, JOINTS, PARENTS
+from engine.mocap.rotations import Array
 from training.motion.errors import MotionError
-from training.motion.feet import SOLE, find_contacts
 from training.motion.humanoid import find_joints, offsets_of
 from training.motion.posture import NECK_SHARE, REFERENCE_REST, SPINE_SHARE
 from training.motion.source import SourceMotion, check_finite

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.mocap.batch import turned
 from engine.mocap.rotations import Array
-from training.motion.batch import turned
 from training.motion.errors import MotionError
 
 MAX_FRAMES = 108_000  # an hour at 30 frames a second

@@ -18,12 +18,12 @@ _TINY = 1e-12
 def normalised(vectors: ArrayLike) -> Array:
     """Vectors (..., N) scaled to length one; those of length zero stay zero."""
     vectors = np.asarray(vectors, np.float64)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), _TINY)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), _TINY))
 
 
 def turned(rotations: Array, vectors: ArrayLike) -> Array:
     """Each rotation (..., 3, 3) applied to each vector (..., 3)."""
-    return np.einsum("...ab,...b->...a", rotations, np.asarray(vectors, np.float64))
+    return np.asarray(np.einsum("...ab,...b->...a", rotations, np.asarray(vectors, np.float64)))
 
 
 def transposed(rotations: Array) -> Array:
@@ -110,7 +110,7 @@ def nearest_rotations(matrices_: Array) -> Array:
     u, _, vt = np.linalg.svd(matrices_)
     sign = np.linalg.det(u @ vt)
     u[..., :, 2] *= sign[..., None]
-    return u @ vt
+    return np.asarray(u @ vt)
 
 
 def kinematics(rotations: Array, root: Array, rest: Array) -> tuple[Array, Array]:

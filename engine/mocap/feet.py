@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.mocap.batch import kinematics, leg_length, localised, reach
+from engine.mocap.clip import Clip
 from engine.mocap.rig import INDEX
 from engine.mocap.rotations import Array
-from training.motion.batch import kinematics, leg_length, localised, reach
-from training.motion.clip import Clip
 
 SOLE = np.array([[0.0, -1.0, -0.6], [0.0, -1.0, 1.7]])
 """Heel and ball seen from the ankle, in ankle heights, as in `training.motion.posture`."""
@@ -48,17 +48,17 @@ def find_contacts(soles: Array, fps: float) -> Bools:
             track = stands[:, side, point]
             _fill(track, False, round(_GAP_S * fps))
             _fill(track, True, round(_SHORTEST_S * fps))
-    return stands
+    return np.asarray(stands)
 
 
 def _fill(track: Bools, value: bool, longest: int) -> None:
     """Turn inner runs of `value` shorter than `longest` frames into their opposite, in place."""
-    for start, end in _runs(np.equal(track, value)):
+    for start, end in runs(np.equal(track, value)):
         if start > 0 and end < len(track) and end - start < longest:
             track[start:end] = not value
 
 
-def _runs(track: Bools) -> list[tuple[int, int]]:
+def runs(track: Bools) -> list[tuple[int, int]]:
     """Half-open ranges in which a track is true."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], track, [False]]).astype(np.int8)))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
@@ -147,7 +147,7 @@ def _correction(soles: Array, contacts: Bools, fps: float) -> Array:
     moved = np.zeros((frames, 3))
     stands = np.asarray(contacts.any(axis=1))
     stances = []
-    for start, end in _runs(stands):
+    for start, end in runs(stands):
         stances += _follow(soles[:, :, [0, 2]], contacts, start, end, moved)
     moved[stands, 1] = -soles[stands, :, 1].min(axis=1)
     _blend(moved, stances, fps)
