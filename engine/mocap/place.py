@@ -27,7 +27,8 @@ _TORSO_AND_LEGS: Final = tuple(
 _FEET: Final = (AT["l_ankle"], AT["l_toe"], AT["r_ankle"], AT["r_toe"])
 _SOLE_BELOW: Final = np.array([0.062, 0.018, 0.062, 0.018])  # of each of these, body sizes
 _TILTS: Final = np.radians(np.linspace(-35.0, 35.0, 141))
-_LIKELY_TILT: Final = np.radians(10.0)
+_LIKELY_TILT: Final = np.radians(20.0)
+_LEAN_ERROR: Final = np.radians(6.0)
 _CONTACT: Final = 0.035
 
 
@@ -131,14 +132,16 @@ def place(
     body = list(_TORSO_AND_LEGS)
     roll = roll_of(joints)
     rays = about_z(rays, -roll)
-    straight, _ = upright(about_z(joints, -roll))
+    straight, lean = upright(about_z(joints, -roll))
 
-    # The camera's tilt: the floor that fits the feet over all frames, weighed against a level one.
+    # The camera's tilt: the floor that fits the feet over all frames, weighed against what the
+    # lifter takes for a lean, and against a level camera.
     best = (np.inf, 0.0)
     for tilt in _TILTS:
         seen = about_x(straight, float(tilt))
         depth = _distance(by_scale(seen[:, body], rays[:, body])[:, 2])
-        misfit = _floor_misfit(seen, rays, depth, float(tilt)) + 0.5 * (tilt / _LIKELY_TILT) ** 2
+        misfit = _floor_misfit(seen, rays, depth, float(tilt))
+        misfit += 0.5 * ((tilt - lean) / _LEAN_ERROR) ** 2 + 0.5 * (tilt / _LIKELY_TILT) ** 2
         best = min(best, (float(misfit), float(tilt)))
     tilt = best[1]
     seen = about_x(straight, tilt)

@@ -12,6 +12,7 @@ from engine.mocap.rotations import Array
 from engine.motion.smooth import savgol_weights
 from engine.pipeline import Source
 from engine.pose.pose import Pose
+from engine.pose.skeleton import MEDIAPIPE_33
 from engine.stages import PoseEstimator, media_time_ns
 
 FPS: Final = 30.0
@@ -21,7 +22,15 @@ LONGEST_S: Final = 30 * 60.0
 """A longer video is refused: nobody dances so long, and all of it is kept in memory."""
 
 _LEAST_S = 0.5
-_LANDMARKS = 33
+_CHANGE, _DOUBT = 0.10, 0.005  # torsos; see `swaps`
+_MIRROR = MEDIAPIPE_33.mirror()
+_TORSO = [MEDIAPIPE_33.index(n) for n in ("l_shoulder", "r_shoulder", "l_hip", "r_hip")]
+_LIMBS = [
+    MEDIAPIPE_33.index(f"{side}_{part}")
+    for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    for side in "lr"
+]
+_CROSSED = [i ^ 1 for i in range(len(_LIMBS))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,13 @@ def _evenly(times: Array, poses: list[Pose | None], source: Source) -> Track:
     nearest = np.clip(np.searchsorted(times, grid - 0.5 * step), 0, len(times) - 1)
     seen = found[nearest]
 
+    points = np.array([pose.keypoints for pose in there], np.float64)
+    whole = ~collapsed(points)
+    swapped = swaps(points[whole], times[found][whole])
+    there = [pose for pose, good in zip(there, whole, strict=True) if good]
+    there = [_swap(pose) if swap else pose for pose, swap in zip(there, swapped, strict=True)]
+    found[np.flatnonzero(found)[~whole]] = False
+
     def resampled(values: Array) -> Array:
         flat = values.reshape(len(there), -1)
         columns = [np.interp(grid, times[found], column) for column in flat.T]
@@ -102,6 +118,65 @@ def _evenly(times: Array, poses: list[Pose | None], source: Source) -> Track:
         seen,
         source.size_wh,
     )
+
+
+def collapsed(keypoints: Array) -> NDArray[np.bool_]:
+    """(N,) pictures between a front and a back reading, where left and right fall together.
+
+    The estimator smooths its own change of mind over one or two pictures; a body that really turns
+    sideways takes longer to.
+    """
+    pairs = keypoints[:, _LIMBS].reshape(len(keypoints), -1, 2, 2)
+    width = np.linalg.norm(pairs[:, :, 0] - pairs[:, :, 1], axis=-1).mean(axis=1)
+    padded = np.pad(width, 2, mode="edge")
+    around = np.lib.stride_tricks.sliding_window_view(padded, 5)
+    return np.asarray(
+        width < 0.5 * np.minimum(around[:, :2].max(axis=1), around[:, 3:].max(axis=1))
+    )
+
+
+def swaps(keypoints: Array, times: Array) -> NDArray[np.bool_]:
+    """(N,) in which pictures left and right were taken for each other.
+
+    By keypoints (N, 33, 2) at `times` (N,) in seconds. Estimators tell a front from a back by
+    little, and change their mind from one picture to the next, at which every limb jumps to the
+    other side. The cheapest way through all pictures is found (Viterbi): what a limb strays from
+    going on as it did costs its length in torsos, a change of mind `_CHANGE`, and doubting a
+    picture `_DOUBT`. Who really turns around goes on turning, and costs little.
+    """
+    limbs = keypoints[:, _LIMBS]
+    if len(limbs) < 3:
+        return np.zeros(len(limbs), bool)
+    torso = keypoints[:, _TORSO[:2]].mean(axis=1) - keypoints[:, _TORSO[2:]].mean(axis=1)
+    size = max(float(np.median(np.linalg.norm(torso, axis=-1))), 1.0)
+    steps = np.diff(times)[:, None, None]
+    ways = np.stack([limbs[1:] - limbs[:-1], limbs[1:] - limbs[:-1, _CROSSED]])
+    shorter = np.linalg.norm(ways, axis=-1).mean(axis=-1).argmin(axis=0)
+    speed = ways[shorter, np.arange(len(shorter))] / steps
+    expected = limbs[:-1].copy()
+    expected[1:] += speed[:-1] * steps[1:]
+    same = np.linalg.norm(limbs[1:] - expected, axis=-1).mean(axis=1) / size
+    crossed = np.linalg.norm(limbs[1:, _CROSSED] - expected, axis=-1).mean(axis=1) / size
+    cost = np.array([0.0, _DOUBT])
+    came_from = np.zeros((len(keypoints), 2), np.int64)
+    for i, (stay, change) in enumerate(zip(same, crossed, strict=True), 1):
+        totals = cost[:, None] + np.array([[stay, change + _CHANGE], [change + _CHANGE, stay]])
+        came_from[i] = totals.argmin(axis=0)
+        cost = totals.min(axis=0) + (0.0, _DOUBT)
+    states = np.empty(len(keypoints), bool)
+    state = int(cost.argmin())
+    for i in range(len(keypoints) - 1, -1, -1):
+        states[i] = state == 1
+        state = int(came_from[i, state])
+    return states
+
+
+def _swap(pose: Pose) -> Pose:
+    """The same picture read the other way round: who faced away faces the camera."""
+    return Pose(
+        pose.keypoints[_MIRROR], pose.scores[_MIRROR],
+        pose.world[_MIRROR] * np.array([1, 1, -1], np.float32),
+    )  # fmt: skip
 
 
 def smoothed(values: Array, window: int = 9, order: int = 3) -> Array:

@@ -26,7 +26,7 @@ SAMPLES_HZ = 15.0
 HELD_OUT = ("003", "005_06", "005_12", "005_19", "007")
 """Captures of which no frame is trained on: two whole subjects, and three dances of a third."""
 
-_PITCH, _ROLL = np.radians([10.0, 3.0])  # standard deviations of the camera's
+_PITCH, _ROLL = np.radians([14.0, 4.0])  # standard deviations of the camera's
 _LIMBS = (
     ("spine", "chest", "neck", "head"),
     ("upper_arm", "forearm", "hand"),
@@ -123,7 +123,7 @@ def views(joints: F32, rng: np.random.Generator, noise: float = 0.012) -> tuple[
     """Random cameras' views: centred keypoints (N, 17, 2), and joints (N, 17, 3) as seen.
 
     The latter have x right, y down, z away from the camera, in body sizes about the middle of the
-    hips. Cameras stand all around at 1.5 to 7 body sizes, look up or down by 10 degrees or so.
+    hips. Cameras stand all around at 1.5 to 7 body sizes, look up or down by 14 degrees or so.
     `noise` is the estimator's error, in spreads of the body (about 0.4 m).
     """
     n = len(joints)
