@@ -157,12 +157,13 @@ def swaps(keypoints: Array, times: Array) -> NDArray[np.bool_]:
     expected[1:] += speed[:-1] * steps[1:]
     same = np.linalg.norm(limbs[1:] - expected, axis=-1).mean(axis=1) / size
     crossed = np.linalg.norm(limbs[1:, _CROSSED] - expected, axis=-1).mean(axis=1) / size
-    cost = np.array([0.0, _DOUBT])
+    doubt = np.array([0.0, _DOUBT])
+    cost = doubt.copy()
     came_from = np.zeros((len(keypoints), 2), np.int64)
     for i, (stay, change) in enumerate(zip(same, crossed, strict=True), 1):
         totals = cost[:, None] + np.array([[stay, change + _CHANGE], [change + _CHANGE, stay]])
         came_from[i] = totals.argmin(axis=0)
-        cost = totals.min(axis=0) + (0.0, _DOUBT)
+        cost = totals.min(axis=0) + doubt
     states = np.empty(len(keypoints), bool)
     state = int(cost.argmin())
     for i in range(len(keypoints) - 1, -1, -1):

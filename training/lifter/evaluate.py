@@ -78,7 +78,7 @@ def held_out(model: Path | None, folder: Path) -> Iterator[dict[str, object]]:
         for _ in range(4):
             keypoints, truth = views(data.joints, rng, noise)
             made = lifter.lift_keypoints(keypoints.astype(np.float64))
-            errors.append(1000 * METRES * _distance(made, truth))
+            errors.append(1000 * METRES * _distance(made, truth.astype(np.float64)))
         yield {
             "on": f"{len(clips)} held-out captures",
             "lifter": lifter.name,
