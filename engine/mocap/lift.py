@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from engine.backends.onnxruntime import load
 from engine.errors import BackendError
 from engine.mocap.joints import AT, LIFT_17, MIRROR, body_size, centred, from_mediapipe, mid_hip
 from engine.mocap.rotations import Array
@@ -53,8 +54,7 @@ class BaselineLifter:
     name = "baseline"
 
     def __init__(self, model: bytes | None = None) -> None:
-        import onnxruntime
-
+        onnxruntime = load()
         if model is None:
             model = (files("engine") / "assets" / _WEIGHTS).read_bytes()
         options: Any = onnxruntime.SessionOptions()
