@@ -206,7 +206,8 @@ def test_a_bent_leg_is_solved_exactly(flexion, aside, raised):
 
 def test_a_body_is_found_by_its_scale():
     rng = np.random.default_rng(1)
-    joints, root = rng.normal(0, 0.4, (5, 9, 3)), rng.normal(0, 0.3, (5, 3)) + (0, 0, 4)
+    joints, root = rng.normal(0, 0.4, (5, 9, 3)), rng.normal(0, 0.3, (5, 3))
+    root[:, 2] += 4.0
     at = joints + root[:, None]
     np.testing.assert_allclose(by_scale(joints, at[..., :2] / at[..., 2:]), root, atol=1e-4)
 
