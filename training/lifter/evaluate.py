@@ -11,13 +11,12 @@ from engine.mocap.batch import kinematics
 from engine.mocap.joints import LIFT_17, body_size, mid_hip, of_rig
 from engine.mocap.lift import BaselineLifter, Lifter, MediaPipeLifter
 from engine.mocap.place import by_scale
-from engine.mocap.recover import recover
+from engine.mocap.recover import METRES, recover
 from engine.mocap.rotations import Array
 from engine.mocap.track import smoothed
 from engine.mocap.video import watch
 from engine.pose.skeleton import PUPPET_20
 from training.lifter.data import bodies, captures, views
-from training.lifter.train import METRES
 from training.performer.studio import View
 
 

@@ -12,11 +12,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from engine.mocap.joints import LIFT_17
+from engine.mocap.recover import METRES
 from training.lifter.data import F32, Bodies, views
 from training.lifter.network import Lifter, LifterConfig, init_he
-
-METRES = 1.22
-"""A body size (torso, thigh, shin) of somebody 1.65 m tall: errors are told for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +39,8 @@ def train(
     every: int = 1000,
 ) -> dict[str, float]:
     """Train to the last step, or for so many minutes; writes curve.jsonl and lifter.pt.
+
+    Errors are told in millimetres of somebody 1.65 m tall.
 
     Every batch has poses and cameras of its own. Returns the last line of the curve.
     """
