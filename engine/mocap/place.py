@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from engine.mocap.joints import AT
+from engine.mocap.joints import AT, mid_hip
 from engine.mocap.rotations import Array
 from engine.mocap.track import FPS, smoothed
 
@@ -30,6 +30,7 @@ _TILTS: Final = np.radians(np.linspace(-35.0, 35.0, 141))
 _LIKELY_TILT: Final = np.radians(20.0)
 _LEAN_ERROR: Final = np.radians(6.0)
 _CONTACT: Final = 0.035
+_BELIEF: Final = 0.8  # in a keypoint, against the lifter
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,24 @@ def place(
     middle = np.median(level.mean(axis=1), axis=0)
     origin = np.array([middle[0], floor, middle[2]])
     return Placed(level - origin, tilt, roll, -origin)
+
+
+def towards_picture(
+    placed: Placed,
+    keypoints: Array,
+    size_wh: tuple[int, int],
+    field_of_view_deg: float = FIELD_OF_VIEW_DEG,
+) -> Array:
+    """The placed joints (F, 17, 3), moved most of the way across to where the picture shows them.
+
+    Lifters guess a whole body and miss single keypoints, of which the picture is sure; the depth of
+    each stays as it was. In the lifters' axes and unit, about the middle of the hips.
+    """
+    rays = (keypoints - 0.5 * np.array(size_wh)) / focal_px(size_wh, field_of_view_deg)
+    rays = about_z(rays, -placed.roll)
+    seen = about_x((placed.joints - placed.camera) * (1.0, -1.0, -1.0), placed.tilt)
+    seen[..., :2] += _BELIEF * (rays * seen[..., 2:] - seen[..., :2])
+    return about_z(seen - mid_hip(seen), placed.roll)
 
 
 def _distance(depth: Array) -> Array:

@@ -13,7 +13,7 @@ from engine.mocap.clip import Clip
 from engine.mocap.feet import find_contacts, plant_feet, runs, soles_of
 from engine.mocap.joints import AT, from_mediapipe, mid_hip
 from engine.mocap.lift import Lifter, bone_lengths, steadied
-from engine.mocap.place import FIELD_OF_VIEW_DEG, Placed, place
+from engine.mocap.place import FIELD_OF_VIEW_DEG, Placed, place, towards_picture
 from engine.mocap.rig import INDEX
 from engine.mocap.rotations import Array
 from engine.mocap.solve import framed, solve, toe_pitch_of
@@ -52,7 +52,11 @@ def recover(
         world=smoothed(track.world, _WINDOW, _ORDER),
     )
     joints = steadied(smoothed(lifter.lift(calm), _WINDOW, _ORDER))
-    placed = place(joints, from_mediapipe(calm.keypoints), track.size_wh, field_of_view_deg)
+    keypoints = from_mediapipe(calm.keypoints)
+    placed = place(joints, keypoints, track.size_wh, field_of_view_deg)
+    for _ in range(2):
+        joints = towards_picture(placed, keypoints, track.size_wh, field_of_view_deg)
+        placed = place(steadied(joints), keypoints, track.size_wh, field_of_view_deg)
     rest = rest_of(placed.joints) * METRES
     rotations = solve(placed.joints, toe_pitch_of(placed.joints, _slow_feet(placed.joints)))
     leg = leg_length(rest)
