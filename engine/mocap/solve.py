@@ -28,6 +28,7 @@ from engine.mocap.batch import (
     transposed,
     turned,
 )
+from engine.mocap.feet import runs
 from engine.mocap.joints import AT, mid_hip
 from engine.mocap.rig import INDEX, JOINTS
 from engine.mocap.rotations import Array
@@ -40,6 +41,8 @@ _FLIP = np.array([-1.0, 1.0, 1.0])
 _SIGNS = np.outer(_FLIP, _FLIP)
 _UPRIGHT_PELVIS = 0.35  # of the way from the torso's direction to the vertical
 _NECK_SHARE, _SPINE_SHARE = 0.4, 0.5
+_LEAP = np.radians(35.0)  # a frame; dancing arms reach 27
+_EASE = 3  # frames on both sides
 
 
 def solve(joints: Array, toe_pitch: float) -> Array:
@@ -65,7 +68,7 @@ def solve(joints: Array, toe_pitch: float) -> Array:
         local[:, INDEX[f"{side}_thigh"]], local[:, INDEX[f"{side}_shin"]] = thigh, shin
         ankle = transposed(hips @ thigh @ shin) @ foot(joints, side, toe_pitch)
         local[:, INDEX[f"{side}_foot"]] = within_cone(ankle, ANKLE_LIMIT)
-    return local
+    return without_leaps(local)
 
 
 # --- trunk ---------------------------------------------------------------------------------------
@@ -229,6 +232,26 @@ def within_twist(rotations: Array, axis: Array, limit: float) -> Array:
     return np.asarray(
         rotations @ matrices(np.concatenate([np.cos(half), np.sin(half) * axis], axis=-1))
     )
+
+
+def without_leaps(rotations: Array) -> Array:
+    """Local rotations (F, J, 3, 3) that turn no faster than a body can.
+
+    An arm whose twist meets its limit on one side, or a joint that the lifter sees the other way
+    round, turns over from one frame to the next: the frames around it are passed evenly instead.
+    """
+    out = rotations.copy()
+    for joint in range(rotations.shape[1]):
+        q = quaternions(rotations[:, joint])
+        steps = 2.0 * np.arccos(np.clip(np.abs(np.sum(q[1:] * q[:-1], axis=-1)), 0.0, 1.0))
+        leaps = np.convolve(steps > _LEAP, np.ones(2 * _EASE + 1), mode="same") > 0
+        for start, end in runs(np.asarray(leaps[: len(steps)])):
+            fraction = np.linspace(0.0, 1.0, end - start + 1)
+            first, last = (np.broadcast_to(q[i], (len(fraction), 4)) for i in (start, end))
+            out[start : end + 1, joint] = matrices(
+                slerp(first, last, fraction * fraction * (3.0 - 2.0 * fraction))
+            )
+    return out
 
 
 def share(rotations: Array, fraction: float) -> Array:

@@ -1,5 +1,6 @@
 """From keypoints to a clip: what perfect estimators film must come back."""
 
+import itertools
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -20,7 +21,7 @@ from engine.mocap.place import by_scale, place, upright
 from engine.mocap.recover import jumps, recover
 from engine.mocap.rig import INDEX
 from engine.mocap.rotations import from_vector, posture_rotation, to_vector
-from engine.mocap.solve import leg, solve, within, within_cone, within_twist
+from engine.mocap.solve import leg, solve, within, within_cone, within_twist, without_leaps
 from engine.mocap.track import FPS, Track, collapsed, observe, smoothed, swaps
 from engine.pose.pose import Pose
 from tests.fakes import FakeSource, frame
@@ -147,10 +148,11 @@ def test_every_limit_holds_for_nonsense():
         assert angles[f"{side}_forearm"].max() <= anatomy.ELBOW_LIMIT + slack
         assert angles[f"{side}_shin"].max() <= anatomy.KNEE_LIMIT + slack
         assert angles[f"{side}_foot"].max() <= anatomy.ANKLE_LIMIT + slack
+    # Passing evenly between two poses within a box of angles may cut its corners a little.
     bends = local[:, INDEX["spine"]] @ local[:, INDEX["chest"]]
-    np.testing.assert_allclose(within(bends, anatomy.TORSO_LIMITS), bends, atol=1e-6)
+    np.testing.assert_allclose(within(bends, anatomy.TORSO_LIMITS), bends, atol=0.02)
     nods = local[:, INDEX["neck"]] @ local[:, INDEX["head"]]
-    np.testing.assert_allclose(within(nods, anatomy.HEAD_LIMITS), nods, atol=1e-6)
+    np.testing.assert_allclose(within(nods, anatomy.HEAD_LIMITS), nods, atol=0.02)
 
 
 vectors = st.tuples(*[st.floats(-3.0, 3.0) for _ in range(3)])
@@ -361,3 +363,21 @@ def test_a_short_track_is_recovered_too():
     turns, places = kinematics(found.clip.rotations, found.clip.root, found.rest)
     assert np.isfinite(turns).all()
     assert np.isfinite(places).all()
+
+
+def test_no_joint_turns_over_from_one_frame_to_the_next():
+    clip = dancing()
+    rotations = clip.rotations.copy()
+    assert np.array_equal(without_leaps(rotations), rotations)  # nobody who dances leaps
+    rotations[60:, INDEX["l_upper_arm"]] = rotations[60:, INDEX["l_upper_arm"]] @ from_vector(
+        (2.5, 0.0, 0.0)
+    )
+    eased = without_leaps(rotations)
+    arm = eased[:, INDEX["l_upper_arm"]]
+    steps = [np.linalg.norm(to_vector(a.T @ b)) for a, b in itertools.pairwise(arm)]
+    assert np.degrees(max(steps)) < 45
+    changed = np.flatnonzero((eased != rotations).any(axis=(1, 2, 3)))
+    assert changed.min() >= 55
+    assert changed.max() <= 64
+    two = without_leaps(rotations[59:61])
+    assert np.isfinite(two).all()
