@@ -241,11 +241,13 @@ def without_leaps(rotations: Array) -> Array:
     round, turns over from one frame to the next: the frames around it are passed evenly instead.
     """
     out = rotations.copy()
+    if len(rotations) < 2:
+        return out
     for joint in range(rotations.shape[1]):
         q = quaternions(rotations[:, joint])
         steps = 2.0 * np.arccos(np.clip(np.abs(np.sum(q[1:] * q[:-1], axis=-1)), 0.0, 1.0))
-        leaps = np.convolve(steps > _LEAP, np.ones(2 * _EASE + 1), mode="same") > 0
-        for start, end in runs(np.asarray(leaps[: len(steps)])):
+        leaps = np.convolve(steps > _LEAP, np.ones(2 * _EASE + 1))[_EASE : _EASE + len(steps)]
+        for start, end in runs(np.asarray(leaps > 0.5)):
             fraction = np.linspace(0.0, 1.0, end - start + 1)
             first, last = (np.broadcast_to(q[i], (len(fraction), 4)) for i in (start, end))
             out[start : end + 1, joint] = matrices(
