@@ -41,7 +41,7 @@ class MediaPipeLifter:
         """See `Lifter`."""
         joints = from_mediapipe(track.world)
         joints -= mid_hip(joints)
-        return joints / float(np.median(body_size(joints)))
+        return joints / max(float(np.median(body_size(joints))), 1e-9)
 
 
 class BaselineLifter:

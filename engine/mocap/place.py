@@ -69,11 +69,13 @@ def upright(joints: Array) -> tuple[Array, float]:
 
 
 def _standing(joints: Array) -> Array:
-    """From the ankles to the neck (N, 3), where somebody stands: long and mostly vertical."""
+    """From the ankles to the neck (N, 3), N > 0, where somebody stands: long, mostly vertical."""
     ankles = 0.5 * (joints[:, AT["r_ankle"]] + joints[:, AT["l_ankle"]])
     body = joints[:, AT["neck"]] - ankles
-    length = -body[:, 1]
-    return np.asarray(body[length >= 0.9 * np.quantile(length, 0.9)])
+    tall = float(np.quantile(-body[:, 1], 0.9))
+    if tall <= 0.0:
+        return np.array([[0.0, -1.0, 0.0]])  # somebody on their hands throughout: no lean is known
+    return np.asarray(body[-body[:, 1] >= 0.9 * tall])
 
 
 def roll_of(joints: Array) -> float:

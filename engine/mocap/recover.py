@@ -74,7 +74,7 @@ def recover(
 
 def rest_of(joints: Array) -> Array:
     """The rig's T-pose (19, 3) with the bone lengths of joints (F, 17, 3), standing on y = 0."""
-    lengths = bone_lengths(joints - mid_hip(joints))
+    lengths = np.maximum(bone_lengths(joints - mid_hip(joints)), 0.02)
     rest = REFERENCE_REST
     at = {name: rest[i].copy() for name, i in INDEX.items()}
     ankle = rest[INDEX["l_foot"], 1] * lengths[AT["l_toe"]] / 0.19

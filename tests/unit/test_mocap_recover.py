@@ -16,7 +16,14 @@ from engine.mocap.batch import kinematics
 from engine.mocap.clip import Clip, clip_of
 from engine.mocap.feet import foot_sliding, soles_of
 from engine.mocap.joints import AT, LIFT_17, body_size, centred, from_mediapipe, mid_hip
-from engine.mocap.lift import BaselineLifter, MediaPipeLifter, bone_lengths, open_lifter, steadied
+from engine.mocap.lift import (
+    LIFTERS,
+    BaselineLifter,
+    MediaPipeLifter,
+    bone_lengths,
+    open_lifter,
+    steadied,
+)
 from engine.mocap.place import by_scale, place, upright
 from engine.mocap.recover import jumps, recover
 from engine.mocap.rig import INDEX
@@ -381,3 +388,26 @@ def test_no_joint_turns_over_from_one_frame_to_the_next():
     assert changed.max() <= 64
     two = without_leaps(rotations[59:61])
     assert np.isfinite(two).all()
+
+
+@pytest.mark.parametrize("kind", ["constant", "noise", "huge", "upside down"])
+@pytest.mark.parametrize("lifter", LIFTERS)
+@pytest.mark.parametrize("frames", [1, 2, 40])
+def test_nonsense_ends_in_finite_numbers(kind, lifter, frames):
+    rng = np.random.default_rng(0)
+    poses = filmed(joints_of(still(frames), REFERENCE_REST))
+    track = track_of(poses)
+    if kind == "constant":
+        track.keypoints[:], track.world[:] = 100.0, 0.0
+    elif kind == "upside down":
+        track.keypoints[..., 1] = 480 - track.keypoints[..., 1]
+        track.world[..., 1] *= -1
+    else:
+        scale = 1.0 if kind == "noise" else 1000.0
+        track.keypoints[:] = rng.uniform(0, 480 * scale, track.keypoints.shape)
+        track.world[:] = rng.normal(0, scale, track.world.shape)
+    found = recover(track, open_lifter(lifter), kind)
+    assert len(found.clip) == frames
+    assert np.isfinite(found.clip.rotations).all()
+    assert np.abs(found.clip.root).max() < 100
+    assert np.isfinite(found.rest).all()
