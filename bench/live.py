@@ -11,15 +11,16 @@ evening; so the second minute (the first one warms up) is compared with the last
 
 import threading
 import time
-from collections.abc import Sequence
+from array import array
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import psutil
 import typer
+from numpy.typing import NDArray
 from rich.table import Table
 
 from bench.report import Bench, Goal
@@ -37,12 +38,30 @@ STILL_MB_PER_MIN = 1.0
 STILL_MS_PER_MIN = 1.0
 
 
-@dataclass
-class Track:
-    """What was seen over time; seconds since the run began beside every value."""
+class Series:
+    """Values over time, packed: lists of floats would themselves be a quarter of a megabyte more
+    every minute."""
 
-    latency: list[tuple[float, float]] = field(default_factory=list)  # (s, ms), a frame each
-    memory: list[tuple[float, float]] = field(default_factory=list)  # (s, MB resident)
+    def __init__(self) -> None:
+        self._at_s, self._values = array("d"), array("d")
+
+    def add(self, at_s: float, value: float) -> None:
+        """Note a value."""
+        self._at_s.append(at_s)
+        self._values.append(value)
+
+    def within(self, begin_s: float, end_s: float) -> NDArray[np.float64]:
+        """The values of a stretch of time."""
+        at_s = np.array(self._at_s)
+        return np.array(self._values)[(at_s >= begin_s) & (at_s < end_s)]
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What was seen since the run began."""
+
+    latency_ms: Series  # of every frame
+    memory_mb: Series  # resident
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +75,7 @@ class Growth:
 
 def run(show: Show, seconds: float, clock: MonotonicClock) -> tuple[Report, Track]:
     """Run it for so long, with an eye on latency and memory."""
-    track = Track()
+    track = Track(Series(), Series())
     begin_ns = clock.now_ns()
     over = threading.Event()
 
@@ -64,12 +83,12 @@ def run(show: Show, seconds: float, clock: MonotonicClock) -> tuple[Report, Trac
         process = psutil.Process()
         while not over.wait(_MEMORY_EVERY_S):
             at_s = (clock.now_ns() - begin_ns) * 1e-9
-            track.memory.append((at_s, process.memory_info().rss * _MB))
+            track.memory_mb.add(at_s, process.memory_info().rss * _MB)
 
     def note(packet: Packet) -> None:
         now_ns = clock.now_ns()
-        at_s, took_ms = (now_ns - begin_ns) * 1e-9, (now_ns - packet.frame.captured_ns) * 1e-6
-        track.latency.append((at_s, took_ms))
+        took_ns = now_ns - packet.frame.captured_ns
+        track.latency_ms.add((now_ns - begin_ns) * 1e-9, took_ns * 1e-6)
 
     watcher = threading.Thread(target=watch_memory, name="bench-memory")
     watcher.start()
@@ -87,19 +106,11 @@ def stretches(seconds: float) -> tuple[tuple[float, float], tuple[float, float]]
     return (length, 2 * length), (seconds - length, seconds)
 
 
-def within(
-    values: Sequence[tuple[float, float]], stretch: tuple[float, float]
-) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The values of a stretch of time."""
-    begin_s, end_s = stretch
-    return np.array([value for at_s, value in values if begin_s <= at_s < end_s])
-
-
-def growth(values: Sequence[tuple[float, float]], seconds: float, share: float) -> Growth:
-    """How a percentile grew from the early stretch to the last one."""
+def growth(series: Series, seconds: float, share: float) -> Growth:
+    """How a percentile grew from the early stretch to the last one; NaN where one is empty."""
     early, late = stretches(seconds)
     first, last = (
-        float(np.percentile(found, share)) if len(found := within(values, stretch)) else np.nan
+        float(np.percentile(found, share)) if len(found := series.within(*stretch)) else np.nan
         for stretch in (early, late)
     )
     minutes = (late[0] - early[0]) / 60
@@ -132,8 +143,8 @@ def main(
     report, track = run(show, seconds, clock)
     used_cores = (time.process_time() - used) / seconds
 
-    latency = growth(track.latency, seconds, 95)
-    memory = growth(track.memory, seconds, 50)
+    latency = growth(track.latency_ms, seconds, 95)
+    memory = growth(track.memory_mb, seconds, 50)
     bench.console.print(report.table())
     table = Table(title=f"Growth over {seconds:g} s")
     table.add_column("")

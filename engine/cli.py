@@ -308,4 +308,7 @@ def _fetch(name: str, force: bool) -> Path:
 
 def main() -> None:
     """Entry point of the console script."""
-    app()
+    try:
+        app()
+    except KeyboardInterrupt:  # before any command had begun
+        raise SystemExit(console.EXIT_INTERRUPTED) from None

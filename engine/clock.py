@@ -55,18 +55,28 @@ class DeviceClock:
 
     A frame arrives a transfer time after it was taken, and sometimes much later. The quickest of
     the last `window` transfers is the best estimate of the difference of the clocks; a window
-    follows their drift.
+    follows their drift. A camera's clock that goes back has begun anew, and so does the estimate.
     """
 
     def __init__(self, window: int = 300) -> None:
         self._offsets: deque[int] = deque(maxlen=window)
+        self._last_ns: tuple[int, int] | None = None  # device, captured
 
     def captured_ns(self, device_ns: int, arrived_ns: int) -> int:
-        """When a frame was taken, on the engine's clock; never later than it arrived.
+        """When a frame was taken, on the engine's clock.
+
+        Never later than it arrived, and never before the frame that came before it, even if a
+        quicker transfer shows that one to have been estimated too late.
 
         Args:
             device_ns: the camera's time stamp of the frame.
             arrived_ns: the engine's time at which it was read.
         """
+        if self._last_ns is not None and device_ns < self._last_ns[0]:
+            self._offsets.clear()
         self._offsets.append(arrived_ns - device_ns)
-        return device_ns + min(self._offsets)
+        captured_ns = device_ns + min(self._offsets)
+        if self._last_ns is not None:
+            captured_ns = max(captured_ns, self._last_ns[1])
+        self._last_ns = device_ns, captured_ns
+        return captured_ns

@@ -119,3 +119,28 @@ def skinned(
     for share, bone in zip(weights.T.astype(np.float64), bones.astype(np.float64), strict=True):
         moved += share[:, None] * (points @ bone[:9].reshape(3, 3).T + bone[9:])
     return moved
+
+
+# --- engine/io/_kernels_composite.py --------------------------------------------------------------
+
+
+def over(picture: NDArray[np.uint8], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Twin of `over`: Porter and Duff's, with premultiplied colours, rounded once at the end."""
+    behind = np.broadcast_to(background, (*picture.shape[:2], 3)).astype(np.float64)
+    colour, alpha = picture[..., :3].astype(np.float64), picture[..., 3:] / 255.0
+    return np.minimum(np.rint(colour + behind * (1 - alpha)), 255).astype(np.uint8)
+
+
+def straighten(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Twin of `straighten`: a division, half rounded up, one pixel after the other."""
+    out = np.zeros_like(picture)
+    for y, x in np.ndindex(picture.shape[:2]):
+        *colour, alpha = (int(value) for value in picture[y, x])
+        if alpha:
+            out[y, x] = [*(min(math.floor(c * 255 / alpha + 0.5), 255) for c in colour), alpha]
+    return out
+
+
+def clamp_to_alpha(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Twin of `clamp_to_alpha`."""
+    return np.minimum(picture, picture[..., 3:])

@@ -135,7 +135,8 @@ def update_lengths(
             error = np.clip(sides.mean() / lengths[s] - 1, -0.5, 0.5) * lengths[s]
             evidence_s[s] = min(20.0, evidence_s[s] + dt)
             gain = min(0.5, dt / evidence_s[s]) if evidence_s[s] > 0 else 0
-            lengths[s] += gain * error * (1.4 if error > 0 else 0.6)
+            rise = (1.7, 1.7, 1.4, 1.2, 0.8, 1.9, 1.9, 1.9, 1.7)[s]
+            lengths[s] += gain * error * (rise if error > 0 else 2 - rise)
     return lengths, evidence_s
 
 

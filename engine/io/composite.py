@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -120,18 +121,27 @@ class CompositeStage:
         if size is None:
             size = image.shape[0] if self._layout == "side-by-side" else packet.picture.shape[0]
         picture = self._resized(packet.picture, size)
+        # Asked once: another thread may change the answer at any time.
+        joints = packet.joints if self._show_pose() else None
+        message = self._message()
         if self._background.transparent:
-            output = self._copy(picture) if self._marked() else picture
+            marked = joints is not None or message
+            output = self._copy(picture) if marked else picture
             character = output
         else:
-            left = round(image.shape[1] * size / image.shape[0])
+            left = max(round(image.shape[1] * size / image.shape[0]), 1)
             width = left + size if self._layout == "side-by-side" else size
             output = self._take(size, width, 3)
             if self._layout == "side-by-side":
                 cv2.resize(image, (left, size), dst=output[:, :left], interpolation=cv2.INTER_AREA)
             character = output[:, -size:]
             over(picture, self._background.behind(size, size, image), character)
-        self._mark(packet, character, size / packet.picture.shape[0])
+        if joints is not None:
+            joints = joints.copy()
+            joints[:, :3] *= size / packet.picture.shape[0]
+            _mark(character, partial(draw_overlay, joints=joints))
+        if message:
+            _mark(character, partial(_write, text=message))
         yield replace(packet, output=output)
 
     def flush(self) -> Iterable[Packet]:
@@ -165,38 +175,32 @@ class CompositeStage:
         np.copyto(out, picture)
         return out
 
-    def _marked(self) -> bool:
-        return self._show_pose() or self._message() is not None
 
-    def _mark(self, packet: Packet, character: NDArray[np.uint8], scale: float) -> None:
-        message = self._message()
-        if self._show_pose() and packet.joints is not None:
-            joints = packet.joints.copy()
-            joints[:, :3] *= scale
-            rgb = np.ascontiguousarray(character[..., :3])
-            draw_overlay(rgb, joints)
-            if character.shape[2] == 4:
-                drawn = (rgb != character[..., :3]).any(axis=2)
-                character[drawn, 3] = 255
-            character[..., :3] = rgb
-        if message is not None:
-            _write(character, message)
+def _mark(picture: NDArray[np.uint8], draw: Callable[[NDArray[np.uint8]], None]) -> None:
+    """Draw something that is made for RGB onto RGB or premultiplied RGBA."""
+    rgb = np.ascontiguousarray(picture[..., :3])
+    if picture.shape[2] == 4:
+        # Over white and over black: what the two differ by is what still shines through.
+        over_white = rgb + (255 - picture[..., 3:])
+        draw(over_white)
+        draw(rgb)
+        picture[..., 3] = 255 - (over_white - rgb).min(axis=2)
+    else:
+        draw(rgb)
+    picture[..., :3] = rgb
 
 
-def _write(picture: NDArray[np.uint8], text: str) -> None:
-    height, width = picture.shape[:2]
+def _write(image: NDArray[np.uint8], text: str) -> None:
+    height, width = image.shape[:2]
     scale = height / 420
     (text_width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     scale *= min(1.0, 0.94 * width / text_width)
     at = (round(0.03 * width), round(0.1 * height))
-    canvas = np.ascontiguousarray(picture)
     for thickness, grey in ((4, 255), (1, 30)):
-        colour = (grey, grey, grey, 255)[: picture.shape[2]]
         cv2.putText(
-            canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, colour,
+            image, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (grey, grey, grey),
             max(round(thickness * height / 420), 1), cv2.LINE_AA,
         )  # fmt: skip
-    picture[:] = canvas
 
 
 def _cover(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

@@ -83,7 +83,7 @@ class FileSource:
             self._first: Any = next(self._decoded, None)
             if self._first is None:
                 raise EmptyVideo(f"{self.location} has a video stream without a single picture")
-            self._turns = round(-self._first.rotation / 90) % 4
+            self._mirrored, self._turns = _orientation(self._first)
             self._scaled_wh, self.size_wh = self._sizes(max_side_px)
         except BaseException:
             self._container.close()
@@ -116,7 +116,7 @@ class FileSource:
                         return
                 if self._stop.is_set():
                     return
-                yield Frame(self._to_rgb(picture), sequence, captured_ns, pts, time_base)
+                yield Frame(self.to_rgb(picture), sequence, captured_ns, pts, time_base)
                 sequence += 1
             if not self._loop:
                 return
@@ -238,11 +238,30 @@ class FileSource:
         scaled = max(round(width / shrink), 1), max(round(height / shrink), 1)
         return scaled, scaled[::-1] if self._turns % 2 else scaled
 
-    def _to_rgb(self, picture: Any) -> NDArray[np.uint8]:
+    def to_rgb(self, picture: Any) -> NDArray[np.uint8]:
+        """A decoded picture of PyAV's as upright RGB (H, W, 3), in a buffer that is used again."""
         width, height = self._scaled_wh
         plane: Any = self._reformatter.reformat(picture, width, height, "rgb24").planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)
         rgb = rows[:, : 3 * width].reshape(height, width, 3)
+        if self._mirrored:
+            rgb = rgb[:, ::-1]
         out = self._pool.take()
         np.copyto(out, np.rot90(rgb, -self._turns))
         return out
+
+
+def _orientation(picture: Any) -> tuple[bool, int]:
+    """Whether to mirror a picture left to right, and then how many quarters to turn it clockwise.
+
+    Cameras of telephones store what the sensor saw, and how to show it in a matrix (ISO/IEC
+    14496-12, section 6.2.2): x' = a x + c y, y' = b x + d y.
+    """
+    turns = round(-picture.rotation / 90)
+    stored = picture.side_data.get("DISPLAYMATRIX")
+    if stored is None:
+        return False, turns % 4
+    a, b, _, c, d = np.frombuffer(bytes(stored), np.int32)[:5].astype(np.float64)
+    mirrored = bool(a * d - b * c < 0)
+    # FFmpeg tells where the x axis goes, and mirroring has turned that about already.
+    return mirrored, (turns + 2 * mirrored) % 4

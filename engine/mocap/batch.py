@@ -51,10 +51,15 @@ def about_axes(axes: Array, angles: ArrayLike) -> Array:
 
 
 def shortest_turns(source: Array, target: Array) -> Array:
-    """The smallest rotation of each direction (..., 3) to another, not of opposite ones."""
+    """The smallest rotation of each direction (..., 3) to another; of opposite ones any half turn.
+
+    A direction of length zero is turned by nothing.
+    """
     a, b = normalised(source), normalised(target)
     w = 1.0 + np.sum(a * b, axis=-1, keepdims=True)
-    return matrices(np.concatenate([np.maximum(w, 1e-9), np.cross(a, b)], axis=-1))
+    aside = np.cross(a, np.eye(3)[np.argmin(np.abs(a), axis=-1)])
+    cross = np.where(w < 1e-15, normalised(aside), np.cross(a, b))
+    return matrices(np.concatenate([w, cross], axis=-1))
 
 
 def matrices(quaternions: ArrayLike) -> Array:
@@ -157,7 +162,10 @@ def reach(
     """
     a, b = (float(np.linalg.norm(bone)) for bone in bones)
     u, w = turned(upper, bones[0]), turned(lower, bones[1])
-    axis = np.cross(u, w) + 0.05 * a * b * turned(upper, hinge)
+    straight = turned(upper, hinge)
+    axis = np.cross(u, w)
+    against = np.minimum(np.sum(axis * straight, axis=-1, keepdims=True), 0.0)  # bent backwards
+    axis = axis - against * straight + 0.05 * a * b * straight
     axis -= np.sum(axis * normalised(u), axis=-1, keepdims=True) * normalised(u)
     axis = normalised(axis)
     flexed = np.arctan2(np.sum(np.cross(u, w) * axis, axis=-1), np.sum(u * w, axis=-1))

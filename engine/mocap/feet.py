@@ -19,10 +19,14 @@ from engine.mocap.rotations import Array
 SOLE = np.array([[0.0, -1.0, -0.6], [0.0, -1.0, 1.7]])
 """Heel and ball seen from the ankle, in ankle heights, as in `training.motion.posture`."""
 
+_HEEL, _BALL = 0, 1
+
 # In leg lengths and seconds.
 _NEAR, _SLOW = 0.07, 0.45
-_SHORTEST_S, _GAP_S, _BLEND_S = 0.10, 0.07, 0.25
-_LONGEST_PULL = 0.15
+_ON, _SLIDING = 0.03, 0.6  # a foot on the floor itself may be as fast as we let feet slide
+_SHORTEST_S, _GAP_S = 0.10, 0.07
+_BLEND_S = (0.25, 0.12, 0.25)  # sideways, up, ahead
+_LONGEST_PULL, _GIVE, _DEEPEST = 0.3, 0.3, 0.5
 
 _FEET = [INDEX["l_foot"], INDEX["r_foot"]]
 _LEGS = [[INDEX[f"{s}_{part}"] for part in ("thigh", "shin", "foot")] for s in "lr"]
@@ -42,7 +46,8 @@ def find_contacts(soles: Array, fps: float) -> Bools:
     before, after = np.maximum(index - reach_of, 0), np.minimum(index + reach_of, frames - 1)
     way = np.linalg.norm(soles[after] - soles[before], axis=-1)
     speed = way * (fps / (after - before))[:, None, None]
-    stands = (soles[..., 1] < _NEAR) & (speed < _SLOW)
+    height = soles[..., 1]
+    stands = ((height < _NEAR) & (speed < _SLOW)) | ((height < _ON) & (speed < _SLIDING))
     for side in range(2):
         for point in range(2):
             track = stands[:, side, point]
@@ -74,36 +79,44 @@ def soles_of(clip: Clip, rest: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Sliding:
-    """How far standing feet move, in leg lengths from one frame to the next.
+    """How far feet on the floor move, in leg lengths from one frame to the next.
 
-    `steps` (N,) holds one value per foot and pair of frames in which one same point of it stands:
-    the horizontal way of that point, of the slower one where both do (feet turn on their balls).
-    `sunk` is the deepest and `hovers` the highest place of a standing foot's lowest point.
+    A foot turns about one point, so its step is the horizontal way of the slower of its points that
+    stand in both frames. `standing` (N,) are the steps in the clip's contacts. `touching` (M,) asks
+    nobody: the steps of all soles within a hundredth of the leg length of the floor, those included
+    that the performer drags. `sunk` is the deepest and `hovers` the highest place of a standing
+    foot's lowest point.
     """
 
-    steps: Array
+    standing: Array
+    touching: Array
     sunk: float
     hovers: float
 
     @property
     def worst(self) -> float:
-        """The longest step; 0 where nothing stands."""
-        return float(self.steps.max(initial=0.0))
+        """The longest step of a standing foot; 0 where nothing stands."""
+        return float(self.standing.max(initial=0.0))
 
-    def quantile(self, q: float) -> float:
-        """A quantile of the steps; 0 where nothing stands."""
-        return float(np.quantile(self.steps, q)) if len(self.steps) else 0.0
+    @property
+    def dragging(self) -> float:
+        """The share of the steps of touching soles that are longer than a fiftieth of the leg."""
+        return float(np.mean(self.touching > 0.02)) if len(self.touching) else 0.0
 
 
 def foot_sliding(clip: Clip, rest: Array) -> Sliding:
-    """Measure a clip on the proportions `rest` (19, 3) against its own contacts."""
+    """Measure a clip on the proportions `rest` (19, 3)."""
     soles = soles_of(clip, rest)
-    way = np.linalg.norm(np.diff(soles[..., [0, 2]], axis=0), axis=-1)  # (F - 1, 2, 2)
-    both = clip.contacts[1:] & clip.contacts[:-1]
-    slowest = np.where(both, way, np.inf).min(axis=-1)
+    way = np.linalg.norm(np.diff(soles[..., 0::2], axis=0), axis=-1)  # (F - 1, 2, 2)
+
+    def steps(down: Bools) -> Array:
+        slowest = np.where(down[1:] & down[:-1], way, np.inf).min(axis=-1)
+        return np.asarray(slowest[np.isfinite(slowest)])
+
     lowest = soles[..., 1].min(axis=-1)[clip.contacts.any(axis=-1)]
     return Sliding(
-        slowest[np.isfinite(slowest)],
+        steps(clip.contacts),
+        steps(np.asarray(soles[..., 1] < 0.01)),
         float(-lowest.min(initial=0.0)),
         float(lowest.max(initial=0.0)),
     )
@@ -120,10 +133,10 @@ def plant_feet(clip: Clip, rest: Array) -> Clip:
     # Hips are lowered by what the legs of standing feet do not reach.
     hips = places[:, [bones[0] for bones in _LEGS]] / leg
     longest = 0.999 * _long(rest) / leg
-    aside = np.sum((hips - ankles)[..., [0, 2]] ** 2, axis=-1)
+    aside = np.sum((hips - ankles)[..., 0::2] ** 2, axis=-1)
     highest = np.sqrt(np.maximum(longest**2 - aside, 0.0)) + ankles[..., 1]
     lack = np.where(clip.contacts.any(axis=-1), np.maximum(hips[..., 1] - highest, 0.0), 0.0)
-    drop = _eased_maximum(np.minimum(lack.max(axis=1), 0.3), clip.fps)
+    drop = _eased_maximum(np.minimum(lack.max(axis=1), _DEEPEST), clip.fps)
     places = places - np.array([0.0, leg, 0.0]) * drop[:, None, None]
     for side, (thigh, shin, foot) in enumerate(_LEGS):
         target = ankles[:, side] * leg - places[:, thigh]
@@ -146,9 +159,10 @@ def _correction(soles: Array, contacts: Bools, fps: float) -> Array:
     frames = len(soles)
     moved = np.zeros((frames, 3))
     stands = np.asarray(contacts.any(axis=1))
-    stances = []
-    for start, end in runs(stands):
-        stances += _follow(soles[:, :, [0, 2]], contacts, start, end, moved)
+    stances = runs(stands)
+    for start, end in stances:
+        stance = slice(start, end)
+        moved[stance, 0::2] = _follow(soles[stance, :, 0::2], contacts[stance], fps)
     moved[stands, 1] = -soles[stands, :, 1].min(axis=1)
     _blend(moved, stances, fps)
     under = soles[:, :, 1].min(axis=1) + moved[:, 1]
@@ -156,41 +170,38 @@ def _correction(soles: Array, contacts: Bools, fps: float) -> Array:
     return moved
 
 
-def _follow(
-    soles: Array, contacts: Bools, start: int, end: int, moved: Array
-) -> list[tuple[int, int]]:
-    """Fill in the horizontal correction of one stance; a foot that is pulled too far lets go."""
-    pull = np.zeros(2)
-    first, stances = start, []
-    for frame in range(start, end):
-        if frame > first:
-            same = contacts[frame] & contacts[frame - 1]
-            points = same if same.any() else contacts[frame]
-            pull = pull + (soles[frame - 1] - soles[frame])[points].mean(axis=0)
-        moved[frame, [0, 2]] = pull
-        if np.linalg.norm(pull - moved[first : frame + 1, [0, 2]].mean(axis=0)) > _LONGEST_PULL:
-            stances.append((first, frame))
-            first, pull = frame, np.zeros(2)
-            moved[frame, [0, 2]] = 0.0
-    stances.append((first, end))
-    for a, b in stances:
-        moved[a:b, [0, 2]] -= moved[a:b, [0, 2]].mean(axis=0)
-    return stances
+def _follow(soles: Array, contacts: Bools, fps: float) -> Array:
+    """The horizontal correction (S, 2) of one stance: soles (S, 2, 2) stay where they stand.
+
+    The correction is small on average over the stance. A foot that is pulled far, because its
+    source slides in fact, gives way slowly.
+    """
+    pulls = np.zeros((len(soles), 2))
+    for frame in range(1, len(soles)):
+        same = contacts[frame] & contacts[frame - 1]
+        # Feet that stand flat turn on their balls.
+        point = int((same if same.any() else contacts[frame])[_BALL])
+        pull = pulls[frame - 1] + soles[frame - 1, point] - soles[frame, point]
+        length = float(np.linalg.norm(pull))
+        give = min(_GIVE / fps, max(length - _LONGEST_PULL, 0.0))
+        pulls[frame] = pull * (1.0 - give / max(length, _LONGEST_PULL))
+    return np.asarray(pulls - pulls.mean(axis=0))
 
 
 def _blend(moved: Array, stances: list[tuple[int, int]], fps: float) -> None:
-    """Ease the correction in and out between stances, in place."""
-    longest = max(1.0, _BLEND_S * fps)
+    """Ease the correction (F, 3) in and out between stances, in place."""
     edges = [0, *(edge for stance in stances for edge in stance), len(moved)]
+    longest = np.maximum(1.0, np.array(_BLEND_S) * fps)
     for start, end in zip(edges[::2], edges[1::2], strict=True):
         inner = start > 0 and end < len(moved)
-        span = longest if not inner or end - start >= 2 * longest else end - start + 1.0
-        t = np.arange(start, end)
+        short = inner & (end - start < 2 * longest)
+        span = np.where(short, end - start + 1.0, longest)
+        t = np.arange(start, end)[:, None]
         held = np.zeros((len(t), 3))
         if start > 0:
-            held += _fading((t - start + 1) / span)[:, None] * moved[start - 1]
+            held += _fading((t - start + 1) / span) * moved[start - 1]
         if end < len(moved):
-            held += _fading((end - t) / span)[:, None] * moved[end]
+            held += _fading((end - t) / span) * moved[end]
         moved[start:end] = held
 
 

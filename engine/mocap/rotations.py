@@ -113,7 +113,7 @@ def shortest(source: ArrayLike, target: ArrayLike) -> Array:
     """
     a, b = unit(source), unit(target)
     w = 1.0 + float(a @ b)
-    if w < 1e-9:
+    if w < 1e-15:  # an angle that is 4e-8 off a half turn
         axis = np.cross(a, np.eye(3)[int(np.argmin(np.abs(a)))])
         return from_quaternion(np.concatenate([[0.0], unit(axis)]))
     return from_quaternion(np.concatenate([[w], np.cross(a, b)]))

@@ -37,8 +37,9 @@ SEGMENT_ENDS: Final = np.array(
     dtype=np.int64,
 )
 
-# An adult of 1.7 m as MediaPipe's landmarks see one, in metres, in the order of SEGMENTS.
-PRIOR_M: Final = np.array([0.165, 0.485, 0.105, 0.265, 0.235, 0.40, 0.39, 0.16, 0.22])
+# An adult of 1.7 m as MediaPipe's landmarks see one, in metres, in the order of SEGMENTS. The foot
+# is a real one: the world landmarks' are a fifth shorter than feet that are seen from the side.
+PRIOR_M: Final = np.array([0.165, 0.485, 0.105, 0.265, 0.235, 0.40, 0.39, 0.20, 0.22])
 PRIOR_PITCH: Final = 0.1  # rad: a level head's nose lies a little below its ears
 PRIOR_LEAN: Final = 0.28  # rad: the ears are ahead of the shoulders
 _PRIOR_EVIDENCE_S = 0.4

@@ -15,17 +15,17 @@ from engine.pose.skeleton import PUPPET_20
 
 # part of a joint's name: (min_cutoff Hz, beta Hz per pixel/s in a picture of 256 pixels)
 ONE_EURO_DEFAULTS: Final = {
-    "nose": (1.6, 0.025),
-    "neck": (1.6, 0.030),
-    "shoulder": (1.6, 0.030),
-    "elbow": (1.8, 0.035),
-    "wrist": (2.0, 0.040),
-    "hip": (1.4, 0.030),
-    "knee": (1.5, 0.035),
-    "ankle": (1.5, 0.040),
-    "eye": (1.6, 0.025),
-    "ear": (1.6, 0.025),
-    "toe": (1.3, 0.030),
+    "nose": (1.6, 0.09),
+    "neck": (1.6, 0.10),
+    "shoulder": (1.6, 0.10),
+    "elbow": (1.8, 0.12),
+    "wrist": (2.0, 0.14),
+    "hip": (1.4, 0.10),
+    "knee": (1.5, 0.12),
+    "ankle": (1.5, 0.14),
+    "eye": (1.6, 0.09),
+    "ear": (1.6, 0.09),
+    "toe": (1.3, 0.10),
 }
 
 

@@ -84,7 +84,7 @@ class MediaPipeEstimator:
             raise PoseError(f"MediaPipe failed: {error}") from error
         height, width = image.shape[:2]
         people = [
-            _pose(landmarks, world, width, height)
+            to_pose(landmarks, world, width, height)
             for landmarks, world in zip(
                 result.pose_landmarks, result.pose_world_landmarks, strict=True
             )
@@ -137,7 +137,7 @@ def _hushed() -> Iterator[None]:
         try:
             os.dup2(kept.fileno(), 2)
             yield
-        except BaseException:
+        except Exception:
             kept.seek(0)
             os.write(original, kept.read())
             raise
@@ -146,7 +146,8 @@ def _hushed() -> Iterator[None]:
             os.close(original)
 
 
-def _pose(landmarks: Any, world: Any, width: int, height: int) -> Pose:
+def to_pose(landmarks: Any, world: Any, width: int, height: int) -> Pose:
+    """One person's landmarks and world landmarks, in a picture of this size, as a `Pose`."""
     image = np.array([(p.x, p.y, p.visibility) for p in landmarks], np.float32)
     return Pose(
         keypoints=image[:, :2] * np.array([width, height], np.float32),

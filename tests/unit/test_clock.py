@@ -4,7 +4,7 @@ import random
 import threading
 import time
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.clock import DeviceClock, MonotonicClock, PtsClock
@@ -47,6 +47,7 @@ def test_the_first_time_stamp_need_not_be_zero():
     assert pts.due_ns(13.0) == 7 + 500 * MS
 
 
+@settings(deadline=None)
 @given(overshoot_ms=st.integers(0, 30), fps=st.sampled_from([24, 30, 60]))
 def test_oversleeping_does_not_add_up(overshoot_ms, fps):
     clock, stop = FakeClock(overshoot_ns=overshoot_ms * MS), threading.Event()
@@ -77,3 +78,59 @@ def test_the_drift_of_a_cameras_clock_is_followed():
         drifted_ns = round(taken_ns * (1 - 100e-6))  # 100 ppm slow: 16 ms over the run
         captured_ns = camera.captured_ns(drifted_ns, taken_ns + 2 * MS)
     assert abs(captured_ns - (taken_ns + 2 * MS)) < MS
+
+
+@settings(deadline=None)
+@given(
+    start_ns=st.integers(-(10**15), 10**15),
+    ahead_ns=st.integers(-(10**15), 10**15),
+    window=st.integers(1, 8),
+    frames=st.lists(
+        st.tuples(st.integers(0, 200 * MS), st.integers(0, 500 * MS)), min_size=1, max_size=40
+    ),
+)
+def test_irregular_frames_of_a_camera_never_go_back(start_ns, ahead_ns, window, frames):
+    """Each is some time after the last one, and takes some time to arrive, in its turn."""
+    camera = DeviceClock(window)
+    taken_ns = arrived_ns = last_ns = start_ns
+    for step_ns, transfer_ns in frames:
+        taken_ns += step_ns
+        arrived_ns = max(arrived_ns, taken_ns + transfer_ns)
+        captured_ns = camera.captured_ns(taken_ns + ahead_ns, arrived_ns)
+        assert last_ns <= captured_ns
+        assert taken_ns <= captured_ns <= arrived_ns
+        last_ns = captured_ns
+
+
+def test_a_quicker_transfer_does_not_turn_time_back():
+    camera = DeviceClock()
+    assert camera.captured_ns(0, 50 * MS) == 50 * MS
+    assert camera.captured_ns(33 * MS, 51 * MS) == 51 * MS
+    assert camera.captured_ns(34 * MS, 51 * MS) == 51 * MS
+    assert camera.captured_ns(66 * MS, 90 * MS) == 83 * MS
+
+
+def test_a_camera_that_comes_back_counts_from_zero():
+    camera = DeviceClock()
+    for i in range(100):
+        camera.captured_ns((5_000 + 33 * i) * MS, (33 * i + 4) * MS)
+    for i in range(100):
+        arrived_ns = (60_000 + 33 * i + 4) * MS
+        assert camera.captured_ns(33 * i * MS, arrived_ns) == arrived_ns
+
+
+@settings(deadline=None)
+@given(
+    first=st.floats(-1e5, 1e5),
+    steps=st.lists(st.floats(0, 10), min_size=1, max_size=40),
+    now_ns=st.integers(0, 10**15),
+)
+def test_irregular_frames_of_a_file_keep_their_order_and_distances(first, steps, now_ns):
+    pts, seconds, last_ns = PtsClock(FakeClock(now_ns)), first, now_ns
+    assert pts.due_ns(first) == now_ns
+    for step in steps:
+        seconds += step
+        due_ns = pts.due_ns(seconds)
+        assert due_ns >= last_ns
+        assert abs((due_ns - now_ns) * 1e-9 - (seconds - first)) < 1e-6
+        last_ns = due_ns

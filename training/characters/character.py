@@ -1,6 +1,6 @@
 """A character that can be posed: its mesh, skin weights and keypoints; and pictures of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.mocap.rig import INDEX, JOINTS, RigPose, forward_kinematics
 from training.characters import _kernels
 from training.characters.shapes import F64, Part
+from training.characters.springs import Capsule, Chain, Springs
 from training.render.scene import Camera, Mesh, Texture, project, render
 
 F32 = NDArray[np.float32]
@@ -40,11 +41,11 @@ class Hanging:
 
 
 class Deformer(Protocol):
-    """Moves some vertices by more than skinning, as a function of the pose alone."""
+    """Moves some vertices by more than skinning, as a function of the pose and the springs."""
 
     def __call__(
-        self, vertices: F32, normals: F32, rotations: F64, positions: F64
-    ) -> None: ...  # in place
+        self, vertices: F32, normals: F32, rotations: F64, positions: F64, lag: F64
+    ) -> None: ...  # in place; `lag` is that of `Springs`
 
 
 def _turn(source: F64, target: F64, limit: float) -> F64:
@@ -63,8 +64,8 @@ def _turn(source: F64, target: F64, limit: float) -> F64:
 class RiggedCharacter:
     """A character in the T-pose, skinned to the rig.
 
-    `weights` is (V, 19 + number of hanging bones), rows summing to one; `landmarks` is (20, 3), the
-    PUPPET_20 keypoints in the T-pose.
+    `weights` is (V, 19 + hanging bones + links of all chains), rows summing to one; `landmarks` is
+    (20, 3), the PUPPET_20 keypoints in the T-pose.
     """
 
     name: str
@@ -75,14 +76,30 @@ class RiggedCharacter:
     height: float
     hanging: tuple[Hanging, ...] = ()
     deformers: tuple[Deformer, ...] = ()
+    chains: tuple[Chain, ...] = ()
+    capsules: tuple[Capsule, ...] = ()
 
     @property
     def camera(self) -> Camera:
         """The fixed camera of this character's pictures."""
         return Camera.for_height(self.height)
 
-    def pose(self, rig_pose: RigPose) -> Mesh:
-        """The mesh in a pose: linear blend skinning, hanging bones, then the deformers."""
+    def springs(self) -> Springs:
+        """A new state of this character's chains, for one motion."""
+        return Springs(self.chains, self.capsules, self.rest)
+
+    def animate(self, poses: Iterable[RigPose], fps: float) -> Iterator[Mesh]:
+        """The meshes of a motion, hair and cloth swinging; it starts settled in the first pose."""
+        springs = self.springs()
+        for rig_pose in poses:
+            springs.step(*forward_kinematics(rig_pose, self.rest), 1.0 / fps)
+            yield self.pose(rig_pose, springs)
+
+    def pose(self, rig_pose: RigPose, springs: Springs | None = None) -> Mesh:
+        """The mesh in a pose: linear blend skinning, hanging bones, then the deformers.
+
+        Chains are where `springs` has them, or, without it, where they settle.
+        """
         rotations, positions = forward_kinematics(rig_pose, self.rest)
         turns, shifts = [rotations], [positions - np.einsum("jab,jb->ja", rotations, self.rest)]
         for bone in self.hanging:
@@ -95,6 +112,12 @@ class RiggedCharacter:
             turn = base @ _turn(down, wanted, bone.limit)
             turns.append(turn[None])
             shifts.append((place - turn @ pivot)[None])
+        if springs is None:
+            springs = self.springs()
+            springs.reset(rotations, positions)
+        chain_turns, chain_shifts = springs.bones()
+        turns.append(chain_turns)
+        shifts.append(chain_shifts)
         bones = np.concatenate(
             [np.concatenate(turns).reshape(-1, 9), np.concatenate(shifts)], axis=1
         ).astype(np.float32)
@@ -102,7 +125,7 @@ class RiggedCharacter:
         ids, shares = self._influences
         _kernels.skin(self.mesh.vertices, self.mesh.normals, ids, shares, bones, vertices, normals)
         for deform in self.deformers:
-            deform(vertices, normals, rotations, positions)
+            deform(vertices, normals, rotations, positions, springs.lag())
         return replace(self.mesh, vertices=vertices, normals=normals)
 
     @cached_property

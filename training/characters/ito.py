@@ -6,10 +6,11 @@ from engine.mocap.rig import INDEX
 from training.characters import ito_texture
 from training.characters.character import Hanging, RiggedCharacter, assemble
 from training.characters.ito_body import build_limbs
-from training.characters.ito_clothes import SkirtDeformer, build_skirt, build_top
-from training.characters.ito_design import CHIN, HEIGHT, landmarks, rest_joints
+from training.characters.ito_clothes import SKIRT_ROWS, build_skirt, build_top
+from training.characters.ito_design import ANATOMY, CHIN, HEIGHT, HIP_Y, KNEE_Y
 from training.characters.ito_hair import build_hair
 from training.characters.ito_head import build_head
+from training.characters.skirt import Legs, SkirtDeformer
 from training.characters.stylise import enlarge_head
 
 HEAD_SCALE = 1.2
@@ -21,7 +22,7 @@ def build() -> RiggedCharacter:
     parts = [*build_head(), *build_hair(), *build_top(), *build_limbs()]
     start = sum(len(part.vertices) for part in parts)
     mesh, weights = assemble([*parts, skirt], ito_texture.build())
-    rest = rest_joints()
+    rest = ANATOMY.rest_joints()
     head, chest = INDEX["head"], INDEX["chest"]
     hanging = (
         Hanging(head, (0.145, CHIN + 0.045, -0.08), 0.65, 0.7),
@@ -30,8 +31,11 @@ def build() -> RiggedCharacter:
         Hanging(chest, (0.0, 1.118, 0.075), 0.7, 0.6),
     )
     grid = skirt.vertices[: shape[0] * shape[1]].reshape(*shape, 3)
-    deformer = SkirtDeformer(start, shape, skirt.triangles, np.ascontiguousarray(grid), rest)
+    legs = Legs(thigh=HIP_Y - KNEE_Y, radius=0.082, taper=0.07)
+    deformer = SkirtDeformer(
+        start, shape, skirt.triangles, np.ascontiguousarray(grid), rest, SKIRT_ROWS, legs
+    )
     character = RiggedCharacter(
-        "Ito", mesh, weights, rest, landmarks(), HEIGHT, hanging, (deformer,)
+        "Ito", mesh, weights, rest, ANATOMY.landmarks(), HEIGHT, hanging, (deformer,)
     )
     return enlarge_head(character, HEAD_SCALE)

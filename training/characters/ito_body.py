@@ -100,7 +100,16 @@ def _cuff(x: float) -> Part:
 
 
 def _hand() -> list[Part]:
-    """A palm, four fingers a little curled, and a thumb; the palm faces down in the T-pose."""
+    return [
+        make_part(v, t, SKIN, _arm_weights(v), outline=width) for (v, t), width in hand_shapes()
+    ]
+
+
+def hand_shapes() -> list[tuple[tuple[F64, NDArray[np.int32]], float]]:
+    """A palm, four fingers a little curled, and a thumb, each with the width of its outline.
+
+    The wrist is at (WRIST, ARM_Y, -0.005) and the palm faces down, as in the T-pose.
+    """
     z = -0.005
     knots = (
         (WRIST - 0.02, 0.0185, 0.0175, z, ARM_Y), (WRIST + 0.020, 0.0185, 0.0165, z, ARM_Y),
@@ -127,7 +136,7 @@ def _hand() -> list[Part]:
         (WRIST + 0.084, ARM_Y - 0.013, z + 0.044),
     ]
     shapes.append((_digit(thumb, 0.0095), 0.6))
-    return [make_part(v, t, SKIN, _arm_weights(v), outline=width) for (v, t), width in shapes]
+    return shapes
 
 
 def _digit(

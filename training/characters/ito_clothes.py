@@ -1,18 +1,14 @@
-"""Ito's dress: the top with its collar and bow, and the pleated skirt that follows the thighs."""
+"""Ito's dress: the top with its collar and bow, and the pleated skirt."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.mocap.rig import INDEX
-from training.characters import _kernels, ito_texture
+from training.characters import ito_texture
 from training.characters.ito_design import (
     BONES,
     BOW,
-    HIP_Y,
-    KNEE_Y,
     NAVY,
     NAVY_INSIDE,
     RED,
@@ -129,7 +125,7 @@ def _bow() -> list[Part]:
     return parts
 
 
-_ROWS = np.array(
+SKIRT_ROWS = np.array(
     [0.0, 0.08, 0.18, 0.29, 0.40, 0.51, 0.62, 0.72, 0.80, 0.803, 0.86, 0.863, 0.93, 1.0]
 )
 _PLEATS, _PER = 24, 4
@@ -140,9 +136,9 @@ def build_skirt() -> tuple[Part, tuple[int, int]]:
     """The skirt and the (rows, columns) of its outer grid; the inner grid follows it."""
     columns = _PLEATS * _PER
     phi = np.linspace(0, 2 * np.pi, columns, endpoint=False)[None, :]
-    t = _ROWS[:, None]
+    t = SKIRT_ROWS[:, None]
     fold = np.tile([0.0, 1.0, 0.66, 0.33], _PLEATS)[None, :]
-    flare = curve(((0.0, 0.0), (0.25, 0.040), (0.55, 0.086), (1.0, 0.145)), _ROWS)[:, None]
+    flare = curve(((0.0, 0.0), (0.25, 0.040), (0.55, 0.086), (1.0, 0.145)), SKIRT_ROWS)[:, None]
     depth = 0.020 * smoothstep(0.05, 0.9, t) * (fold - 0.5)
     rx, rz = 0.075 + flare + depth, 0.060 + 0.98 * flare + depth
     x, z = rx * np.sin(phi), rz * np.cos(phi) - 0.001
@@ -154,11 +150,11 @@ def build_skirt() -> tuple[Part, tuple[int, int]]:
     count = outer.shape[0] * columns
     inside = np.arange(len(vertices)) >= count
     stripe = np.zeros(len(vertices), np.bool_)
-    stripe[:count] = np.repeat((_ROWS > 0.8015) & (_ROWS < 0.8615), columns)
+    stripe[:count] = np.repeat((SKIRT_ROWS > 0.8015) & (SKIRT_ROWS < 0.8615), columns)
     part = recolour(recolour(part, inside, NAVY_INSIDE), stripe, RED)
     bias = np.where(inside, -2.0, 0.0)
-    bias[:count] += np.tile(np.where(fold[0] == 0.0, -0.85, 0.0), len(_ROWS))
-    return replace(part, bias=bias), (len(_ROWS), columns)
+    bias[:count] += np.tile(np.where(fold[0] == 0.0, -0.85, 0.0), len(SKIRT_ROWS))
+    return replace(part, bias=bias), (len(SKIRT_ROWS), columns)
 
 
 def _inner(outer: F64) -> F64:
@@ -167,101 +163,3 @@ def _inner(outer: F64) -> F64:
     inner[..., 2] *= 0.955
     inner[0, :, 1] -= 0.004
     return inner
-
-
-@dataclass(frozen=True)
-class SkirtDeformer:
-    """Hangs the skirt from the hips and lays it over the thighs.
-
-    Each column of the skirt turns about a hip joint with the thigh that lifts it, more the lower
-    and the nearer it is; then nothing may stay inside a thigh. `start` is its first vertex in the
-    mesh.
-    """
-
-    start: int
-    shape: tuple[int, int]
-    triangles: NDArray[np.int32]  # of the skirt alone, both surfaces
-    outer: F64  # (rows, columns, 3) in the T-pose
-    rest: F64  # (19, 3)
-
-    def __call__(
-        self,
-        vertices: NDArray[np.float32],
-        normals: NDArray[np.float32],
-        rotations: F64,
-        positions: F64,
-    ) -> None:
-        """Overwrite the skirt's vertices and normals in place."""
-        hips = INDEX["hips"]
-        base = rotations[hips]
-        rows, columns = self.shape
-        t = _ROWS[:, None]
-        phi = np.linspace(0, 2 * np.pi, columns, endpoint=False)
-        out = np.stack([np.sin(phi), np.zeros(columns), np.cos(phi)], 1)
-        points = self.outer.copy()
-        moved = np.zeros_like(points)
-        total = np.zeros((rows, columns))
-        legs = []
-        for sign, thigh in ((1.0, INDEX["l_thigh"]), (-1.0, INDEX["r_thigh"])):
-            turn = base.T @ rotations[thigh]
-            lift = _part_of(turn, 0.74)  # its flare already leans out: it must not stand up
-            joint = self.rest[thigh]
-            leg = turn @ np.array([0.0, -1.0, 0.0])
-            lifted = np.array([leg[0], 0.0, leg[2]])
-            toward = out @ lifted  # > 0 where the leg moves to this column's side
-            follow = 0.25 + 0.75 * smoothstep(-0.25, 0.30, toward)
-            share = smoothstep(-0.42, 0.42, sign * out[:, 0]) * follow
-            # Between the knees the cloth sags.
-            share *= 0.5 + 0.5 * smoothstep(0.0, 0.38, np.abs(out[:, 0]))
-            weight = share[None, :] * smoothstep(0.06, 0.75, t)
-            swung = (self.outer - joint) @ lift.T + joint
-            moved += weight[..., None] * (swung - self.outer)
-            total += weight
-            legs.append((joint, leg))
-        points += moved
-        for _ in range(2):
-            for joint, leg in legs:
-                _push_out(points, joint, leg, out)
-            points[2:] = 0.5 * points[2:] + 0.25 * (
-                np.roll(points[2:], 1, 1) + np.roll(points[2:], -1, 1)
-            ) + 0.5 * _pleat(self.outer)[2:]  # fmt: skip
-        place = positions[hips] - base @ self.rest[hips]
-        both = np.concatenate([points, _thin(points)]).reshape(-1, 3) @ base.T + place
-        stop = self.start + len(both)
-        vertices[self.start : stop] = both
-        _kernels.mesh_normals(
-            vertices[self.start : stop], self.triangles, normals[self.start : stop]
-        )
-
-
-def _part_of(rotation: F64, share: float) -> F64:
-    """A rotation about the same axis by a share of the angle."""
-    vector, _ = cv2.Rodrigues(rotation)
-    return np.asarray(cv2.Rodrigues(vector * share)[0])
-
-
-def _pleat(outer: F64) -> F64:
-    """What smoothing along the hem would take from the pleats at rest."""
-    return outer - 0.5 * (np.roll(outer, 1, 1) + np.roll(outer, -1, 1))
-
-
-def _thin(points: F64) -> F64:
-    """The inner surface: drawn toward the middle of each row."""
-    middle = points.mean(axis=1, keepdims=True)
-    inner = middle + (points - middle) * 0.955
-    inner[0, :, 1] -= 0.004
-    return inner
-
-
-def _push_out(points: F64, joint: F64, leg: F64, out: F64) -> None:
-    """Move points of the skirt out of one thigh, a capsule that narrows toward the knee."""
-    length = HIP_Y - KNEE_Y
-    along = np.clip((points - joint) @ leg, 0.0, length + 0.05)
-    nearest = joint + along[..., None] * leg
-    radius = 0.082 - 0.07 * along + 0.006
-    gap = points - nearest
-    distance = np.linalg.norm(gap, axis=-1)
-    direction = gap + 0.35 * radius[..., None] * out[None]
-    direction /= np.maximum(np.linalg.norm(direction, axis=-1, keepdims=True), 1e-9)
-    inside = np.clip(radius - distance, 0.0, None)
-    points += inside[..., None] * direction

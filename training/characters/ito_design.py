@@ -3,10 +3,9 @@
 Units: one unit is about a metre; she is 1.62 tall, four and a half heads.
 """
 
-import numpy as np
-
-from engine.mocap.rig import INDEX, JOINTS
-from training.characters.shapes import F64, Material
+from engine.mocap.rig import JOINTS
+from training.characters.anatomy import Anatomy
+from training.characters.shapes import Material
 
 HEIGHT = 1.62
 CHIN = 1.235  # y of the chin; heights on the head are measured from here
@@ -32,43 +31,8 @@ SHOE = Material.of("#6e4048", "#48273a", "#271424")
 SOLE = Material.of("#f1e6dc", "#b9a3ad", "#271424")
 
 
-def rest_joints() -> F64:
-    """(19, 3) joints of the T-pose."""
-    rest = np.zeros((len(JOINTS), 3))
-
-    def put(name: str, x: float, y: float, z: float) -> None:
-        rest[INDEX[name]] = x, y, z
-
-    put("hips", 0, 0.81, 0)
-    put("spine", 0, 0.90, 0)
-    put("chest", 0, 1.00, 0)
-    put("neck", 0, 1.175, -0.012)
-    put("head", 0, CHIN + 0.015, -0.008)
-    for side, sign in (("l_", 1.0), ("r_", -1.0)):
-        put(side + "clavicle", sign * 0.03, ARM_Y, -0.005)
-        put(side + "upper_arm", sign * SHOULDER, ARM_Y, -0.005)
-        put(side + "forearm", sign * ELBOW, ARM_Y, -0.005)
-        put(side + "hand", sign * WRIST, ARM_Y, -0.005)
-        put(side + "thigh", sign * HIP_X, HIP_Y, 0)
-        put(side + "shin", sign * HIP_X, KNEE_Y, 0.004)
-        put(side + "foot", sign * HIP_X, ANKLE_Y, -0.012)
-    return rest
-
-
-def landmarks() -> F64:
-    """(20, 3) PUPPET_20 keypoints in the T-pose."""
-    rest = rest_joints()
-    points = np.zeros((20, 3))
-    points[0] = 0, CHIN + 0.078, 0.128
-    points[1] = 0, ARM_Y, -0.005
-    for first, side in ((2, "r_"), (5, "l_")):
-        for k, name in enumerate(("upper_arm", "forearm", "hand")):
-            points[first + k] = rest[INDEX[side + name]]
-    for first, side in ((8, "r_"), (11, "l_")):
-        for k, name in enumerate(("thigh", "shin", "foot")):
-            points[first + k] = rest[INDEX[side + name]]
-    for sign, eye, ear, toe in ((-1.0, 14, 16, 18), (1.0, 15, 17, 19)):
-        points[eye] = sign * 0.062, CHIN + 0.120, 0.104
-        points[ear] = sign * 0.142, CHIN + 0.105, -0.012
-        points[toe] = sign * (HIP_X + 0.012), 0.022, 0.10
-    return points
+ANATOMY = Anatomy(
+    chin=CHIN, hips=0.81, spine=0.90, chest=1.00, neck=1.175, arm=ARM_Y,
+    shoulder=SHOULDER, elbow=ELBOW, wrist=WRIST, hip_x=HIP_X, hip_y=HIP_Y, knee=KNEE_Y,
+    ankle=ANKLE_Y,
+)  # fmt: skip

@@ -27,7 +27,7 @@ _DOWN: Angles = {
 POSES: dict[str, Angles] = {
     "stand": _DOWN,
     "wave": _DOWN | {
-        "r_clavicle": (0, 0, -14), "r_upper_arm": (0, 0, -30), "r_forearm": (0, 10, -80),
+        "r_clavicle": (0, 0, -14), "r_upper_arm": (0, 0, -12), "r_forearm": (0, 0, -62),
         "head": (0, -8, 8), "spine": (0, 0, -4),
     },
     "cheer": {
@@ -37,9 +37,9 @@ POSES: dict[str, Angles] = {
     },
     "squat": _DOWN | {
         "l_upper_arm": (0, -50, -30), "r_upper_arm": (0, 50, 30), "l_forearm": (0, -50, 0),
-        "r_forearm": (0, 50, 0), "l_thigh": (-85, 20, 0), "r_thigh": (-85, -20, 0),
+        "r_forearm": (0, 50, 0), "l_thigh": (-85, 6, 0), "r_thigh": (-85, -6, 0),
         "l_shin": (105, 0, 0), "r_shin": (105, 0, 0), "l_foot": (-18, 0, 0), "r_foot": (-18, 0, 0),
-        "spine": (12, 0, 0),
+        "hips": (0, 55, 0), "spine": (12, 0, 0),
     },
     "crossed": _DOWN | {
         "l_upper_arm": (0, -40, -58), "r_upper_arm": (0, 44, 56), "l_forearm": (0, -100, -20),
@@ -89,8 +89,8 @@ def over_white(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def sheet(character: RiggedCharacter, size: int, supersample: int = 3) -> NDArray[np.uint8]:
-    """(2 size, 8 * 0.7 size, 3) picture: eight views above, eight poses below."""
-    crop = slice(int(0.13 * size), int(0.87 * size))
+    """(2 size, 8 * 0.68 size, 3) picture: eight views above, eight poses below."""
+    crop = slice(int(0.16 * size), int(0.84 * size))
     views = [rig_pose(_DOWN, yaw) for yaw in (0, 35, 65, 90, 135, 180, 225, 315)]
     drops = {"squat": -0.58}
     acts = [rig_pose(p, 0.0, (0, drops.get(n, 0.0), 0)) for n, p in POSES.items()]

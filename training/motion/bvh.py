@@ -24,6 +24,7 @@ from training.motion.source import (
 )
 
 _CHANNELS = {f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation")}
+_PIECE = 2**20  # characters
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ def parse_bvh(data: bytes, name: str) -> SourceMotion:
             "give a BVH file, or one of .vmd, .gltf, .glb or DeepMimic .txt",
         )  # fmt: skip
     tree = _hierarchy(head.split()[1:], name)
-    values, fps = _motion(tail.split(), sum(len(c) for c in tree.channels), name)
+    values, fps = _motion(tail, sum(len(c) for c in tree.channels), name)
     return _posed(tree, values, fps, name)
 
 
@@ -130,8 +131,9 @@ def _hierarchy(tokens: list[str], name: str) -> _Hierarchy:
     return tree
 
 
-def _motion(words: list[str], channels: int, name: str) -> tuple[Array, float]:
+def _motion(text: str, channels: int, name: str) -> tuple[Array, float]:
     """The channel values (F, C) and the rate."""
+    words = text.split(None, 5)
     try:
         if words[0] != "Frames:" or words[2:4] != ["Frame", "Time:"]:
             raise ValueError
@@ -143,18 +145,30 @@ def _motion(words: list[str], channels: int, name: str) -> tuple[Array, float]:
         ) from None  # fmt: skip
     check_frames(name, frames)
     fps = check_rate(name, frame_time)
-    if len(words) - 5 != frames * channels or channels == 0:
+    start = len(text) - (len(words[5]) if len(words) > 5 else 0)
+    values = _numbers(text, start, name)
+    if len(values) != frames * channels or channels == 0:
         raise MotionError(
             name, f"{frames} frames of {channels} channels, {frames * channels} numbers",
-            f"{len(words) - 5}", "the file is cut short or was edited: export it again",
+            f"{len(values)}", "the file is cut short or was edited: export it again",
         )  # fmt: skip
-    try:
-        values = np.array(words[5:], np.float64).reshape(frames, channels)
-    except ValueError as error:
-        raise MotionError(
-            name, "numbers in the motion", str(error)[:80], "export it again"
-        ) from None
-    return check_finite(name, "the motion", values), fps
+    return check_finite(name, "the motion", values.reshape(frames, channels)), fps
+
+
+def _numbers(text: str, start: int, name: str) -> Array:
+    """All numbers from `start` on, piece by piece: words of a large file would fill the memory."""
+    pieces = [np.empty(0)]
+    while start < len(text):
+        end = text.find("\n", start + _PIECE)
+        end = len(text) if end < 0 else end
+        try:
+            pieces.append(np.array(text[start:end].split(), np.float64))
+        except ValueError as error:
+            raise MotionError(
+                name, "numbers in the motion", str(error)[:80], "export it again"
+            ) from None
+        start = end
+    return np.concatenate(pieces)
 
 
 def _posed(tree: _Hierarchy, values: Array, fps: float, name: str) -> SourceMotion:

@@ -146,7 +146,7 @@ def _from_rest(source: SourceMotion, joints: dict[str, int], axes: Array) -> dic
             tip = source.tips[joint]
             if child is not None:
                 bone = at[child] - at[joint]
-            elif part in ("hand", "foot") and not np.isnan(tip).any():
+            elif part in ("forearm", "foot") and not np.isnan(tip).any():
                 bone = axes @ source.rest_rotations[joint] @ tip
             else:
                 bone = target
@@ -166,17 +166,14 @@ def _from_rest(source: SourceMotion, joints: dict[str, int], axes: Array) -> dic
 
 
 def _moving_axes(source: SourceMotion, joints: dict[str, int]) -> Array:
-    """Axes with the direction from feet to shoulders, over the whole motion, up."""
+    """Axes with y up, or with z up where bodies are far more upright along z."""
     at = source.positions
     top = at[:, joints["l_upper_arm"]] + at[:, joints["r_upper_arm"]]
     feet = at[:, joints["l_foot"]] + at[:, joints["r_foot"]]
-    up = _snapped(np.mean(normalised(top - feet), axis=0))
-    if abs(up[1]) > 0.5:
-        left = np.array([up[1], 0.0, 0.0])
-    else:
-        left = np.roll(up, 1 if abs(up[2]) > 0.5 else -1)
-        left = np.abs(left)
-    return np.array([left, up, np.cross(left, up)])
+    upright = np.mean(normalised(top - feet), axis=0)
+    if upright[2] > max(0.7, 2.0 * abs(upright[1])):
+        return np.array([_X, _Z, -_Y])
+    return np.eye(3)
 
 
 def _framed(primary: Array, along: Array, secondary: Array, aside: Array) -> Array:

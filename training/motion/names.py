@@ -17,11 +17,11 @@ _SIDED = {
     "hand": ("{left}hand", "{left}wrist", "{l}hand", "wrist{l}", "hand{l}", "{l}wrist", "{jp}手首"),
     "thigh": (
         "{left}upleg", "{left}upperleg", "{left}thigh", "{left}hip", "{l}thigh", "thigh{l}",
-        "upperleg{l}", "{l}upleg", "{l}hip", "{jp}足",
+        "upperleg{l}", "{l}upperleg", "{l}upleg", "{l}hip", "{jp}足",
     ),
     "shin": (
         "{left}leg", "{left}lowerleg", "{left}knee", "{left}shin", "{l}calf", "calf{l}", "{l}shin",
-        "shin{l}", "lowerleg{l}", "{l}lowleg", "{l}knee", "{jp}ひざ",
+        "shin{l}", "lowerleg{l}", "{l}lowerleg", "{l}lowleg", "{l}knee", "{jp}ひざ",
     ),
     "foot": ("{left}foot", "{left}ankle", "{l}foot", "foot{l}", "{l}ankle", "{jp}足首"),
     "toe": (

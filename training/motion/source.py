@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.mocap.batch import turned
 from engine.mocap.rotations import Array
 from training.motion.errors import MotionError
 
-MAX_FRAMES = 108_000  # an hour at 30 frames a second
+MAX_FRAMES = 72_000  # ten minutes at 120 frames a second
+MAX_SAMPLED_FRAMES = 36_000  # where two keys, a few bytes, make as many frames as they like
 MAX_JOINTS = 4096
-MAX_BYTES = 256 * 2**20
+MAX_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,11 @@ class SourceMotion:
         return chain
 
 
-def check_frames(name: str, frames: int) -> None:
+def check_frames(name: str, frames: int, most: int = MAX_FRAMES) -> None:
     """Raise MotionError for a count of frames that no file should have."""
-    if not 1 <= frames <= MAX_FRAMES:
+    if not 1 <= frames <= most:
         raise MotionError(
-            name, f"1 to {MAX_FRAMES} frames (an hour at 30 a second)", f"{frames}",
+            name, f"1 to {most} frames", f"{frames}",
             "cut the motion into shorter ones" if frames > 0 else "export it again with its motion",
         )  # fmt: skip
 
@@ -69,6 +72,12 @@ def check_finite(name: str, what: str, values: Array) -> Array:
             "export the motion again",
         )  # fmt: skip
     return values
+
+
+def widened(values: NDArray[Any]) -> Array:
+    """The values as float64; the odder kinds of NaN among them stay NaN without a warning."""
+    with np.errstate(invalid="ignore"):
+        return values.astype(np.float64)
 
 
 def check_tree(name: str, parents: Sequence[int]) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.render import _kernels
+from training.render.surfaces import Surfaces, render_surfaces
 
 F32 = NDArray[np.float32]
 
@@ -64,6 +65,7 @@ class Mesh:
     uv: F32  # (V, 2) in [0, 1], v down
     textured: NDArray[np.bool_]  # (T,)
     texture: Texture = NO_TEXTURE
+    surfaces: Surfaces | None = None  # many materials instead: shade, textured, texture are unused
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,11 @@ class Style:
         light = np.asarray(self.light, np.float32)
         object.__setattr__(self, "_light", light / np.float32(np.linalg.norm(light)))
 
+    @property
+    def direction(self) -> F32:
+        """(3,) unit vector toward the light."""
+        return self._light
+
 
 DEFAULT_STYLE = Style()
 
@@ -117,6 +124,8 @@ def render(
         raise ValueError(
             f"size must be at least 1 and supersample in 1..8, found {size} and {supersample}"
         )
+    if mesh.surfaces is not None:
+        return render_surfaces(mesh, mesh.surfaces, camera, size, supersample, style)
     samples = size * supersample
     scale = np.float32(camera.scale * samples)
     screen = np.empty_like(mesh.vertices)

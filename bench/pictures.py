@@ -1,0 +1,70 @@
+"""`python -m bench.pictures`: the README's moving picture, and the curve of Ito's training."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import av
+import typer
+from matplotlib import pyplot
+
+from engine.app import PERFORMER, Options, puppet
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+_SECONDS = (1.0, 9.0)  # of the clip
+_EVERY = 2  # frames
+_HEIGHT_PX = 300
+
+
+def moving(output: Path) -> None:
+    """The performer and the character side by side, as an animated WebP."""
+    with tempfile.TemporaryDirectory() as folder:
+        video = Path(folder) / "demo.mp4"
+        puppet(PERFORMER, video, options=Options(layout="side-by-side", size_px=_HEIGHT_PX))
+        with av.open(video) as container:
+            pictures = [
+                frame.to_image()
+                for i, frame in enumerate(container.decode(video=0))
+                if _SECONDS[0] <= frame.time < _SECONDS[1] and i % _EVERY == 0
+            ]
+    # Half of the performer's side is an empty wall.
+    margin = pictures[0].width // 7
+    pictures = [p.crop((margin, 0, p.width, p.height)) for p in pictures]
+    first, *rest = pictures
+    first.save(
+        output, save_all=True, append_images=rest, duration=round(1000 * _EVERY / 30), loop=0,
+        quality=70, method=6,
+    )  # fmt: skip
+
+
+def curve(points: Path, output: Path) -> None:
+    """Scores on unseen poses over the steps of a training."""
+    lines = [json.loads(line) for line in points.read_text().splitlines()]
+    steps = [line["step"] for line in lines]
+    figure, axes = pyplot.subplots(figsize=(6.4, 2.8), layout="constrained")
+    for key, name, limit in (("ssim", "SSIM", 0.92), ("alpha_iou", "alpha IoU", 0.93)):
+        (drawn,) = axes.plot(steps, [line[f"held_out_{key}"] for line in lines], label=name)
+        axes.axhline(limit, color=drawn.get_color(), linestyle=":", linewidth=1)
+    axes.set(xlabel="steps (dotted: the goals)", ylabel="on 50 unseen poses")
+    axes.legend(loc="lower right")
+    figure.savefig(output, dpi=110)
+    pyplot.close(figure)
+
+
+def main(
+    only: Annotated[str | None, typer.Option(help="moving or curve; else both.")] = None,
+) -> None:
+    """Make the pictures of the documentation anew."""
+    pictures = DOCS / "pictures"
+    if only in (None, "moving"):
+        moving(pictures / "demo.webp")
+    if only in (None, "curve"):
+        curve(DOCS / "ito_curve.jsonl", pictures / "ito_curve.png")
+    for path in sorted(pictures.iterdir()):
+        print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    typer.run(main)
