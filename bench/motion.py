@@ -17,13 +17,13 @@ import typer
 from rich.table import Table
 
 from bench.report import Bench, Goal
+from engine.mocap.feet import Sliding, foot_sliding, plant_feet
+from engine.mocap.rotations import Array
 from training.characters.ito_design import ANATOMY
 from training.motion.dance import dance
 from training.motion.errors import MotionError
-from training.motion.feet import Sliding, foot_sliding, plant_feet
 from training.motion.load import read_sources
 from training.motion.retarget import clip_on_floor, to_clip
-from training.motion.rotations import Array
 
 FPS = 30.0
 LIMIT = 0.02  # leg lengths a frame

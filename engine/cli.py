@@ -1,4 +1,4 @@
-"""The command line: `ayatsuri puppet`, `live`, `demo`, `doctor`, `models`, `version`.
+"""The command line: `ayatsuri puppet`, `live`, `demo`, `motion`, `doctor`, `models`, `version`.
 
 Exit codes: 0 done; 1 an error, explained in one message; 2 a wrong option; 3 a bug; 130 Ctrl-C.
 """
@@ -41,6 +41,13 @@ class Smoothing(StrEnum):
     ONE_EURO = "one-euro"
     SAVITZKY_GOLAY = "savitzky-golay"
     NONE = "none"
+
+
+class LifterName(StrEnum):
+    """How 2D joints are lifted to 3D."""
+
+    BASELINE = "baseline"
+    MEDIAPIPE = "mediapipe"
 
 
 class Layout(StrEnum):
@@ -188,6 +195,34 @@ def live(
         on_message=lambda text: console.say(f"[cyan]{text}[/]"),
     )  # fmt: skip
     console.show(result.table())
+
+
+@app.command()
+@console.explains
+def motion(
+    video: Annotated[str, typer.Argument(metavar="VIDEO", help="One person, head to foot.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="DANCE.vmd for MikuMikuDance, or DANCE.bvh.")
+    ],
+    lifter: Annotated[
+        LifterName, typer.Option(help="Martinez's baseline network, or MediaPipe's own 3D.")
+    ] = LifterName.BASELINE,
+    pose_model: PoseModelOption = PoseModel.FULL,
+    field_of_view: Annotated[
+        float, typer.Option(min=5, max=150, help="The camera's, degrees along the longer side.")
+    ] = 55.0,
+) -> None:
+    """Turn a video of a dance into a motion file, 30 frames a second."""
+    from engine.mocap.video import motion as recover_motion
+
+    with console.progress_bar() as bar:
+        task = bar.add_task(escape(Path(video).name), total=None)
+        found = recover_motion(
+            video, output, lifter=lifter.value, pose_model=pose_model.value,
+            field_of_view_deg=field_of_view,
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )  # fmt: skip
+    console.say(f"wrote {len(found.clip)} frames to [bold]{escape(str(output))}[/]")
 
 
 @app.command()

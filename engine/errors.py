@@ -11,6 +11,7 @@
           EmptyVideo
           TruncatedVideo
           UnsupportedSize
+          NobodyInVideo
         StreamStalled
       PoseError                   the estimator failed (nobody in the picture is a value instead)
       ModelError                  a model file
@@ -76,6 +77,10 @@ class TruncatedVideo(MediaError):
 
 class UnsupportedSize(MediaError):
     """The picture is larger than the engine accepts, or has no area."""
+
+
+class NobodyInVideo(MediaError):
+    """A video of which motion is wanted shows nobody, or for too short a time."""
 
 
 class StreamStalled(SourceError):

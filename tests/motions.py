@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from training.motion.batch import kinematics, leg_length, quaternions, transposed, turned
-from training.motion.clip import Clip, clip_of
+from engine.mocap.batch import kinematics, leg_length, quaternions, transposed, turned
+from engine.mocap.clip import Clip, clip_of
+from engine.mocap.rig import INDEX, JOINTS, PARENTS
+from engine.mocap.rotations import Array, about_x, about_z, shortest
 from training.motion.dance import dance
 from training.motion.mmd import BONE, REST
 from training.motion.mmd import PARENTS as BONE_PARENTS
 from training.motion.posture import REFERENCE_REST
-from training.motion.rig import INDEX, JOINTS, PARENTS
-from training.motion.rotations import Array, about_x, about_z, shortest
 
 MIXAMO = {
     "hips": "Hips", "spine": "Spine", "chest": "Spine2", "neck": "Neck", "head": "Head",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.motion.rotations import shortest, unit
+from engine.mocap.rotations import shortest, unit
 
 
 def spring_chain(points, stiffness, gravity, drag, base, root, dt, tips, before):

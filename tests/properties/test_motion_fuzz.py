@@ -10,6 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.mocap.clip import Clip, clip_of
+from engine.mocap.feet import foot_sliding, plant_feet
+from engine.mocap.rig import RigPose
+from engine.mocap.rotations import from_vector
 from tests.motions import (
     CHARACTER_CREATOR,
     KAYKIT,
@@ -24,14 +28,10 @@ from tests.motions import (
     vmd_bytes,
     vmd_keys,
 )
-from training.motion.clip import Clip, clip_of
 from training.motion.errors import MotionError
-from training.motion.feet import foot_sliding, plant_feet
 from training.motion.load import parse_sources
 from training.motion.posture import REFERENCE_REST
 from training.motion.retarget import to_clip
-from training.motion.rig import RigPose
-from training.motion.rotations import from_vector
 
 _DANCE = small_dance(0.2)
 _FILES = {

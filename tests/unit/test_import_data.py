@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.mocap.rig import INDEX
 from engine.pose.skeleton import PUPPET_20
 from training.characters.character import RiggedCharacter, render_sample, rest_pose
 from training.characters.imports.load import SUFFIXES, load_character
 from training.motion.poses import random_pose
-from training.motion.rig import INDEX
 
 DATA = os.environ.get("AYATSURI_TEST_DATA")
 pytestmark = pytest.mark.skipif(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.mocap.rig import INDEX, JOINTS
 from engine.pose.skeleton import PUPPET_20
 from tests import dolls
 from training.characters.character import RiggedCharacter, render_sample, rest_pose
@@ -14,7 +15,6 @@ from training.characters.imports.load import load_character
 from training.characters.sheet import POSES, rig_pose
 from training.motion.dance import dance
 from training.motion.poses import random_pose
-from training.motion.rig import INDEX, JOINTS
 from training.render.surfaces import CUT_OUT, OPAQUE, SEE_THROUGH
 
 FORMATS = ("glb", "gltf", "vrm0", "vrm1", "pmx", "pmd")

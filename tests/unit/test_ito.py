@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from engine.mocap.rig import JOINTS, RigPose
 from engine.pose.skeleton import PUPPET_20
 from tests import naive
 from training.characters import _kernels, ito
@@ -12,7 +13,6 @@ from training.characters.character import (
 )  # fmt: skip
 from training.characters.shapes import curve, vertex_normals
 from training.characters.sheet import POSES, euler, rig_pose
-from training.motion.rig import JOINTS, RigPose
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from training.motion import batch, rotations
+from engine.mocap import batch, rotations
+from engine.mocap.rig import INDEX, RigPose, forward_kinematics
 from training.motion.posture import REFERENCE_REST
-from training.motion.rig import INDEX, RigPose, forward_kinematics
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from engine.mocap.batch import kinematics
+from engine.mocap.clip import Clip, clip_of
+from engine.mocap.rig import INDEX
+from engine.mocap.rotations import to_vector
 from tests.motions import small_dance
-from training.motion.batch import kinematics
-from training.motion.clip import Clip, clip_of
 from training.motion.posture import REFERENCE_REST
 from training.motion.retarget import facing_viewer
-from training.motion.rig import INDEX
-from training.motion.rotations import to_vector
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from engine.mocap.rig import INDEX, forward_kinematics
 from training.motion.dance import dance, dance_vectors
 from training.motion.phrases import FINALE, LIBRARY
 from training.motion.poses import penetrates
 from training.motion.posture import REFERENCE_REST, sole_heights
-from training.motion.rig import INDEX, forward_kinematics
 
 SECONDS, FPS = 20.0, 30.0
 

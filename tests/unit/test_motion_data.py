@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.mocap.batch import kinematics, normalised
+from engine.mocap.clip import Clip
+from engine.mocap.feet import foot_sliding, plant_feet
+from engine.mocap.rig import INDEX
 from training.characters.ito_design import ANATOMY
-from training.motion.batch import kinematics, normalised
-from training.motion.clip import Clip
-from training.motion.feet import foot_sliding, plant_feet
 from training.motion.humanoid import find_joints, offsets_of
 from training.motion.load import read_sources
 from training.motion.posture import REFERENCE_REST
 from training.motion.retarget import to_clip
-from training.motion.rig import INDEX
 from training.motion.source import SourceMotion
 
 DATA = os.environ.get("AYATSURI_TEST_DATA", "")

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from engine.mocap.batch import kinematics, leg_length
+from engine.mocap.clip import Clip
+from engine.mocap.feet import find_contacts, foot_sliding, plant_feet, soles_of
+from engine.mocap.rig import INDEX, JOINTS
 from tests.motions import small_dance
-from training.motion.batch import kinematics, leg_length
-from training.motion.clip import Clip
-from training.motion.feet import find_contacts, foot_sliding, plant_feet, soles_of
 from training.motion.posture import REFERENCE_REST, sole_heights
 from training.motion.retarget import clip_on_floor
-from training.motion.rig import INDEX, JOINTS
 
 LIMIT = 0.02  # leg lengths a frame
 

@@ -5,6 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.mocap.rig import INDEX, JOINTS, RigPose, forward_kinematics
+from engine.mocap.rotations import (
+    from_quaternion,
+    from_vector,
+    power,
+    shortest,
+    to_quaternion,
+    to_vector,
+)
 from training.motion.poses import ARMS, MAX_JUMP, penetrates, random_pose
 from training.motion.posture import (
     ELBOW_LIMIT,
@@ -20,15 +29,6 @@ from training.motion.posture import (
     plant,
     pose_of,
     sole_heights,
-)
-from training.motion.rig import INDEX, JOINTS, RigPose, forward_kinematics
-from training.motion.rotations import (
-    from_quaternion,
-    from_vector,
-    power,
-    shortest,
-    to_quaternion,
-    to_vector,
 )
 
 seeds = st.integers(0, 2**32 - 1)

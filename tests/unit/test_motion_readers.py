@@ -7,6 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.mocap.batch import kinematics, normalised, transposed
+from engine.mocap.clip import Clip
+from engine.mocap.feet import foot_sliding, plant_feet
+from engine.mocap.rig import INDEX, JOINTS
+from engine.mocap.rotations import about_x, about_y
 from tests.motions import (
     CHARACTER_CREATOR,
     KAYKIT,
@@ -25,15 +30,10 @@ from tests.motions import (
     vmd_bytes,
     vmd_keys,
 )
-from training.motion.batch import kinematics, normalised, transposed
-from training.motion.clip import Clip
 from training.motion.errors import MotionError
-from training.motion.feet import foot_sliding, plant_feet
 from training.motion.load import load_motion, load_motions, parse_sources
 from training.motion.posture import REFERENCE_REST
 from training.motion.retarget import to_clip
-from training.motion.rig import INDEX, JOINTS
-from training.motion.rotations import about_x, about_y
 from training.motion.vmd import decode_vmd
 
 LIMBS = [

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import engine
+from engine.mocap.rig import INDEX, forward_kinematics
 from engine.pose.skeleton import MEDIAPIPE_33, PUPPET_20, convert
 from training.motion.poses import ARMS, random_pose
 from training.motion.posture import Posture, plant, pose_of, sole_heights
-from training.motion.rig import INDEX, forward_kinematics
 from training.performer.costume import _ellipsoid, paint
 from training.performer.music import SAMPLE_RATE, loop
 from training.performer.studio import Mesh, Studio, View, vertex_normals

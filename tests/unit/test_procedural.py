@@ -3,6 +3,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from engine.mocap.rig import JOINTS
 from engine.pose.skeleton import PUPPET_20
 from training.characters.character import RiggedCharacter, render_sample, rest_pose
 from training.characters.procedural.build import build
@@ -13,7 +14,6 @@ from training.characters.procedural.variety import descriptor, distances
 from training.characters.sheet import POSES, rig_pose
 from training.motion.poses import ARMS, random_pose
 from training.motion.posture import Posture, plant, pose_of
-from training.motion.rig import JOINTS
 
 MANY = 300
 # A character with dyed hair is about 0.01 from itself, with clothes of another palette 0.065.

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
+from engine.mocap.rig import INDEX, JOINTS
 from tests import naive_springs
 from training.characters import _kernels_springs
 from training.characters.sheet import euler
 from training.characters.springs import Capsule, Chain, Springs
 from training.motion.posture import REFERENCE_REST
-from training.motion.rig import INDEX, JOINTS
 
 HEAD = INDEX["head"]
 POINTS = ((0.0, 1.6, -0.1), (0.05, 1.5, -0.14), (0.05, 1.4, -0.16), (0.0, 1.3, -0.15))

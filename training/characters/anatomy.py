@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.mocap.rig import INDEX, JOINTS
 from training.characters.shapes import F64
-from training.motion.rig import INDEX, JOINTS
 
 
 @dataclass(frozen=True, slots=True)

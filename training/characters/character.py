@@ -8,10 +8,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.mocap.rig import INDEX, JOINTS, RigPose, forward_kinematics
 from training.characters import _kernels
 from training.characters.shapes import F64, Part
 from training.characters.springs import Capsule, Chain, Springs
-from training.motion.rig import INDEX, JOINTS, RigPose, forward_kinematics
 from training.render.scene import Camera, Mesh, Texture, project, render
 
 F32 = NDArray[np.float32]

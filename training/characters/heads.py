@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from engine.mocap.rig import INDEX
 from training.characters.shapes import (
     F64,
     Material,
@@ -15,7 +16,6 @@ from training.characters.shapes import (
     smoothstep,
     tube,
 )
-from training.motion.rig import INDEX
 
 Profile = Sequence[tuple[float, float, float, float]]
 """Height above the chin: half width, front, back (z of the surface at the middle)."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from engine.mocap.rig import INDEX
 from training.characters import ito_texture
 from training.characters.character import Hanging, RiggedCharacter, assemble
 from training.characters.ito_body import build_limbs
@@ -11,7 +12,6 @@ from training.characters.ito_hair import build_hair
 from training.characters.ito_head import build_head
 from training.characters.skirt import Legs, SkirtDeformer
 from training.characters.stylise import enlarge_head
-from training.motion.rig import INDEX
 
 HEAD_SCALE = 1.2
 

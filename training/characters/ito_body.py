@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.mocap.rig import INDEX
 from training.characters.ito_design import (
     ANKLE_Y,
     ARM_Y,
@@ -38,7 +39,6 @@ from training.characters.shapes import (
     smoothstep,
     tube,
 )  # fmt: skip
-from training.motion.rig import INDEX
 
 FOOT = (  # z, half width, height of the top
     (-0.058, 0.012, 0.050), (-0.050, 0.026, 0.068), (-0.020, 0.035, 0.078),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from engine.mocap.rig import INDEX
 from training.characters import ito_texture
 from training.characters.ito_design import (
     BONES,
@@ -28,7 +29,6 @@ from training.characters.shapes import (
     shell,
     smoothstep,
 )  # fmt: skip
-from training.motion.rig import INDEX
 
 _TORSO_LINKS = (
     (INDEX["hips"], 0.0, 0.0),

@@ -3,9 +3,9 @@
 Units: one unit is about a metre; she is 1.62 tall, four and a half heads.
 """
 
+from engine.mocap.rig import JOINTS
 from training.characters.anatomy import Anatomy
 from training.characters.shapes import Material
-from training.motion.rig import JOINTS
 
 HEIGHT = 1.62
 CHIN = 1.235  # y of the chin; heights on the head are measured from here

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.mocap.rig import INDEX
 from training.characters import ito_texture
 from training.characters.ito_design import (
     AHOGE,
@@ -30,7 +31,6 @@ from training.characters.shapes import (
     shell,
     smoothstep,
 )  # fmt: skip
-from training.motion.rig import INDEX
 
 _HEAD = INDEX["head"]
 _CENTRE = np.array([0.0, CHIN + 0.17, -0.012])

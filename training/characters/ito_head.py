@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from engine.mocap.rig import INDEX
 from training.characters import ito_texture
 from training.characters.heads import model_head
 from training.characters.ito_design import BONES, CHIN, SKIN
 from training.characters.shapes import Part, chain, limb, make_part
-from training.motion.rig import INDEX
 
 # Height above the chin: half width, front, back (z of the surface at the middle).
 PROFILE = (

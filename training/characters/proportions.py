@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.mocap.rig import RigPose
 from engine.motion.proportions import CharacterSkeleton
 from engine.pose.skeleton import PUPPET_20
 from training.characters.character import (
@@ -13,7 +14,6 @@ from training.characters.character import (
 )
 from training.motion.poses import ARMS
 from training.motion.posture import Posture, plant, pose_of
-from training.motion.rig import RigPose
 
 
 def standing_pose(character: RiggedCharacter, arms: str) -> RigPose:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from training.motion.rig import INDEX, JOINTS
+from engine.mocap.rig import INDEX, JOINTS
 
 F64 = NDArray[np.float64]
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)

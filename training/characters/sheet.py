@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.mocap.rig import INDEX, JOINTS, RigPose
 from training.characters import ito
 from training.characters.character import RiggedCharacter
 from training.characters.shapes import F64
-from training.motion.rig import INDEX, JOINTS, RigPose
 from training.render.scene import render
 
 Angles = Mapping[str, tuple[float, float, float]]

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.mocap.rig import INDEX
 from training.characters import _kernels
 from training.characters.shapes import F64, smoothstep
-from training.motion.rig import INDEX
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from engine.mocap.rig import INDEX, JOINTS
 from training.characters.character import HEAD_KEYPOINTS, RiggedCharacter
-from training.motion.rig import INDEX, JOINTS
 
 
 def enlarge_head(character: RiggedCharacter, factor: float) -> RiggedCharacter:

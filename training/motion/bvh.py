@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from training.motion.batch import about
+from engine.mocap.batch import about
+from engine.mocap.rotations import Array
 from training.motion.errors import MotionError
 from training.motion.names import named_joints
-from training.motion.rotations import Array
 from training.motion.source import (
     MAX_JOINTS,
     SourceMotion,

@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from engine.mocap.rig import RigPose
+from engine.mocap.rotations import Array, about_y, from_quaternion
 from training.motion.phrases import FINALE, LIBRARY, Key, Phrase
 from training.motion.poses import ARMS
 from training.motion.posture import REFERENCE_REST, Posture, pose_of
-from training.motion.rig import RigPose
-from training.motion.rotations import Array, about_y, from_quaternion
 
 TEMPO_BPM = 120.0
 COUNTS = 8

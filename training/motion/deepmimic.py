@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.motion.batch import about, matrices
+from engine.mocap.batch import about, matrices
 from training.motion.errors import MotionError
 from training.motion.source import (
     SourceMotion,

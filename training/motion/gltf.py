@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from training.motion.batch import matrices, normalised, quaternions, slerp, turned
+from engine.mocap.batch import matrices, normalised, quaternions, slerp, turned
+from engine.mocap.rotations import Array
 from training.motion.errors import MotionError
 from training.motion.names import named_joints
-from training.motion.rotations import Array
 from training.motion.source import (
     MAX_BYTES,
     MAX_JOINTS,

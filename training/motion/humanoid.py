@@ -9,16 +9,16 @@ and knees bend about their hinges, and standing feet are flat.
 
 import numpy as np
 
-from training.motion.batch import (
+from engine.mocap.batch import (
     nearest_rotations,
     normalised,
     shortest_turns,
     transposed,
     turned,
 )
+from engine.mocap.rotations import Array
 from training.motion.errors import MotionError
 from training.motion.names import REQUIRED, named_joints
-from training.motion.rotations import Array
 from training.motion.source import SourceMotion
 
 _X, _Y, _Z = np.eye(3)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from engine.mocap.clip import Clip
 from training.motion.bvh import parse_bvh
-from training.motion.clip import Clip
 from training.motion.deepmimic import parse_deepmimic
 from training.motion.errors import MotionError
 from training.motion.gltf import parse_gltf

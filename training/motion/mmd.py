@@ -6,7 +6,7 @@ A-pose; where feet are placed by inverse kinematics, legs of the usual proportio
 
 import numpy as np
 
-from training.motion.rotations import Array
+from engine.mocap.rotations import Array
 
 # Name, parent and place at rest, in MMD units (about 8 cm), here with +z ahead: the figure of a
 # standard model, rounded. Left bones; the right ones mirror them.

@@ -11,6 +11,15 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.mocap.rig import INDEX, RigPose, forward_kinematics
+from engine.mocap.rotations import (
+    Array,
+    from_quaternion,
+    from_vector,
+    posture_rotation,
+    smoothstep,
+    to_quaternion,
+)
 from training.motion.posture import (
     ELBOW_LIMIT,
     HEAD_LIMITS,
@@ -26,15 +35,6 @@ from training.motion.posture import (
     mix,
     plant,
     pose_of,
-)
-from training.motion.rig import INDEX, RigPose, forward_kinematics
-from training.motion.rotations import (
-    Array,
-    from_quaternion,
-    from_vector,
-    posture_rotation,
-    smoothstep,
-    to_quaternion,
 )
 
 MAX_JUMP = 0.35  # leg lengths

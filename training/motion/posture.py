@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from training.motion.rig import INDEX, JOINTS, RigPose, forward_kinematics
-from training.motion.rotations import (
+from engine.mocap import anatomy
+from engine.mocap.rig import INDEX, JOINTS, RigPose, forward_kinematics
+from engine.mocap.rotations import (
     Array,
     about_x,
     about_y,
@@ -32,11 +33,11 @@ MIRROR = np.diag([-1.0, 1.0, 1.0])
 NECK_SHARE = 0.4  # of a turn of the head, the part made by the neck
 SPINE_SHARE = 0.5  # of a bend of the torso, the part made by the lower spine
 
-ELBOW_LIMIT = np.radians(145.0)
-KNEE_LIMIT = np.radians(150.0)
-ARM_TWIST_LIMIT = np.radians(100.0)
-HEAD_LIMITS = np.radians([35.0, 60.0, 30.0])  # forward, turn, lean; to both sides
-TORSO_LIMITS = np.radians([75.0, 45.0, 35.0])
+ELBOW_LIMIT = anatomy.ELBOW_LIMIT
+KNEE_LIMIT = anatomy.KNEE_LIMIT
+ARM_TWIST_LIMIT = anatomy.ARM_TWIST_LIMIT
+HEAD_LIMITS = anatomy.HEAD_LIMITS
+TORSO_LIMITS = anatomy.TORSO_LIMITS
 SHOULDER_LIMITS = np.radians([25.0, 20.0])  # up, forward
 
 # Sole: the points that touch the floor, seen from the ankle, in rest ankle heights.
@@ -44,23 +45,7 @@ _HEEL = np.array([0.0, -1.0, -0.6])
 _BALL = np.array([0.0, -1.0, 1.7])
 
 
-def _reference_rest() -> Array:
-    left = {
-        "hips": (0.0, 0.92, 0.0), "spine": (0.0, 1.02, 0.0), "chest": (0.0, 1.16, 0.0),
-        "neck": (0.0, 1.40, 0.0), "head": (0.0, 1.49, 0.01),
-        "l_clavicle": (0.03, 1.36, 0.0), "l_upper_arm": (0.17, 1.36, 0.0),
-        "l_forearm": (0.43, 1.36, 0.0), "l_hand": (0.67, 1.36, 0.0),
-        "l_thigh": (0.09, 0.88, 0.0), "l_shin": (0.09, 0.47, 0.0), "l_foot": (0.09, 0.075, 0.0),
-    }  # fmt: skip
-    rest = np.empty((len(JOINTS), 3))
-    for i, name in enumerate(JOINTS):
-        twin = name.replace("r_", "l_", 1) if name.startswith("r_") else name
-        rest[i] = np.array(left[twin]) * ((-1.0, 1.0, 1.0) if name.startswith("r_") else 1.0)
-    return rest
-
-
-REFERENCE_REST = _reference_rest()
-"""(19, 3) metres: the joints of an average adult in the rig's T-pose."""
+REFERENCE_REST = anatomy.REFERENCE_REST
 
 
 @dataclass(slots=True)
@@ -332,7 +317,7 @@ def _within_ankle(rotation: Array) -> Array:
     """Cut an ankle's turn to what ankles can do (about 60 degrees in all)."""
     vector = to_vector(rotation)
     angle = float(np.linalg.norm(vector))
-    limit = np.radians(60.0)
+    limit = anatomy.ANKLE_LIMIT
     return rotation if angle <= limit else from_vector(vector * (limit / angle))
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.motion.batch import (
+from engine.mocap.batch import (
     leg_length,
     localised,
     matrices,
@@ -14,13 +14,13 @@ from training.motion.batch import (
     slerp,
     turned,
 )
-from training.motion.clip import Clip, clip_of
+from engine.mocap.clip import Clip, clip_of
+from engine.mocap.feet import SOLE, find_contacts, soles_of
+from engine.mocap.rig import INDEX, JOINTS, PARENTS, RigPose
+from engine.mocap.rotations import Array
 from training.motion.errors import MotionError
-from training.motion.feet import SOLE, find_contacts, soles_of
 from training.motion.humanoid import find_joints, offsets_of
 from training.motion.posture import NECK_SHARE, REFERENCE_REST, SPINE_SHARE
-from training.motion.rig import INDEX, JOINTS, PARENTS, RigPose
-from training.motion.rotations import Array
 from training.motion.source import SourceMotion, check_finite
 
 _THIGHS = [INDEX["l_thigh"], INDEX["r_thigh"]]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.motion.batch import turned
+from engine.mocap.batch import turned
+from engine.mocap.rotations import Array
 from training.motion.errors import MotionError
-from training.motion.rotations import Array
 
 MAX_FRAMES = 72_000  # ten minutes at 120 frames a second
 MAX_SAMPLED_FRAMES = 36_000  # where two keys, a few bytes, make as many frames as they like

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.motion.batch import (
+from engine.mocap.batch import (
     matrices,
     normalised,
     reach,
@@ -19,9 +19,9 @@ from training.motion.batch import (
     slerp,
     turned,
 )
+from engine.mocap.rotations import Array
 from training.motion.errors import MotionError
 from training.motion.mmd import ALIASES, BONE, BONES, PARENTS, REST
-from training.motion.rotations import Array
 from training.motion.source import (
     MAX_SAMPLED_FRAMES,
     SourceMotion,

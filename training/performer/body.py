@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.motion.rig import INDEX, JOINTS, RigPose
-from training.motion.rotations import Array, about_y, power, shortest, unit
+from engine.mocap.rig import INDEX, JOINTS, RigPose
+from engine.mocap.rotations import Array, about_y, power, shortest, unit
 
 # A young adult; anny's own scales from 0 to 1.
 PHENOTYPE = {

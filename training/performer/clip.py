@@ -9,9 +9,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.mocap.rig import RigPose
+from engine.mocap.rotations import Array
 from training.motion.dance import TEMPO_BPM, dance
-from training.motion.rig import RigPose
-from training.motion.rotations import Array
 from training.performer.body import Body, load_anny
 from training.performer.costume import EAR, DressedMesh, dress, paint
 from training.performer.music import SAMPLE_RATE, loop

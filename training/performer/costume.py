@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.motion.rotations import Array, unit
+from engine.mocap.rotations import Array, unit
 from training.performer.body import AnnyMesh
 from training.performer.studio import GAMMA, vertex_normals
 

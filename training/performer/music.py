@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.mocap.rotations import Array
 from training.motion.dance import TEMPO_BPM
-from training.motion.rotations import Array
 
 SAMPLE_RATE = 48_000
 _BEAT = 60.0 / TEMPO_BPM

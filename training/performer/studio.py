@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.motion.rotations import Array, unit
+from engine.mocap.rotations import Array, unit
 from training.render import _kernels
 
 GAMMA = 2.2

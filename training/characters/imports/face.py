@@ -5,8 +5,8 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.mocap.rig import INDEX
 from training.characters.imports.model import F64, CharacterModel
-from training.motion.rig import INDEX
 
 _HEAD = INDEX["head"]
 # A face by its head when there are no eye bones; fractions of the height from joint to crown.

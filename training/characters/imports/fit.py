@@ -5,6 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from engine.mocap.rig import INDEX, JOINTS, PARENTS
+from engine.mocap.rotations import shortest
 from training.characters import _kernels
 from training.characters.character import RiggedCharacter
 from training.characters.imports.errors import fail
@@ -14,8 +16,6 @@ from training.characters.imports.looks import dress
 from training.characters.imports.model import F64, I64, CharacterModel, check, parents_first
 from training.characters.imports.swing import Links, body_capsules, find_links
 from training.characters.shapes import smoothstep, vertex_normals
-from training.motion.rig import INDEX, JOINTS, PARENTS
-from training.motion.rotations import shortest
 
 HEIGHT = 1.5  # of every imported character, in the rig's units
 _MAX_WEIGHTS = 24_000_000  # vertices x bones: 192 MB while it is made

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from engine.mocap.rig import JOINTS
 from training.characters.imports.errors import fail
-from training.motion.rig import JOINTS
 
 # Without these there is no body to move; the others can be worked out.
 REQUIRED = (

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.mocap.rig import INDEX
 from training.characters.imports.model import F64, I64, CharacterModel, Spring, parents_first
 from training.characters.springs import Capsule, Chain
-from training.motion.rig import INDEX
 
 MAX_LINKS = 800
 MAX_CAPSULES = 48

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from engine.mocap.rig import INDEX
 from training.characters.procedural.body import Body
 from training.characters.procedural.colours import adjust, blend, toon
 from training.characters.procedural.design import Design
@@ -21,7 +22,6 @@ from training.characters.shapes import (
     shell,
     vec,
 )
-from training.motion.rig import INDEX
 
 HIPS, CHEST = INDEX["hips"], INDEX["chest"]
 

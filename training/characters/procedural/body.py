@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from engine.mocap.rig import INDEX, JOINTS
 from training.characters.anatomy import Anatomy
 from training.characters.ito_body import hand_shapes
 from training.characters.ito_design import ARM_Y, WRIST
@@ -26,7 +27,6 @@ from training.characters.shapes import (
     vec,
 )
 from training.characters.springs import Capsule
-from training.motion.rig import INDEX, JOINTS
 
 BONES = len(JOINTS)
 HEIGHT = 1.6  # from the soles to the top of the skull, of everybody: pictures are framed to it

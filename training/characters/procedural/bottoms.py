@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from engine.mocap.rig import INDEX
 from training.characters.ito_body import FOOT
 from training.characters.procedural import atlas
 from training.characters.procedural.body import BONES, Body, smooth_steps
@@ -27,7 +28,6 @@ from training.characters.shapes import (
     tube,
 )
 from training.characters.skirt import Legs, SkirtDeformer
-from training.motion.rig import INDEX
 
 HIPS = INDEX["hips"]
 MakeDeformer = Callable[[int], SkirtDeformer]

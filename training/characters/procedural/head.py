@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from engine.mocap.rig import INDEX
 from training.characters import ito_head
 from training.characters.heads import model_head
 from training.characters.procedural.atlas import FACE
@@ -23,7 +24,6 @@ from training.characters.shapes import (
     rigid,
     smoothstep,
 )
-from training.motion.rig import INDEX
 
 HEAD = INDEX["head"]
 FACE_SPAN = 0.32  # units of the modelled head across the face's texture

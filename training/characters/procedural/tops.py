@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from engine.mocap.rig import INDEX
 from training.characters.ito_clothes import sailor_collar
 from training.characters.procedural import atlas
 from training.characters.procedural.body import BONES, Body
@@ -26,7 +27,6 @@ from training.characters.shapes import (
     smoothstep,
     vec,
 )
-from training.motion.rig import INDEX
 
 CHEST = INDEX["chest"]
 # Kind: how far the cloth is off the body at the chest and at the hem, in hundredths of a unit;

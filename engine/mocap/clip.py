@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from training.motion.batch import matrices, quaternions, slerp
-from training.motion.rig import INDEX, JOINTS, RigPose
-from training.motion.rotations import Array
+from engine.mocap.batch import matrices, quaternions, slerp
+from engine.mocap.rig import INDEX, JOINTS, RigPose
+from engine.mocap.rotations import Array
 
 _TWINS = [INDEX[n.replace(n[:2], {"l_": "r_", "r_": "l_"}.get(n[:2], n[:2]), 1)] for n in JOINTS]
 _FLIP = np.array([-1.0, 1.0, 1.0])
@@ -20,7 +20,7 @@ class Clip:
 
     `rotations` is (F, 19, 3, 3) and `root` (F, 3), as in a RigPose. `contacts` is (F, 2, 2):
     whether the heel and the ball of the left and the right foot stand on the floor, as the source
-    saw it; `training.motion.feet` keeps them standing on other proportions. The floor is y = 0.
+    saw it; `engine.mocap.feet` keeps them standing on other proportions. The floor is y = 0.
     """
 
     name: str

@@ -97,7 +97,7 @@ def to_vector(matrix: Array) -> Array:
     sine = float(np.linalg.norm(q[1:]))
     if sine < 1e-12:
         return np.zeros(3)
-    return q[1:] * (2.0 * np.arctan2(sine, q[0]) / sine)
+    return np.asarray(q[1:] * (2.0 * np.arctan2(sine, q[0]) / sine))
 
 
 def power(matrix: Array, fraction: float) -> Array:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.motion.batch import kinematics, leg_length, localised, reach
-from training.motion.clip import Clip
-from training.motion.rig import INDEX
-from training.motion.rotations import Array
+from engine.mocap.batch import kinematics, leg_length, localised, reach
+from engine.mocap.clip import Clip
+from engine.mocap.rig import INDEX
+from engine.mocap.rotations import Array
 
 SOLE = np.array([[0.0, -1.0, -0.6], [0.0, -1.0, 1.7]])
 """Heel and ball seen from the ankle, in ankle heights, as in `training.motion.posture`."""
@@ -53,17 +53,17 @@ def find_contacts(soles: Array, fps: float) -> Bools:
             track = stands[:, side, point]
             _fill(track, False, round(_GAP_S * fps))
             _fill(track, True, round(_SHORTEST_S * fps))
-    return stands
+    return np.asarray(stands)
 
 
 def _fill(track: Bools, value: bool, longest: int) -> None:
     """Turn inner runs of `value` shorter than `longest` frames into their opposite, in place."""
-    for start, end in _runs(np.equal(track, value)):
+    for start, end in runs(np.equal(track, value)):
         if start > 0 and end < len(track) and end - start < longest:
             track[start:end] = not value
 
 
-def _runs(track: Bools) -> list[tuple[int, int]]:
+def runs(track: Bools) -> list[tuple[int, int]]:
     """Half-open ranges in which a track is true."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], track, [False]]).astype(np.int8)))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
@@ -159,7 +159,7 @@ def _correction(soles: Array, contacts: Bools, fps: float) -> Array:
     frames = len(soles)
     moved = np.zeros((frames, 3))
     stands = np.asarray(contacts.any(axis=1))
-    stances = _runs(stands)
+    stances = runs(stands)
     for start, end in stances:
         stance = slice(start, end)
         moved[stance, 0::2] = _follow(soles[stance, :, 0::2], contacts[stance], fps)
@@ -185,7 +185,7 @@ def _follow(soles: Array, contacts: Bools, fps: float) -> Array:
         length = float(np.linalg.norm(pull))
         give = min(_GIVE / fps, max(length - _LONGEST_PULL, 0.0))
         pulls[frame] = pull * (1.0 - give / max(length, _LONGEST_PULL))
-    return pulls - pulls.mean(axis=0)
+    return np.asarray(pulls - pulls.mean(axis=0))
 
 
 def _blend(moved: Array, stances: list[tuple[int, int]], fps: float) -> None:

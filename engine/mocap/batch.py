@@ -1,4 +1,4 @@
-"""Rotations of whole motions: `training.motion.rotations` for arrays of any leading shape.
+"""Rotations of whole motions: `engine.mocap.rotations` for arrays of any leading shape.
 
 Matrices are (..., 3, 3) and act on column vectors; quaternions are (..., 4) as (w, x, y, z); angles
 are radians.
@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from training.motion.rig import PARENTS
-from training.motion.rotations import Array
+from engine.mocap.rig import PARENTS
+from engine.mocap.rotations import Array
 
 _TINY = 1e-12
 
@@ -18,12 +18,12 @@ _TINY = 1e-12
 def normalised(vectors: ArrayLike) -> Array:
     """Vectors (..., N) scaled to length one; those of length zero stay zero."""
     vectors = np.asarray(vectors, np.float64)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), _TINY)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), _TINY))
 
 
 def turned(rotations: Array, vectors: ArrayLike) -> Array:
     """Each rotation (..., 3, 3) applied to each vector (..., 3)."""
-    return np.einsum("...ab,...b->...a", rotations, np.asarray(vectors, np.float64))
+    return np.asarray(np.einsum("...ab,...b->...a", rotations, np.asarray(vectors, np.float64)))
 
 
 def transposed(rotations: Array) -> Array:
@@ -115,11 +115,11 @@ def nearest_rotations(matrices_: Array) -> Array:
     u, _, vt = np.linalg.svd(matrices_)
     sign = np.linalg.det(u @ vt)
     u[..., :, 2] *= sign[..., None]
-    return u @ vt
+    return np.asarray(u @ vt)
 
 
 def kinematics(rotations: Array, root: Array, rest: Array) -> tuple[Array, Array]:
-    """`training.motion.rig.forward_kinematics` of F poses at once.
+    """`engine.mocap.rig.forward_kinematics` of F poses at once.
 
     `rotations` (F, 19, 3, 3), `root` (F, 3) in leg lengths, `rest` (19, 3); returns global
     rotations (F, 19, 3, 3) and positions (F, 19, 3) in the units of `rest`.
@@ -146,7 +146,7 @@ def localised(turns: Array) -> Array:
 
 
 def leg_length(rest: Array) -> float:
-    """Hip to ankle of a rig, as `training.motion.rig.RigPose` measures roots."""
+    """Hip to ankle of a rig, as `engine.mocap.rig.RigPose` measures roots."""
     return float(np.linalg.norm(rest[13] - rest[15]))
 
 
