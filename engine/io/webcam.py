@@ -137,14 +137,18 @@ class WebcamSource:
 
     def _read(self) -> None:
         sequence = 0
+        # Only a picture ends an absence: a camera may come back, open, and stay black.
+        lost_ns: int | None = None
         try:
             while not self._stop.is_set():
                 assert self._capture is not None
                 ok, picture = self._capture.read()
                 captured_ns = self._clock.now_ns()
                 if not ok or picture is None:
-                    self._replug()
+                    lost_ns = captured_ns if lost_ns is None else lost_ns
+                    self._replug(lost_ns + round(self._replug_s * 1e9))
                     continue
+                lost_ns = None
                 rgb = np.ascontiguousarray(picture[..., ::-1])
                 self._slot.put(Frame(rgb, sequence, captured_ns))
                 sequence += 1
@@ -153,10 +157,9 @@ class WebcamSource:
         finally:
             self._slot.close()
 
-    def _replug(self) -> None:
+    def _replug(self, deadline_ns: int) -> None:
         assert self._capture is not None
         self._capture.release()
-        deadline_ns = self._clock.now_ns() + round(self._replug_s * 1e9)
         while self._clock.now_ns() < deadline_ns:
             if not self._clock.sleep_until_ns(
                 self._clock.now_ns() + round(_RETRY_S * 1e9), self._stop
