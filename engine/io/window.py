@@ -1,5 +1,6 @@
 """A preview window, by OpenCV."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -83,5 +84,6 @@ class WindowSink:
         """Close the window; idempotent."""
         if self._open:
             self._open = False
-            cv2.destroyWindow(self._title)
-            cv2.waitKey(1)
+            with contextlib.suppress(cv2.error):  # the user has closed it already
+                cv2.destroyWindow(self._title)
+                cv2.waitKey(1)
