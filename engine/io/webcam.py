@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.channel import Channel, ChannelClosed
-from engine.clock import Clock, MonotonicClock
+from engine.clock import Clock, DeviceClock, MonotonicClock
 from engine.errors import CameraBusy, CameraLost, CameraNotFound
 from engine.frame import Frame
 from engine.io.cameras import cameras
@@ -137,18 +137,25 @@ class WebcamSource:
 
     def _read(self) -> None:
         sequence = 0
+        device, device_ns = DeviceClock(), 0
         # Only a picture ends an absence: a camera may come back, open, and stay black.
         lost_ns: int | None = None
         try:
             while not self._stop.is_set():
                 assert self._capture is not None
                 ok, picture = self._capture.read()
-                captured_ns = self._clock.now_ns()
+                arrived_ns = self._clock.now_ns()
                 if not ok or picture is None:
-                    lost_ns = captured_ns if lost_ns is None else lost_ns
+                    lost_ns = arrived_ns if lost_ns is None else lost_ns
                     self._replug(lost_ns + round(self._replug_s * 1e9))
+                    device, device_ns = DeviceClock(), 0
                     continue
                 lost_ns = None
+                # Some drivers say when a picture was taken; of others its arrival is all there is.
+                before_ns, device_ns = device_ns, self._device_ns()
+                captured_ns = arrived_ns
+                if device_ns > before_ns:
+                    captured_ns = device.captured_ns(device_ns, arrived_ns)
                 rgb = np.ascontiguousarray(picture[..., ::-1])
                 self._slot.put(Frame(rgb, sequence, captured_ns))
                 sequence += 1
@@ -156,6 +163,12 @@ class WebcamSource:
             self._error = error
         finally:
             self._slot.close()
+
+    def _device_ns(self) -> int:
+        """The driver's time stamp of the picture read last; 0 where it gives none."""
+        assert self._capture is not None
+        stamp_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC)
+        return round(stamp_ms * 1e6) if np.isfinite(stamp_ms) and stamp_ms > 0 else 0
 
     def _replug(self, deadline_ns: int) -> None:
         assert self._capture is not None

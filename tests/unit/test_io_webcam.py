@@ -28,8 +28,9 @@ class FakeCapture:
         opens: bool = True,
         fps: float = 30.0,
         before: Callable[[int | None], None] = lambda number: None,
+        stamp_ms: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        self.opens, self.fps = opens, fps
+        self.opens, self.fps, self.stamp_ms = opens, fps, stamp_ms
         self.released = 0
         self.wishes: dict[int, float] = {}
         self._numbers, self._before = numbers, before
@@ -52,6 +53,8 @@ class FakeCapture:
         return True
 
     def get(self, prop: int) -> float:
+        if prop == cv2.CAP_PROP_POS_MSEC:
+            return self.stamp_ms()
         return self.fps if prop == cv2.CAP_PROP_FPS else 0.0
 
     def release(self) -> None:
@@ -155,6 +158,43 @@ def test_pictures_are_rgb_and_stamped_when_they_are_read() -> None:
             # The camera's picture 0 was the first look at it, so that frame 0 is picture 1.
             assert frame.image[0, 0].tolist() == [frame.sequence + 1, 100, 200]
             assert frame.captured_ns == 1_000 + 10 * (frame.sequence + 2)
+    source.close()
+
+
+def test_the_driver_s_time_stamps_are_mapped_to_the_engine_s_clock() -> None:
+    clock = FakeClock(now_ns=5_000_000_000)
+    taken_ms = [0.0]
+    late_ms = {3: 40, 4: 9}  # transfers that took longer than the others' 2 ms
+
+    def arrive(number: int | None) -> None:
+        taken_ms[0] = 100.0 + 33 * (number or 0)  # on the camera's own clock
+        clock.time_ns = 5_000_000_000 + 33_000_000 * (number or 0)
+        clock.time_ns += 1_000_000 * late_ms.get(number or 0, 2)
+
+    capture = FakeCapture(iter(range(6)), before=arrive, stamp_ms=lambda: taken_ms[0])
+    source = webcam(Cameras(capture), clock, replug_s=0)
+    seen = {}
+    with pytest.raises(CameraLost):  # noqa: PT012  at the end of the loop
+        for frame in source.frames():
+            seen[frame.sequence] = frame.captured_ns
+    source.close()
+    assert seen
+    for sequence, captured_ns in seen.items():
+        assert captured_ns == 5_002_000_000 + 33_000_000 * (sequence + 1)
+
+
+@pytest.mark.parametrize("stamp_ms", [0.0, -1.0, float("nan"), 1234.5])
+def test_time_stamps_that_say_nothing_are_not_believed(stamp_ms: float) -> None:
+    clock = FakeClock(now_ns=0)
+
+    def pass_time(number: int | None) -> None:
+        clock.time_ns += 1_000_000_000
+
+    capture = FakeCapture(iter(range(5)), before=pass_time, stamp_ms=lambda: stamp_ms)
+    source = webcam(Cameras(capture), clock, replug_s=0)
+    with pytest.raises(CameraLost):  # noqa: PT012  at the end of the loop
+        for frame in source.frames():
+            assert frame.captured_ns == 1_000_000_000 * (frame.sequence + 2)
     source.close()
 
 
