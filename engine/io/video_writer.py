@@ -1,5 +1,6 @@
 """Video files, through PyAV: mp4 for everybody, WebM and ProRes with true alpha."""
 
+import contextlib
 import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,8 +38,11 @@ _FORMATS = {
     ".mp4": _Format(
         "libx264", "yuv420p", False,
         {"preset": "veryfast", "crf": "18"},
-        # Playable however the program ends, and an ordinary mp4 once it is closed.
-        {"movflags": "+hybrid_fragmented"},
+        # Playable however the program ends, and an ordinary mp4 once it is closed. The header
+        # waits for the first fragment, so that it can say how far pictures are stored out of order:
+        # else they begin two pictures late. A fragment is a second, and goes to the disk at once.
+        {"movflags": "+hybrid_fragmented+delay_moov", "frag_duration": "1000000",
+         "flush_packets": "1"},
         ("aac", "mp3", "ac3"), "aac",
     ),
     ".mov": _Format(
@@ -139,12 +143,26 @@ class VideoSink:
 
     def _open(self, picture: NDArray[np.uint8], packet: Packet) -> None:
         import av
-        import av.video.reformatter
 
         height, width = picture.shape[:2]
         self._size_wh = (width, height)
         container = av.open(str(self._partial), "w", options=self._format.container)
+        try:
+            self._set_up(container, width, height, packet)
+        except BaseException:
+            # Without a stream there is no file: what was at `path` stays.
+            with contextlib.suppress(Exception):
+                if self._audio is not None:
+                    self._audio.release()
+                container.close()
+            self._audio = None
+            self._partial.unlink(missing_ok=True)
+            raise
         self._container = container
+
+    def _set_up(self, container: Any, width: int, height: int, packet: Packet) -> None:
+        import av.video.reformatter
+
         stream: Any = container.add_stream(self._format.codec, options=self._format.options)
         # Chroma is stored for two by two pixels: the last row or column is repeated if it is odd.
         stream.width, stream.height = width + width % 2, height + height % 2
@@ -225,7 +243,11 @@ class _Audio:
         if not source.streams.audio:
             source.close()
             return None
-        return cls(source, target, form)
+        try:
+            return cls(source, target, form)
+        except BaseException:
+            source.close()
+            raise
 
     def copy_until(self, seconds: float) -> None:
         """Everything up to a moment, counted from the start of the file."""
@@ -240,6 +262,10 @@ class _Audio:
         """Flush the encoder and close the source."""
         if not self._copied:
             self._target.mux(self._output.encode(None))
+        self.release()
+
+    def release(self) -> None:
+        """Close the source."""
         self._source.close()
 
     def _carry(self, packet: Any) -> None:
