@@ -1,6 +1,7 @@
 """Pictures in a folder, played as a video."""
 
 import glob
+import re
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
@@ -17,7 +18,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
 class ImageSequenceSource:
-    """The pictures of a folder, or of a pattern with wildcards, in the order of their names.
+    """The pictures of a folder, or of a pattern with wildcards, in the order of their names,
+    numbers by their value: 2.png comes before 10.png.
 
     Args:
         location: a folder or a pattern ("shots/*.png").
@@ -46,14 +48,14 @@ class ImageSequenceSource:
         self._stop = threading.Event()
         folder = Path(location)
         if folder.is_dir():
-            found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+            found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
         elif glob.has_magic(self.name):
-            found = sorted(Path(p) for p in glob.glob(self.name))  # noqa: PTH207  any pattern
+            found = [Path(path) for path in glob.glob(self.name)]  # noqa: PTH207  any pattern
         else:
             raise MediaError(f"there is no folder {location}")
         if not found:
             raise EmptyVideo(f"there are no pictures in {location} ({', '.join(SUFFIXES)})")
-        self._paths = found
+        self._paths = found = sorted(found, key=_by_number)
         self.frames_total: int | None = len(found)
         height, width = self._read(found[0]).shape[:2]
         self.size_wh = (width, height)
@@ -93,3 +95,9 @@ class ImageSequenceSource:
         if picture is None:
             raise NotAVideo(f"{path} cannot be read as a picture")
         return np.ascontiguousarray(picture[..., ::-1], np.uint8)
+
+
+def _by_number(path: Path) -> tuple[list[tuple[int, str]], str]:
+    parts = re.split(r"(\d+)", path.name)  # every other one is a number
+    key = [(int(part), "") if i % 2 else (-1, part) for i, part in enumerate(parts)]
+    return key, path.name

@@ -33,6 +33,14 @@ def test_a_folder_plays_in_the_order_of_its_names(tmp_path: Path) -> None:
     source.close()
 
 
+def test_numbers_in_names_are_numbers(tmp_path: Path) -> None:
+    names = ["shot2-9.png", "shot2-10.png", "shot10-1.png"]
+    for i, name in reversed(list(enumerate(names))):
+        save(tmp_path / name, i)
+    frames = ImageSequenceSource(tmp_path).frames()
+    assert [frame.image[0, 0, 0] for frame in frames] == [0, 1, 2]
+
+
 def test_a_pattern_chooses(tmp_path: Path) -> None:
     for name in ("a1.png", "a2.png", "b1.png"):
         save(tmp_path / name, 1)
