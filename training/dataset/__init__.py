@@ -1,0 +1,1 @@
+"""Rendered pairs of pose and picture: made, packed, read and looked at."""

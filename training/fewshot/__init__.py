@@ -1,0 +1,1 @@
+"""Few-shot pose transfer: a character never seen, from one or a few pictures (Wang 2024)."""

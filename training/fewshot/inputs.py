@@ -1,0 +1,46 @@
+"""What a method of pose transfer is given: one type, so that every method meets the same data."""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.dataset.samples import CharacterPictures
+from training.fit import pose_images, pose_tensor, to_tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """B pairs of a source picture, which is known, and a target pose, which is asked for.
+
+    A method is an `nn.Module` whose `forward(inputs)` gives (B, 4, S, S) premultiplied RGBA in
+    [0, 1] (or RGB on white, (B, 3, S, S), for the papers' tables). It takes what it needs.
+    """
+
+    pose: Tensor  # (B, 3, S, S) drawn target pose in [0, 1], 0 is the background
+    joints: Tensor  # (B, 20, 4) target joints: x, y, z px, score
+    source: Tensor  # (B, 4, S, S) premultiplied RGBA in [0, 1]
+    source_pose: Tensor  # (B, 3, S, S) drawn pose of the source
+    source_joints: Tensor  # (B, 20, 4)
+
+    @classmethod
+    def of(
+        cls, character: CharacterPictures, source: np.ndarray, target: np.ndarray
+    ) -> tuple[Self, Tensor]:
+        """The inputs for sample indices `source` and `target`, both (B,), and the true pictures."""
+        size = character.size
+        here, there = character.joints[source], character.joints[target]
+        inputs = cls(
+            pose_tensor(pose_images(there, size)),
+            torch.from_numpy(there.copy()),
+            to_tensor(character.pictures[source]),
+            pose_tensor(pose_images(here, size)),
+            torch.from_numpy(here.copy()),
+        )
+        return inputs, to_tensor(character.pictures[target])
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same on a device."""
+        return type(self)(*(getattr(self, field.name).to(device) for field in fields(self)))
