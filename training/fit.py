@@ -142,11 +142,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def load_generator(path: Path) -> tuple[Generator, Tensor]:
     """The averaged generator of a checkpoint, in evaluation mode, and its reference picture."""
     state = read_checkpoint(path)
-    config: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in state["generator_config"].items()
-    }
-    generator = Generator(GeneratorConfig(**config))
+    generator = Generator(GeneratorConfig.from_dict(state["generator_config"]))
     generator.load_state_dict(state["average"])
     return generator.eval(), state["reference"]
 
