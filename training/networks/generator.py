@@ -69,7 +69,11 @@ class GeneratorConfig:
     @classmethod
     def from_dict(cls, description: dict[str, Any]) -> "GeneratorConfig":
         """What `to_dict` described; JSON has lists where this has tuples."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in description.items()})
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in description.items()
+        }
+        return cls(**values)
 
 
 # name           channels of the encoders       strides          decoder         head  subpixel

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrize import (
+    ParametrizationList,
     is_parametrized,
     register_parametrization,
     remove_parametrizations,
@@ -71,18 +72,16 @@ def held(model: nn.Module) -> Iterator[None]:
 
     So an outer step of meta-learning, with all its forward passes, sees one u and v per layer.
     """
-    layers = [
-        (module.parametrizations["weight"], norm)
-        for module in model.modules()
-        if is_parametrized(module, "weight")
-        for norm in module.parametrizations["weight"]  # type: ignore[union-attr, index]
-        if isinstance(norm, SpectralNorm) and norm.training
-    ]
-    for weights, norm in layers:
-        norm.iterate(weights.original)  # type: ignore[union-attr, arg-type]
-        norm.eval()
+    norms: list[SpectralNorm] = []
+    for module in model.modules():
+        if isinstance(module, ParametrizationList):
+            for norm in module:
+                if isinstance(norm, SpectralNorm) and norm.training:
+                    norm.iterate(module.original)
+                    norm.eval()
+                    norms.append(norm)
     try:
         yield
     finally:
-        for _, norm in layers:
+        for norm in norms:
             norm.train()

@@ -1,0 +1,187 @@
+"""The two stages of few-shot training (Wang 2024, section 3.3), as functions of parameters.
+
+Character adapting: from parameters theta, one step of gradient descent per support sample, S in
+all (MAML, Finn 2017). Character refining: the loss of the adapted parameters on the query set, of
+which the trainer takes the gradient with respect to theta. At second order that gradient goes
+through the inner steps; at first order each step's own gradient counts as a constant, at about half
+the time and a fraction of the memory.
+
+Nothing here changes the module. Batch norms use the statistics of the batch, in the inner loop and
+on the query set (as MAML++ does, Antoniou 2018): their running statistics are no input of any loss,
+and are written to copies of the buffers; the copy of the last pass over the query set comes back,
+for the trainer to keep. Spectral norms are held still by the caller (`spectral.held`), who iterates
+them once a batch.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from training.fewshot.episodes import Episode, Samples
+from training.fewshot.objective import Objective
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class InnerConfig:
+    """Character adapting: `steps` steps of gradient descent at `rate` (section 5.1)."""
+
+    steps: int = 4
+    rate: float = 1e-3
+    second_order: bool = False
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"the inner loop needs at least one step, found {self.steps}")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an episode gave."""
+
+    loss: Tensor  # of equation 11, for one task
+    parts: dict[str, Tensor]  # of the last query loss, detached
+    support: Tensor  # mean loss over the inner steps, detached
+    made: Tensor  # the query pictures after the last step, detached
+    buffers: State  # as the last query pass left them
+
+
+Draw = Callable[[State, State, Samples], Tensor]
+"""Parameters, buffers (written to) and samples to pictures."""
+
+
+def parameters_of(method: nn.Module) -> State:
+    """The parameters that are trained and adapted, by name."""
+    return {name: p for name, p in method.named_parameters() if p.requires_grad}
+
+
+def buffers_of(method: nn.Module) -> State:
+    """Copies of the buffers, by name."""
+    return {name: b.detach().clone() for name, b in method.named_buffers()}
+
+
+def drawing(method: nn.Module) -> Draw:
+    """The method as a pure function."""
+
+    def draw(parameters: State, buffers: State, samples: Samples) -> Tensor:
+        made = functional_call(method, {**parameters, **buffers}, (samples.inputs,))
+        assert isinstance(made, Tensor)
+        return made
+
+    return draw
+
+
+def inner_loop(
+    loss: Callable[[State, int], Tensor], parameters: State, config: InnerConfig
+) -> Iterator[tuple[State, Tensor]]:
+    """The parameters after each step, and the loss before it (MAML, equation 1).
+
+    At first order the yielded parameters still depend on the given ones, with the identity as
+    derivative, so that an outer loss sends its gradient to these.
+    """
+    for step in range(config.steps):
+        value = loss(parameters, step)
+        gradients: tuple[Tensor | None, ...] = torch.autograd.grad(
+            value,
+            list(parameters.values()),
+            create_graph=config.second_order,
+            allow_unused=True,
+        )
+        parameters = {
+            name: p if gradient is None else p - config.rate * gradient
+            for (name, p), gradient in zip(parameters.items(), gradients, strict=True)
+        }
+        yield parameters, value.detach()
+
+
+def step_weights(steps: int, progress: float) -> list[float]:
+    """The weights v_s of equation 11, which sum to one, as MAML++ anneals them.
+
+    At `progress` 0 every step counts alike; then the last gains what the others lose, down to
+    0.03 / steps. From `progress` 1 on only the last step's loss is taken, which costs less: "in the
+    later stage of training" (section 5.6).
+    """
+    if progress >= 1:
+        return [0.0] * (steps - 1) + [1.0]
+    early = max((1 - progress) / steps, 0.03 / steps)
+    return [early] * (steps - 1) + [1 - (steps - 1) * early]
+
+
+def episode_loss(
+    draw: Draw,
+    objective: Objective,
+    parameters: State,
+    buffers: State,
+    episode: Episode,
+    config: InnerConfig,
+    weights: Sequence[float],
+    *,
+    bf16: bool = False,
+) -> Outcome:
+    """Adapt on the support set, one sample a step in turn, and take the loss on the query set.
+
+    `weights` are v_s, one for each inner step; no query loss is computed where a weight is 0.
+    """
+    if len(weights) != config.steps or not weights[-1]:
+        raise ValueError(
+            f"expected {config.steps} step weights of which the last is not 0, found {weights}"
+        )
+    device = episode.support.truth.device.type
+
+    def picture_loss(
+        state: State, kept: State, samples: Samples
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            made = draw(state, kept, samples)
+            loss, parts = objective.generator(made, samples)
+        return loss, parts, made
+
+    def support_loss(state: State, step: int) -> Tensor:  # eq. 3-6
+        pick = step % len(episode.support)
+        return picture_loss(state, copies(buffers), episode.support[pick : pick + 1])[0]
+
+    total = torch.zeros((), device=device)
+    support: list[Tensor] = []
+    for weight, (state, value) in zip(
+        weights, inner_loop(support_loss, parameters, config), strict=True
+    ):
+        support.append(value)
+        if weight:
+            kept = copies(buffers)
+            loss, parts, made = picture_loss(state, kept, episode.query)  # eq. 7-10
+            total = total + weight * loss  # eq. 11
+    return Outcome(
+        total,
+        {name: part.detach() for name, part in parts.items()},
+        torch.stack(support).mean(),
+        made.detach(),
+        kept,
+    )
+
+
+def plain_loss(
+    draw: Draw,
+    objective: Objective,
+    parameters: State,
+    buffers: State,
+    episodes: Sequence[Episode],
+    *,
+    bf16: bool = False,
+) -> tuple[Outcome, Samples]:
+    """Without meta-learning: the loss of every picture of the episodes, drawn in one batch."""
+    samples = Samples.joined([s for e in episodes for s in (e.support, e.query)])
+    kept = copies(buffers)
+    with torch.autocast(samples.truth.device.type, torch.bfloat16, enabled=bf16):
+        made = draw(parameters, kept, samples)
+        loss, parts = objective.generator(made, samples)
+    parts = {name: part.detach() for name, part in parts.items()}
+    return Outcome(loss, parts, loss.detach(), made.detach(), kept), samples
+
+
+def copies(state: State) -> State:
+    """Copies of every tensor."""
+    return {name: tensor.clone() for name, tensor in state.items()}

@@ -1,0 +1,131 @@
+"""The losses of both stages (Wang 2024, equations 3 to 10), and the discriminator with them.
+
+A method with losses of its own (the baselines) brings another class with the same three methods.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from training.fewshot.episodes import Samples
+from training.fewshot.method import like
+from training.losses import (
+    L1_WEIGHT,
+    PERCEPTUAL_WEIGHT,
+    Perceptual,
+    discriminator_loss,
+    generator_gan_loss,
+    over,
+)
+from training.networks.discriminator import PatchDiscriminator
+
+ALPHA_WEIGHT = 10.0
+_ALPHA_EPS = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Of the parts of the generator's loss; those of the paper but for alpha's, ours."""
+
+    l1: float = L1_WEIGHT
+    perceptual: float = PERCEPTUAL_WEIGHT
+    gan: float = 1.0
+    alpha: float = ALPHA_WEIGHT
+
+
+class Objective(Protocol):
+    """What the trainer asks of a method's losses, besides being a module.
+
+    Its parameters that require gradients belong to the discriminators.
+    """
+
+    def generator(self, made: Tensor, samples: Samples) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of the pictures, and its parts before weighting, for the curve."""
+
+    def critic(self, made: Tensor, samples: Samples) -> Tensor:
+        """The loss of the discriminators on pictures that are cut off from their generator."""
+
+
+class PaperObjective(nn.Module):
+    """L = GAN + 75 L1 + 0.5 perceptual (equations 6 and 7).
+
+    With alpha there is one part more, the cross-entropy of the silhouette: L1 has no gradient where
+    the sigmoid is flat, most of a picture is empty, and the generator would learn to draw nothing.
+    The perceptual network sees the pictures on the samples' background, random in training, so that
+    no background colour hides an edge.
+    """
+
+    def __init__(
+        self,
+        image_channels: int = 4,
+        *,
+        width: int = 64,
+        weights: Weights = Weights(),
+        perceptual: Perceptual | None = None,
+    ) -> None:
+        super().__init__()
+        self.weights = weights
+        self.discriminator = PatchDiscriminator(image_channels, width) if weights.gan else None
+        if weights.perceptual and perceptual is None:
+            raise ValueError("a perceptual weight needs its network: pass one, or weight 0")
+        self.perceptual = perceptual if weights.perceptual else None
+
+    def generator(self, made: Tensor, samples: Samples) -> tuple[Tensor, dict[str, Tensor]]:
+        """See `Objective`."""
+        truth = like(samples.truth, made.shape[1])
+        made = full(made)
+        parts = {"l1": (made - truth).abs().mean()}  # eq. 4 and 9
+        loss = self.weights.l1 * parts["l1"]
+        if made.shape[1] == 4 and self.weights.alpha:
+            parts["alpha"] = cross_entropy(made[:, 3:], truth[:, 3:])
+            loss = loss + self.weights.alpha * parts["alpha"]
+        if self.perceptual is not None:  # eq. 5 and 10
+            shown, true = _shown(made, samples.background), _shown(truth, samples.background)
+            parts["perceptual"] = full(self.perceptual(shown, true))
+            loss = loss + self.weights.perceptual * parts["perceptual"]
+        if self.discriminator is not None:  # eq. 3 and 8
+            with frozen(self.discriminator):
+                logits = self.discriminator(samples.inputs.pose, made)
+            parts["gan"] = generator_gan_loss(full(logits))
+            loss = loss + self.weights.gan * parts["gan"]
+        return loss, parts
+
+    def critic(self, made: Tensor, samples: Samples) -> Tensor:
+        """See `Objective`."""
+        if self.discriminator is None:
+            raise ValueError("there is no discriminator: its weight in the loss is 0")
+        pose, truth = samples.inputs.pose, like(samples.truth, made.shape[1])
+        real, fake = self.discriminator(pose, truth), self.discriminator(pose, made.detach())
+        return discriminator_loss(full(real), full(fake))
+
+
+def full(tensor: Tensor) -> Tensor:
+    """A tensor of mixed precision in single precision, for sums; others as they are."""
+    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
+
+
+def cross_entropy(made: Tensor, truth: Tensor) -> Tensor:
+    """Mean binary cross-entropy of alphas in [0, 1]; twice differentiable, finite at 0 and 1."""
+    made = _ALPHA_EPS + (1 - 2 * _ALPHA_EPS) * made
+    return -(truth * made.log() + (1 - truth) * (1 - made).log()).mean()
+
+
+def _shown(picture: Tensor, background: Tensor) -> Tensor:
+    return over(picture, background) if picture.shape[1] == 4 else picture
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Within, the parameters of the module gather no gradients; what goes through it does."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
