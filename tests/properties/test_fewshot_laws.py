@@ -70,9 +70,8 @@ def test_an_episode_asks_for_what_its_support_does_not_show(
     if support == "random":
         assert -1 not in shown
         assert len(set(shown)) == shots
-    sources = {
-        which(z, CHARACTER) for s in (episode.support, episode.query) for z in s.inputs.source
-    }
+    parts = (episode.support, episode.query)
+    sources = {which(z, CHARACTER) for part in parts for z in part.inputs.source}
     assert len(sources) == 1  # one picture z of the character
     if source == "front":
         assert sources == {0}
