@@ -213,8 +213,6 @@ def test_wrong_settings_are_refused() -> None:
         episode_loss(drawing(method), objective, {}, {}, episode, InnerConfig(), [1.0])
     with pytest.raises(ValueError, match="pass one, or weight 0"):
         PaperObjective()
-    with pytest.raises(ValueError, match="no discriminator"):
-        objective.critic(episode.query.truth, episode.query)
 
 
 def test_without_meta_learning_all_pictures_make_one_batch() -> None:

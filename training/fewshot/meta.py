@@ -64,15 +64,15 @@ def buffers_of(method: nn.Module) -> State:
     return {name: b.detach().clone() for name, b in method.named_buffers()}
 
 
-def drawing(method: nn.Module) -> Draw:
-    """The method as a pure function."""
+def drawing(method: nn.Module, *, compiled: bool = False) -> Draw:
+    """The method as a pure function; compiled, it can be differentiated once."""
 
     def draw(parameters: State, buffers: State, samples: Samples) -> Tensor:
         made = functional_call(method, {**parameters, **buffers}, (samples.inputs,))
         assert isinstance(made, Tensor)
         return made
 
-    return draw
+    return torch.compile(draw) if compiled else draw
 
 
 def inner_loop(

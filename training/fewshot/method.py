@@ -1,6 +1,11 @@
-"""The few-shot paper's own method: its generator behind the interface that all methods share."""
+"""The few-shot paper's own method: its generator behind the interface that all methods share.
 
-from typing import Any, Protocol
+A method is a module that maps `Inputs` to pictures, (B, 4, S, S) premultiplied RGBA or (B, 3, S, S)
+RGB on white, in [0, 1]. Trainer, adaptation and measures ask for nothing else. Parameters that do
+not require gradients are neither trained nor adapted.
+"""
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,18 +13,6 @@ from torch import Tensor, nn
 from training.fewshot.inputs import Inputs
 from training.losses import over
 from training.networks.generator import Generator, GeneratorConfig
-
-
-class Method(Protocol):
-    """What the trainer, adaptation and the measures ask of a method, besides being a module.
-
-    Parameters that do not require gradients are neither trained nor adapted.
-    """
-
-    image_channels: int  # 4: premultiplied RGBA; 3: RGB on white, for the papers' tables
-
-    def __call__(self, inputs: Inputs) -> Tensor:
-        """The characters in the asked-for poses, (B, image_channels, S, S) in [0, 1]."""
 
 
 class FewShot(nn.Module):

@@ -6,7 +6,6 @@ A method with losses of its own (the baselines) brings another class with the sa
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +23,7 @@ from training.losses import (
 from training.networks.discriminator import PatchDiscriminator
 
 ALPHA_WEIGHT = 10.0
+GAN_RISE = 0.05
 _ALPHA_EPS = 1e-4
 
 
@@ -37,26 +37,34 @@ class Weights:
     alpha: float = ALPHA_WEIGHT
 
 
-class Objective(Protocol):
-    """What the trainer asks of a method's losses, besides being a module.
+class Objective(nn.Module):
+    """What the trainer asks of a method's losses.
 
     Its parameters that require gradients belong to the discriminators.
     """
 
+    def advance(self, share: float) -> None:
+        """Told before every step how much of the run is done, in [0, 1]."""
+
     def generator(self, made: Tensor, samples: Samples) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of the pictures, and its parts before weighting, for the curve."""
+        raise NotImplementedError
 
-    def critic(self, made: Tensor, samples: Samples) -> Tensor:
-        """The loss of the discriminators on pictures that are cut off from their generator."""
+    def critic(self, made: Tensor, samples: Samples) -> Tensor | None:
+        """The loss of the discriminators on drawn pictures; None where none is training."""
+        raise NotImplementedError
 
 
-class PaperObjective(nn.Module):
+class PaperObjective(Objective):
     """L = GAN + 75 L1 + 0.5 perceptual (equations 6 and 7).
 
     With alpha there is one part more, the cross-entropy of the silhouette: L1 has no gradient where
     the sigmoid is flat, most of a picture is empty, and the generator would learn to draw nothing.
     The perceptual network sees the pictures on the samples' background, random in training, so that
     no background colour hides an edge.
+
+    The discriminator joins at `gan_from`, a share of the run, and gains its weight over the next
+    twentieth: the paper's is there from the start (0), but early on it only slows the others.
     """
 
     def __init__(
@@ -66,13 +74,20 @@ class PaperObjective(nn.Module):
         width: int = 64,
         weights: Weights = Weights(),
         perceptual: Perceptual | None = None,
+        gan_from: float = 0.0,
     ) -> None:
         super().__init__()
+        self.gan_from, self.gan_share = gan_from, float(gan_from == 0)
         self.weights = weights
         self.discriminator = PatchDiscriminator(image_channels, width) if weights.gan else None
         if weights.perceptual and perceptual is None:
             raise ValueError("a perceptual weight needs its network: pass one, or weight 0")
         self.perceptual = perceptual if weights.perceptual else None
+
+    def advance(self, share: float) -> None:
+        """See `Objective`."""
+        if self.gan_from:
+            self.gan_share = min(1.0, max(0.0, (share - self.gan_from) / GAN_RISE))
 
     def generator(self, made: Tensor, samples: Samples) -> tuple[Tensor, dict[str, Tensor]]:
         """See `Objective`."""
@@ -87,17 +102,17 @@ class PaperObjective(nn.Module):
             shown, true = _shown(made, samples.background), _shown(truth, samples.background)
             parts["perceptual"] = full(self.perceptual(shown, true))
             loss = loss + self.weights.perceptual * parts["perceptual"]
-        if self.discriminator is not None:  # eq. 3 and 8
+        if self.discriminator is not None and self.gan_share:  # eq. 3 and 8
             with frozen(self.discriminator):
                 logits = self.discriminator(samples.inputs.pose, made)
             parts["gan"] = generator_gan_loss(full(logits))
-            loss = loss + self.weights.gan * parts["gan"]
+            loss = loss + self.gan_share * self.weights.gan * parts["gan"]
         return loss, parts
 
-    def critic(self, made: Tensor, samples: Samples) -> Tensor:
+    def critic(self, made: Tensor, samples: Samples) -> Tensor | None:
         """See `Objective`."""
-        if self.discriminator is None:
-            raise ValueError("there is no discriminator: its weight in the loss is 0")
+        if self.discriminator is None or not self.gan_share:
+            return None
         pose, truth = samples.inputs.pose, like(samples.truth, made.shape[1])
         real, fake = self.discriminator(pose, truth), self.discriminator(pose, made.detach())
         return discriminator_loss(full(real), full(fake))

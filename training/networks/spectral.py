@@ -66,22 +66,33 @@ def remove_spectral_norm(model: nn.Module) -> None:
             remove_parametrizations(module, "weight")
 
 
+def norms_of(model: nn.Module) -> Iterator[tuple[SpectralNorm, Tensor]]:
+    """Every spectral norm of a model with the weight that it normalises."""
+    for module in model.modules():
+        if isinstance(module, ParametrizationList):
+            for norm in module:
+                if isinstance(norm, SpectralNorm):
+                    yield norm, module.original
+
+
+def settle(model: nn.Module) -> None:
+    """Find the vectors of every norm anew, for weights that were averaged or loaded."""
+    for norm, weight in norms_of(model):
+        norm.iterate(weight, _FIRST_ITERATIONS)
+
+
 @contextmanager
 def held(model: nn.Module) -> Iterator[None]:
     """Within, no power iteration runs; entering runs one on every normalised weight, if training.
 
     So an outer step of meta-learning, with all its forward passes, sees one u and v per layer.
     """
-    norms: list[SpectralNorm] = []
-    for module in model.modules():
-        if isinstance(module, ParametrizationList):
-            for norm in module:
-                if isinstance(norm, SpectralNorm) and norm.training:
-                    norm.iterate(module.original)
-                    norm.eval()
-                    norms.append(norm)
+    norms = [(norm, weight) for norm, weight in norms_of(model) if norm.training]
+    for norm, weight in norms:
+        norm.iterate(weight)
+        norm.eval()
     try:
         yield
     finally:
-        for norm in norms:
+        for norm, _ in norms:
             norm.train()
