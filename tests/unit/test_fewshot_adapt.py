@@ -111,7 +111,7 @@ def test_drawings_that_make_no_support_set_are_refused() -> None:
         support_set(character[:0], 4)
     with pytest.raises(AdaptationError, match=r"are 64 x 64, and the network draws 256 x 256"):
         support_set(character, 4, size=256)
-    with pytest.raises(AdaptationError, match="room for 33 sideways shifts.* 41 are needed"):
+    with pytest.raises(AdaptationError, match=r"room for 33 sideways shifts.* 41 are needed"):
         support_set(character, 40)
     character.pictures[...] = 0
     with pytest.raises(AdaptationError, match="alpha is 0 everywhere"):

@@ -156,7 +156,7 @@ def adapt(
                 raise AdaptationError(
                     f"the loss is {curve[-1]} after {step} steps: take a rate below {config.rate}"
                 )
-            if curve[-1] == min(curve):
+            if curve[-1] < min(curve[:-1]):
                 best, best_step = copy.deepcopy(method.state_dict()), step
         method.load_state_dict(best)
         method.zero_grad(set_to_none=True)

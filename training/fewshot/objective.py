@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from training.fewshot.episodes import Samples
@@ -21,10 +20,11 @@ from training.losses import (
     over,
 )
 from training.networks.discriminator import PatchDiscriminator
+from training.networks.generator import full
 
 ALPHA_WEIGHT = 10.0
 GAN_RISE = 0.05
-_ALPHA_EPS = 1e-4
+_TINY, _LEAST = 1e-12, 1e-7  # added to numbers near 0, and to such as are rounded near 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +118,13 @@ class PaperObjective(Objective):
         return discriminator_loss(full(real), full(fake))
 
 
-def full(tensor: Tensor) -> Tensor:
-    """A tensor of mixed precision in single precision, for sums; others as they are."""
-    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
-
-
 def cross_entropy(made: Tensor, truth: Tensor) -> Tensor:
-    """Mean binary cross-entropy of alphas in [0, 1]; twice differentiable, finite at 0 and 1."""
-    made = _ALPHA_EPS + (1 - 2 * _ALPHA_EPS) * made
-    return -(truth * made.log() + (1 - truth) * (1 - made).log()).mean()
+    """Mean binary cross-entropy of alphas in [0, 1]; finite at 0 and 1.
+
+    With the derivative of the sigmoid that made them, its gradient is as good as constant, until
+    single precision ends: PyTorch's own forbids autocast, and is not twice differentiable there.
+    """
+    return -(truth * (made + _TINY).log() + (1 - truth) * (1 - made + _LEAST).log()).mean()
 
 
 def _shown(picture: Tensor, background: Tensor) -> Tensor:

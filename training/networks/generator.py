@@ -19,6 +19,7 @@ __all__ = [
     "Generator",
     "GeneratorConfig",
     "compose",
+    "full",
     "preset",
     "remove_spectral_norm",
 ]
@@ -256,9 +257,17 @@ class Generator(nn.Module):
         return self.draw(pose_image, self.texture(picture))
 
 
+def full(tensor: Tensor) -> Tensor:
+    """A tensor of mixed precision in single precision, for sums; others as they are."""
+    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
+
+
 def compose(logits: Tensor) -> Tensor:
-    """Logits to a picture in [0, 1]; with alpha, premultiplied by construction."""
-    values = torch.sigmoid(logits)
+    """Logits to a picture in [0, 1]; with alpha, premultiplied by construction.
+
+    In bfloat16 an alpha of 0.998 would be 1, and without a gradient.
+    """
+    values = torch.sigmoid(full(logits))
     if values.shape[1] == 4:
         alpha = values[:, 3:]
         return torch.cat([values[:, :3] * alpha, alpha], dim=1)
