@@ -1,7 +1,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -14,7 +13,7 @@ from training.fewshot.episodes import EpisodeConfig  # noqa: E402
 from training.fewshot.meta import InnerConfig  # noqa: E402
 from training.fewshot.method import FewShot  # noqa: E402
 from training.fewshot.objective import PaperObjective, Weights  # noqa: E402
-from training.fewshot.train import NotANumberError, Training, bank_of, run  # noqa: E402
+from training.fewshot.train import NotANumberError, Training, run  # noqa: E402
 from training.fewshot.workers import Workers  # noqa: E402
 from training.networks.generator import GeneratorConfig  # noqa: E402
 
@@ -25,9 +24,7 @@ QUICK = AdaptConfig(shots=1, steps=4, rate=0.01, every=2)
 def begin(config: TrainConfig, network: GeneratorConfig = TINY, gan: float = 1.0) -> Training:
     torch.manual_seed(config.seed)
     objective = PaperObjective(width=2, weights=Weights(perceptual=0, gan=gan))
-    return Training.new(
-        config, FewShot(network), objective, bank_of(blobs(4, config.sizes[-1]), config.seed)
-    )
+    return Training.new(config, FewShot(network), objective)
 
 
 def short(**changes: object) -> TrainConfig:
@@ -207,5 +204,3 @@ def test_what_ships_can_be_adapted_and_is_the_average() -> None:
     assert all(p.requires_grad for p in shipped.parameters())
     assert (shipped.generator.out.bias == 0.5).all()
     assert not any(p.requires_grad for p in training.average.parameters())
-    assert training.bank.shape == (32, 20, 4)
-    assert np.isfinite(training.bank).all()

@@ -8,7 +8,6 @@ of this character, so that the network can draw one pose at a time and be baked.
 
 import copy
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -22,12 +21,10 @@ from training.fewshot.episodes import Samples, choose_shifts, samples, shifted
 from training.fewshot.inputs import Inputs
 from training.fewshot.objective import Objective
 from training.fit import pose_images, pose_tensor
-from training.networks.spectral import held, settle
 
 M = TypeVar("M", bound=nn.Module)
 
 OPTIMISERS = ("sgd", "adam")
-CALIBRATION_BATCH = 4
 _EMPTY = "the support set is empty: give at least one picture of the character"
 
 
@@ -109,21 +106,18 @@ def adapt(
     objective: Objective,
     support: Samples,
     held_out: Samples,
-    poses: NDArray[np.float32],
     config: AdaptConfig,
 ) -> Adapted[M]:
     """A copy of the method, adapted to the support set; the method stays as it is.
 
-    `poses` (N, 20, 4) are joints in pixels of poses such as will be asked for, of any character:
-    batch norms are calibrated on them. AdaptationError if the loss is no number.
+    AdaptationError if the support set is empty or the loss is no number.
     """
     if len(support) == 0:
         raise AdaptationError(
             "the support set is empty: give at least one picture of the character"
         )
     began = time.monotonic()
-    method = copy.deepcopy(method).train()
-    settle(method)
+    method = copy.deepcopy(method).eval()
     trained = [p for p in method.parameters() if p.requires_grad]
     optimiser: torch.optim.Optimizer
     if config.optimiser == "sgd":
@@ -140,50 +134,26 @@ def adapt(
         with torch.no_grad():
             return loss_of(held_out).item()
 
-    with held(method):
-        curve = [judged()]
-        best, best_step, step = copy.deepcopy(method.state_dict()), 0, 0
-        while step < config.steps and len(curve) - 1 - best_step // config.every < config.patience:
-            for _ in range(min(config.every, config.steps - step)):
-                pick = step % len(support)
-                gradients = torch.autograd.grad(loss_of(support[pick : pick + 1]), trained)
-                for parameter, gradient in zip(trained, gradients, strict=True):
-                    parameter.grad = gradient
-                optimiser.step()
-                step += 1
-            curve.append(judged())
-            if not np.isfinite(curve[-1]):
-                raise AdaptationError(
-                    f"the loss is {curve[-1]} after {step} steps: take a rate below {config.rate}"
-                )
-            if curve[-1] < min(curve[:-1]):
-                best, best_step = copy.deepcopy(method.state_dict()), step
-        method.load_state_dict(best)
-        method.zero_grad(set_to_none=True)
-        calibrate(method, support, poses)
-    return Adapted(method.eval(), best_step, step, time.monotonic() - began, curve)
-
-
-@torch.no_grad()
-def calibrate(method: nn.Module, support: Samples, poses: NDArray[np.float32]) -> None:
-    """Set running statistics of batch norms to the mean over batches of poses, from the source."""
-    norms = [m for m in method.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    if not norms:
-        return
-    if len(poses) == 0:
-        raise AdaptationError("batch norms need poses to be calibrated on: give at least one")
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the plain mean over all batches
-    mode = method.training
-    method.train()
-    with held(method):
-        for start in range(0, len(poses), CALIBRATION_BATCH):
-            method(asked(support.inputs, poses[start : start + CALIBRATION_BATCH]))
-    method.train(mode)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+    curve = [judged()]
+    best, best_step, step = copy.deepcopy(method.state_dict()), 0, 0
+    while step < config.steps and len(curve) - 1 - best_step // config.every < config.patience:
+        for _ in range(min(config.every, config.steps - step)):
+            pick = step % len(support)
+            gradients = torch.autograd.grad(loss_of(support[pick : pick + 1]), trained)
+            for parameter, gradient in zip(trained, gradients, strict=True):
+                parameter.grad = gradient
+            optimiser.step()
+            step += 1
+        curve.append(judged())
+        if not np.isfinite(curve[-1]):
+            raise AdaptationError(
+                f"the loss is {curve[-1]} after {step} steps: take a rate below {config.rate}"
+            )
+        if curve[-1] < min(curve[:-1]):
+            best, best_step = copy.deepcopy(method.state_dict()), step
+    method.load_state_dict(best)
+    method.zero_grad(set_to_none=True)
+    return Adapted(method, best_step, step, time.monotonic() - began, curve)
 
 
 def asked(known: Inputs, poses: NDArray[np.float32]) -> Inputs:
@@ -212,16 +182,3 @@ def draw_pictures(method: nn.Module, inputs: Inputs, batch: int = 8) -> NDArray[
     if pictures.shape[1] == 3:
         pictures = torch.cat([pictures, torch.ones_like(pictures[:, :1])], dim=1)
     return (pictures.float().permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy()
-
-
-def pose_bank(characters: Sequence[CharacterPictures], count: int = 32) -> NDArray[np.float32]:
-    """Poses of training characters to calibrate on, in shares of the picture: (count, 20, 4)."""
-    joints = np.concatenate(
-        [c.joints * np.array([*[1 / c.size] * 3, 1], np.float32) for c in characters]
-    )
-    return joints[np.linspace(0, len(joints) - 1, count).astype(np.intp)]
-
-
-def in_pixels(bank: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """A bank of poses in pixels of pictures of a size."""
-    return bank * np.array([size, size, size, 1], np.float32)

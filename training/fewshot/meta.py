@@ -6,19 +6,22 @@ which the trainer takes the gradient with respect to theta. At second order that
 through the inner steps; at first order each step's own gradient counts as a constant, at about half
 the time and a fraction of the memory.
 
-Nothing here changes the module. Batch norms use the statistics of the batch, in the inner loop and
-on the query set (as MAML++ does, Antoniou 2018): their running statistics are no input of any loss,
-and are written to copies of the buffers; the copy of the last pass over the query set comes back,
-for the trainer to keep. Spectral norms are held still by the caller (`spectral.held`), who iterates
-them once a batch.
+Nothing here changes the module. Spectral norms are held still by the caller (`spectral.held`), who
+iterates them once a batch. Batch norms use running statistics, which the caller refreshes once a
+batch from its pictures (`batch_statistics`) and then holds (`statistics_held`). With statistics of
+the batch instead, as MAML++ has them (Antoniou 2018), an inner step on one sample, a query on four
+and a live frame would meet three different networks: the support loss came out five times the query
+loss. Held, the network that is adapted is the one that is judged, and the one that ships.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from training.fewshot.episodes import Episode, Samples
 from training.fewshot.objective import Objective
@@ -47,7 +50,6 @@ class Outcome:
     parts: dict[str, Tensor]  # of the last query loss, detached
     support: Tensor  # mean loss over the inner steps, detached
     made: Tensor  # the query pictures after the last step, detached
-    buffers: State  # as the last query pass left them
 
 
 Draw = Callable[[State, State, Samples], Tensor]
@@ -132,17 +134,15 @@ def episode_loss(
         )
     device = episode.support.truth.device.type
 
-    def picture_loss(
-        state: State, kept: State, samples: Samples
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    def picture_loss(state: State, samples: Samples) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            made = draw(state, kept, samples)
+            made = draw(state, buffers, samples)
             loss, parts = objective.generator(made, samples)
         return loss, parts, made
 
     def support_loss(state: State, step: int) -> Tensor:  # eq. 3-6
         pick = step % len(episode.support)
-        return picture_loss(state, copies(buffers), episode.support[pick : pick + 1])[0]
+        return picture_loss(state, episode.support[pick : pick + 1])[0]
 
     total = torch.zeros((), device=device)
     support: list[Tensor] = []
@@ -151,15 +151,13 @@ def episode_loss(
     ):
         support.append(value)
         if weight:
-            kept = copies(buffers)
-            loss, parts, made = picture_loss(state, kept, episode.query)  # eq. 7-10
+            loss, parts, made = picture_loss(state, episode.query)  # eq. 7-10
             total = total + weight * loss  # eq. 11
     return Outcome(
         total,
         {name: part.detach() for name, part in parts.items()},
         torch.stack(support).mean(),
         made.detach(),
-        kept,
     )
 
 
@@ -174,14 +172,51 @@ def plain_loss(
 ) -> tuple[Outcome, Samples]:
     """Without meta-learning: the loss of every picture of the episodes, drawn in one batch."""
     samples = Samples.joined([s for e in episodes for s in (e.support, e.query)])
-    kept = copies(buffers)
     with torch.autocast(samples.truth.device.type, torch.bfloat16, enabled=bf16):
-        made = draw(parameters, kept, samples)
+        made = draw(parameters, buffers, samples)
         loss, parts = objective.generator(made, samples)
     parts = {name: part.detach() for name, part in parts.items()}
-    return Outcome(loss, parts, loss.detach(), made.detach(), kept), samples
+    return Outcome(loss, parts, loss.detach(), made.detach()), samples
 
 
-def copies(state: State) -> State:
-    """Copies of every tensor."""
-    return {name: tensor.clone() for name, tensor in state.items()}
+def batch_norms(method: nn.Module) -> dict[str, _BatchNorm]:
+    """The batch norms of a method that keep running statistics, by name."""
+    return {
+        name: module
+        for name, module in method.named_modules()
+        if isinstance(module, _BatchNorm) and module.track_running_stats
+    }
+
+
+@contextmanager
+def statistics_held(method: nn.Module) -> Iterator[None]:
+    """Within, batch norms use their running statistics as constants."""
+    norms = [norm for norm in batch_norms(method).values() if norm.training]
+    for norm in norms:
+        norm.eval()
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.train()
+
+
+@torch.no_grad()
+def batch_statistics(
+    method: nn.Module, draw: Draw, samples: Samples, *, bf16: bool = False
+) -> State:
+    """What batch norms measure on a batch: the buffers of running means and variances, by name."""
+    norms = batch_norms(method)
+    if not norms:
+        return {}
+    measured, momenta = buffers_of(method), [norm.momentum for norm in norms.values()]
+    for norm in norms.values():
+        norm.momentum = 1.0
+    try:
+        with torch.autocast(samples.truth.device.type, torch.bfloat16, enabled=bf16):
+            draw(parameters_of(method), measured, samples)
+    finally:
+        for norm, momentum in zip(norms.values(), momenta, strict=True):
+            norm.momentum = momentum
+    names = [f"{name}.{kind}" for name in norms for kind in ("running_mean", "running_var")]
+    return {name: measured[name] for name in names}

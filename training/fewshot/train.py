@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.dataset.samples import CharacterPictures
 from training.fewshot import checkpoint
-from training.fewshot.adapt import AdaptConfig, pose_bank
+from training.fewshot.adapt import AdaptConfig
 from training.fewshot.config import TrainConfig
 from training.fewshot.diary import Diary
 from training.fewshot.episodes import Characters, Episode, Samples
@@ -24,11 +22,13 @@ from training.fewshot.meta import (
     Draw,
     Outcome,
     State,
+    batch_statistics,
     buffers_of,
     drawing,
     episode_loss,
     parameters_of,
     plain_loss,
+    statistics_held,
     step_weights,
 )
 from training.fewshot.objective import Objective
@@ -38,6 +38,7 @@ from training.fit import move_average
 from training.networks.spectral import held, settle
 
 CHECKPOINT = "checkpoint.pt"
+STATISTICS_MOMENTUM = 0.1  # of batch norms' running statistics, as in torch
 _ADAPTATION = AdaptConfig()
 
 
@@ -62,7 +63,6 @@ class Training:
     average: nn.Module
     optimiser: torch.optim.Adam
     critic_optimiser: torch.optim.Adam | None
-    bank: NDArray[np.float32]  # (N, 20, 4) poses to calibrate adapted networks on
     step: int = 0
     about: dict[str, Any] = field(default_factory=dict)  # command, data: what made these weights
 
@@ -72,7 +72,6 @@ class Training:
         config: TrainConfig,
         method: nn.Module,
         objective: Objective,
-        bank: NDArray[np.float32],
         device: torch.device | str = "cpu",
     ) -> "Training":
         """Begin with fresh networks."""
@@ -86,7 +85,6 @@ class Training:
             copy.deepcopy(method).requires_grad_(False),
             torch.optim.Adam(list(parameters_of(method).values()), config.rate, config.betas),
             torch.optim.Adam(critics, config.critic_rate, config.betas) if critics else None,
-            bank,
         )
 
     def save(self, path: Path) -> None:
@@ -103,7 +101,6 @@ class Training:
             "objective": self.objective.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "critic_optimiser": self.critic_optimiser and self.critic_optimiser.state_dict(),
-            "bank": torch.from_numpy(self.bank),
             "step": self.step,
             "about": self.about,
         }
@@ -118,7 +115,6 @@ class Training:
             self.optimiser.load_state_dict(state["optimiser"])
             if self.critic_optimiser is not None:
                 self.critic_optimiser.load_state_dict(state["critic_optimiser"])
-            self.bank = state["bank"].numpy()
             self.step, self.about = state["step"], state["about"]
         except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
             raise checkpoint.CheckpointError(
@@ -154,10 +150,11 @@ def train_step(
 
     parameters = parameters_of(method.train())
     losses: dict[str, Tensor] = {}
-    statistics: State = {}
     with held(method), held(objective):
-        buffers = buffers_of(method)
-        for outcome, drawn, share in _outcomes(training, draw, parameters, buffers, episodes):
+        if config.mode == "meta":
+            _refresh_statistics(training, episodes, workers, draw)
+        outcomes = _outcomes(training, draw, parameters, episodes)
+        for outcome, drawn, share in outcomes:
             (share * outcome.loss).backward()
             with torch.autocast(drawn.truth.device.type, torch.bfloat16, enabled=config.bf16):
                 critic = objective.critic(outcome.made, drawn)
@@ -165,53 +162,56 @@ def train_step(
             if critic is not None:
                 (share * critic).backward()
                 found["critic"] = critic.detach()
-            _add(losses, found, share)
-            _add(statistics, _statistics(outcome.buffers), share)
+            for name, value in found.items():
+                losses[name] = losses.get(name, torch.zeros_like(value)) + share * value
     judges = [p for p in objective.parameters() if p.grad is not None]
     gradients = [p.grad for p in (*parameters.values(), *judges) if p.grad is not None]
-    workers.sum([*gradients, *losses.values(), *statistics.values()])
+    workers.sum([*gradients, *losses.values()])
     losses["gradient"] = nn.utils.clip_grad_norm_(parameters.values(), config.clip or float("inf"))
     training.optimiser.step()
     if training.critic_optimiser is not None and judges:
         training.critic_optimiser.step()
-    for name, value in statistics.items():
-        method.get_buffer(name).copy_(value)
     move_average(training.average, method, config.average, training.step)
     training.step += 1
     return losses
 
 
+def _refresh_statistics(
+    training: Training, episodes: Sequence[Episode], workers: Workers, draw: Draw
+) -> None:
+    """Move running statistics toward those of the batch, before it is adapted to."""
+    config, method = training.config, training.method
+    drawn = Samples.joined([episode.query for episode in episodes])
+    measured = batch_statistics(method, draw, drawn, bf16=config.bf16)
+    for value in measured.values():
+        value *= len(episodes) / config.tasks
+    workers.sum(measured.values())
+    for name, value in measured.items():
+        method.get_buffer(name).lerp_(value, max(STATISTICS_MOMENTUM, 1 / (training.step + 1)))
+
+
 def _outcomes(
-    training: Training, draw: Draw, parameters: State, buffers: State, episodes: Sequence[Episode]
+    training: Training, draw: Draw, parameters: State, episodes: Sequence[Episode]
 ) -> Iterator[tuple[Outcome, Samples, float]]:
     """Each loss to be differentiated, the samples that it is about, and its share in the batch."""
-    config, objective = training.config, training.objective
+    config, method, objective = training.config, training.method, training.objective
     if config.mode == "plain":
+        # Here batch norms work as usual: statistics of the batch, and running ones kept beside.
+        buffers = dict(method.named_buffers())
         outcome, drawn = plain_loss(
             draw, objective, parameters, buffers, episodes, bf16=config.bf16
         )
         yield outcome, drawn, len(episodes) / config.tasks
         return
     weights = step_weights(config.inner.steps, config.multi_step_progress(training.step))
-    for episode in episodes:
-        outcome = episode_loss(
-            draw, objective, parameters, buffers, episode, config.inner, weights, bf16=config.bf16
-        )
-        yield outcome, episode.query, 1 / config.tasks
-
-
-def _add(sums: State, values: State, share: float) -> None:
-    for name, value in values.items():
-        sums[name] = sums[name] + share * value if name in sums else share * value
-
-
-def _statistics(buffers: State) -> State:
-    """The running statistics of batch norms: the only buffers that the batch moves."""
-    return {
-        name: value
-        for name, value in buffers.items()
-        if name.endswith(("running_mean", "running_var"))
-    }
+    buffers = buffers_of(method)
+    with statistics_held(method):
+        for episode in episodes:
+            outcome = episode_loss(
+                draw, objective, parameters, buffers, episode, config.inner, weights,
+                bf16=config.bf16,
+            )  # fmt: skip
+            yield outcome, episode.query, 1 / config.tasks
 
 
 def run(
@@ -299,14 +299,8 @@ def _look(
     if not held_out:
         return {}
     trials = attempts(
-        training.shipped(), training.objective, held_out, training.bank, adaptation,
+        training.shipped(), training.objective, held_out, adaptation,
         size=training.config.size_at(training.step - 1), device=device,
     )  # fmt: skip
     diary.show(sheet(trials), training.step)
     return scores(trials)
-
-
-def bank_of(characters: Characters, seed: int, count: int = 4) -> NDArray[np.float32]:
-    """Poses of some training characters, to calibrate adapted networks on."""
-    picks = np.random.default_rng([seed, 2]).permutation(len(characters))[:count]
-    return pose_bank([characters[int(i)] for i in picks])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from training.dataset.samples import VIEWS, CharacterPictures
-from training.fewshot.adapt import AdaptConfig, adapt, draw_pictures, in_pixels, support_set
+from training.fewshot.adapt import AdaptConfig, adapt, draw_pictures, support_set
 from training.fewshot.episodes import resized, samples
 from training.fewshot.objective import Objective
 from training.fit import pose_images
@@ -36,7 +36,6 @@ def attempt(
     method: nn.Module,
     objective: Objective,
     character: CharacterPictures,
-    bank: NDArray[np.float32],
     config: AdaptConfig,
     *,
     queries: int,
@@ -44,17 +43,14 @@ def attempt(
 ) -> Trial:
     """Adapt to the front view alone, and draw `queries` other poses spread over the data."""
     picks = np.linspace(len(VIEWS), len(character) - 1, queries).astype(np.intp)
-    poses = in_pixels(bank, character.size)
     support, held_out = support_set(character[:1], config.shots, config.seed)
     support, held_out = support.to(device), held_out.to(device)
     wanted = samples(character, picks, np.random.default_rng(config.seed)).to(device)
-    fresh = AdaptConfig(steps=0, bf16=config.bf16)
-    untouched = adapt(method, objective, support, held_out, poses, fresh)
-    adapted = adapt(method, objective, support, held_out, poses, config)
+    adapted = adapt(method, objective, support, held_out, config)
     return Trial(
         character.pictures[0],
         character.joints[picks],
-        draw_pictures(untouched.method, wanted.inputs),
+        draw_pictures(method, wanted.inputs),
         draw_pictures(adapted.method, wanted.inputs),
         character.pictures[picks],
         adapted.seconds,
@@ -68,7 +64,6 @@ def attempts(
     method: nn.Module,
     objective: Objective,
     characters: Sequence[CharacterPictures],
-    bank: NDArray[np.float32],
     config: AdaptConfig,
     *,
     size: int,
@@ -78,7 +73,7 @@ def attempts(
     """`attempt` with every character, at `size` px."""
     return [
         attempt(
-            method, objective, resized(c, size), bank, config, queries=queries, device=device
+            method, objective, resized(c, size), config, queries=queries, device=device
         )
         for c in characters
     ]  # fmt: skip
