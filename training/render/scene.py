@@ -87,6 +87,10 @@ class Camera:
         """Frame a character of `height` units that fills `fill` of it and stands at `floor`."""
         return cls((0.0, 0.5 * height, 0.0), 6.0 * height, fill / height, (0.5, floor - 0.5 * fill))
 
+    def over(self, x: float, z: float) -> "Camera":
+        """Carry the camera to look at another place, as high as before; world units."""
+        return replace(self, target=(x, self.target[1], z))
+
     def moved(self, shift: tuple[float, float], zoom: float = 1.0) -> "Camera":
         """Shift the picture by fractions of its size and zoom it about the target."""
         centre = (self.centre[0] + shift[0], self.centre[1] + shift[1])
