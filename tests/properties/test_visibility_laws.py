@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from tests.unit.test_render import mesh_of
+from tests.meshes import mesh_of
 from training.characters.parts import PARTS
 from training.characters.visibility import OWN, seen
 from training.render.scene import Camera, draw, project

@@ -7,8 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests import naive, naive_render, naive_surfaces
-from tests.unit.test_import_render import scene
-from tests.unit.test_render import CAMERA, mesh_of, soup
+from tests.meshes import CAMERA, materials, mesh_of, soup
 from training.characters import _kernels as posing
 from training.render import _kernels, _kernels_parts, _kernels_surfaces
 from training.render.scene import DEFAULT_STYLE, Mesh, draw, render
@@ -127,7 +126,7 @@ def test_samples_are_averaged_as_by_the_twin(supersample: int) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_materials_are_filled_as_plain_faces_are(seed: int) -> None:
     """Outlines included, which the twin of the pictures leaves out."""
-    mesh, _ = scene(seed)
+    mesh, _ = materials(seed)
     assert mesh.surfaces is not None
     plain = replace(mesh.surfaces, mode=mesh.surfaces.mode * 0, double=mesh.surfaces.double & False)
     mesh = replace(mesh, outline=np.ones_like(mesh.outline), surfaces=plain)
@@ -190,7 +189,7 @@ def test_what_is_mostly_seen_through_is_not_there(alpha: float, front: bool) -> 
         np.arange(6).reshape(2, 3),
         np.random.default_rng(0),
     )
-    surfaces = scene(0)[0].surfaces
+    surfaces = materials(0)[0].surfaces
     assert surfaces is not None
     sheets = replace(
         surfaces,
@@ -208,7 +207,7 @@ def test_what_is_mostly_seen_through_is_not_there(alpha: float, front: bool) -> 
 
 
 def test_a_drawing_is_what_render_gives() -> None:
-    for mesh in (soup(1, 30), scene(1, 30)[0]):
+    for mesh in (soup(1, 30), materials(1, 30)[0]):
         drawing = draw(mesh, CAMERA, 20, 3)
         np.testing.assert_array_equal(drawing.picture, render(mesh, CAMERA, 20, 3))
         assert drawing.supersample == 3
