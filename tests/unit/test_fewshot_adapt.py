@@ -9,7 +9,6 @@ from export.onnx import compare, export_generator  # noqa: E402
 from tests.fewshot import SMALL, blob  # noqa: E402
 from training.dataset.samples import CharacterPictures  # noqa: E402
 from training.fewshot.adapt import (  # noqa: E402
-    AdaptationError,
     AdaptConfig,
     Adapted,
     adapt,
@@ -17,6 +16,7 @@ from training.fewshot.adapt import (  # noqa: E402
     draw_pictures,
     support_set,
 )
+from training.fewshot.errors import AdaptationError  # noqa: E402
 from training.fewshot.method import FewShot  # noqa: E402
 from training.fewshot.objective import PaperObjective, Weights  # noqa: E402
 from training.fit import pose_images  # noqa: E402

@@ -10,15 +10,20 @@ from training.fewshot import checkpoint  # noqa: E402
 from training.fewshot.adapt import AdaptConfig  # noqa: E402
 from training.fewshot.config import TrainConfig  # noqa: E402
 from training.fewshot.episodes import EpisodeConfig  # noqa: E402
+from training.fewshot.errors import (  # noqa: E402
+    CheckpointError,
+    DiskFullError,
+    NotANumberError,
+)
 from training.fewshot.meta import InnerConfig  # noqa: E402
 from training.fewshot.method import FewShot  # noqa: E402
 from training.fewshot.objective import PaperObjective, Weights  # noqa: E402
-from training.fewshot.train import NotANumberError, Training, run  # noqa: E402
+from training.fewshot.train import Training, run  # noqa: E402
 from training.fewshot.workers import Workers  # noqa: E402
 from training.networks.generator import GeneratorConfig  # noqa: E402
 
 HERE = Workers(torch.device("cpu"))
-QUICK = AdaptConfig(shots=1, steps=4, rate=0.01, every=2)
+QUICK = AdaptConfig(shots=1, steps=4, rate=1e-4, every=2)
 
 
 def begin(config: TrainConfig, network: GeneratorConfig = TINY, gan: float = 1.0) -> Training:
@@ -42,8 +47,8 @@ def curve(folder: Path) -> list[dict[str, float]]:
 @pytest.mark.parametrize("mode", ["meta", "plain"])
 def test_it_learns(tmp_path: Path, mode: str) -> None:
     config = TrainConfig(
-        mode=mode, steps=60, tasks=2, rate=3e-3, betas=(0.9, 0.99), average=0.9, sizes=(32,),
-        inner=InnerConfig(steps=2, rate=0.003), episode=EpisodeConfig(2, 4, "mixed"),
+        mode=mode, steps=60, tasks=2, rate=1e-3, betas=(0.9, 0.99), average=0.9, sizes=(32,),
+        inner=InnerConfig(steps=2, rate=1e-4), episode=EpisodeConfig(2, 4, "mixed"),
     )  # fmt: skip
     training = begin(config, SMALL, gan=0)
     run(training, blobs(8), blobs(1, first=90), tmp_path, HERE, adaptation=QUICK, every=30)
@@ -123,20 +128,20 @@ def test_checkpoints_that_are_none_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     training.save(path)
     content = path.read_bytes()
-    with pytest.raises(checkpoint.CheckpointError, match="there is no checkpoint"):
+    with pytest.raises(CheckpointError, match="there is no checkpoint"):
         checkpoint.load(tmp_path / "missing.pt")
     for name, damage in (("cut", content[:-1000]), ("empty", b""), ("text", b"hello")):
         (tmp_path / name).write_bytes(damage)
-        with pytest.raises(checkpoint.CheckpointError, match="damaged or no checkpoint"):
+        with pytest.raises(CheckpointError, match="damaged or no checkpoint"):
             checkpoint.load(tmp_path / name)
     torch.save({"weights": 1}, tmp_path / "foreign.pt")
-    with pytest.raises(checkpoint.CheckpointError, match="no checkpoint of ayatsuri"):
+    with pytest.raises(CheckpointError, match="no checkpoint of ayatsuri"):
         checkpoint.load(tmp_path / "foreign.pt")
     torch.save({"kind": checkpoint.KIND, "version": 9}, tmp_path / "newer.pt")
-    with pytest.raises(checkpoint.CheckpointError, match="version 9"):
+    with pytest.raises(CheckpointError, match="version 9"):
         checkpoint.load(tmp_path / "newer.pt")
     other = begin(short(sizes=(32,)), SMALL)
-    with pytest.raises(checkpoint.CheckpointError, match="does not fit this FewShot"):
+    with pytest.raises(CheckpointError, match="does not fit this FewShot"):
         other.restore(checkpoint.load(path))
 
 
@@ -152,7 +157,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(
         raise OSError(checkpoint.errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(checkpoint.os, "fsync", full)
-    with pytest.raises(checkpoint.DiskFullError, match=r"no room for .* the last one is whole"):
+    with pytest.raises(DiskFullError, match=r"no room for .* the last one is whole"):
         training.save(path)
     assert path.read_bytes() == kept
     assert list(tmp_path.iterdir()) == [path]

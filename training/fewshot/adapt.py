@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from training.dataset.samples import CharacterPictures
 from training.fewshot.episodes import Samples, choose_shifts, samples, shifted
+from training.fewshot.errors import AdaptationError, SettingsError
 from training.fewshot.inputs import Inputs
 from training.fewshot.objective import Objective
 from training.fit import pose_images, pose_tensor
@@ -26,10 +27,6 @@ M = TypeVar("M", bound=nn.Module)
 
 OPTIMISERS = ("sgd", "adam")
 _EMPTY = "the support set is empty: give at least one picture of the character"
-
-
-class AdaptationError(ValueError):
-    """The drawings do not make a support set, or the loss is no number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +48,11 @@ class AdaptConfig:
 
     def __post_init__(self) -> None:
         if self.optimiser not in OPTIMISERS:
-            raise ValueError(f"no optimiser {self.optimiser!r}; there are {', '.join(OPTIMISERS)}")
+            raise SettingsError(
+                f"no optimiser {self.optimiser!r}; there are {', '.join(OPTIMISERS)}"
+            )
         if self.shots < 1:
-            raise ValueError(f"adaptation needs at least one shot, found {self.shots}")
+            raise SettingsError(f"adaptation needs at least one shot, found {self.shots}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,4 @@
-"""Checkpoints of a run: written whole or not at all, refused where they are not ours.
-
-CheckpointError   the file is damaged, foreign or of another network
-DiskFullError     there is no room; what was there is as it was
-"""
+"""Checkpoints of a run: written whole or not at all, refused where they are not ours."""
 
 import errno
 import io
@@ -14,16 +10,10 @@ from typing import Any
 
 import torch
 
+from training.fewshot.errors import CheckpointError, DiskFullError
+
 KIND = "ayatsuri few-shot training"
 VERSION = 1
-
-
-class CheckpointError(ValueError):
-    """The file is damaged, foreign, or of another network or settings."""
-
-
-class DiskFullError(OSError):
-    """There is no room for a file."""
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from training.fewshot.episodes import EpisodeConfig
+from training.fewshot.errors import SettingsError
 from training.fewshot.meta import InnerConfig
 
 MODES = ("meta", "plain")
@@ -42,14 +43,14 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
-            raise ValueError(f"no mode {self.mode!r}; there are {', '.join(MODES)}")
+            raise SettingsError(f"no mode {self.mode!r}; there are {', '.join(MODES)}")
         if len(self.grow_at) != len(self.sizes) - 1 or list(self.grow_at) != sorted(self.grow_at):
-            raise ValueError(
+            raise SettingsError(
                 f"sizes {self.sizes} need {len(self.sizes) - 1} growing shares in grow_at, found "
                 f"{self.grow_at}"
             )
         if self.compile and self.mode == "meta" and self.inner.second_order:
-            raise ValueError(
+            raise SettingsError(
                 "compiled networks cannot be differentiated twice: take first order, or not compile"
             )
 

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from training.data import free_shift, shift_picture
+from training.dataset import reader
 from training.dataset.samples import VIEWS, CharacterPictures
+from training.fewshot.errors import SettingsError
 from training.fewshot.inputs import Inputs
 
 SUPPORTS = ("views", "random", "shifts", "mixed")
@@ -51,11 +52,11 @@ class EpisodeConfig:
 
     def __post_init__(self) -> None:
         if self.support not in SUPPORTS:
-            raise ValueError(f"no support {self.support!r}; there are {', '.join(SUPPORTS)}")
+            raise SettingsError(f"no support {self.support!r}; there are {', '.join(SUPPORTS)}")
         if self.source not in SOURCES:
-            raise ValueError(f"no source {self.source!r}; there are {', '.join(SOURCES)}")
+            raise SettingsError(f"no source {self.source!r}; there are {', '.join(SOURCES)}")
         if self.shots < 1 or self.queries < 1:
-            raise ValueError(
+            raise SettingsError(
                 f"an episode needs at least one shot and one query, found {self.shots} and "
                 f"{self.queries}"
             )
@@ -122,18 +123,18 @@ def draw_episode(
     rng: np.random.Generator,
     size: int | None = None,
 ) -> Episode:
-    """An episode of one character at `size` px (its own); ValueError if it has too few pictures."""
+    """An episode of one character at `size` px (its own); SettingsError if it has too few."""
     mode = config.support
     if mode == "mixed":
         mode = str(rng.choice(SUPPORTS[:3]))
     needed = max(1 if mode == "shifts" else config.shots, len(VIEWS)) + 1
     if len(character) < needed:
-        raise ValueError(
+        raise SettingsError(
             f"{character.name} has {len(character)} pictures; an episode of {config.shots} shots "
             f"needs at least {needed}, the basic views first"
         )
     if mode == "views" and config.shots > len(VIEWS):
-        raise ValueError(
+        raise SettingsError(
             f"there are {len(VIEWS)} basic views, found {config.shots} shots: take a support set "
             "of random poses"
         )
@@ -223,16 +224,10 @@ def meta_batch(
 
 
 def resized(character: CharacterPictures, size: int) -> CharacterPictures:
-    """The same character in pictures of another size: averaged down, never up."""
-    if size == character.size:
-        return character
+    """The same character in smaller pictures; SettingsError for larger ones."""
     if size > character.size:
-        raise ValueError(
+        raise SettingsError(
             f"{character.name} has pictures of {character.size} px, and {size} px are asked for: "
             "render larger ones"
         )
-    pictures = np.stack(
-        [cv2.resize(p, (size, size), interpolation=cv2.INTER_AREA) for p in character.pictures]
-    )
-    joints = character.joints * np.array([*[size / character.size] * 3, 1], np.float32)
-    return CharacterPictures(character.name, pictures, joints, character.visible)
+    return character if size == character.size else reader.resized(character, size)

@@ -24,6 +24,7 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from training.fewshot.episodes import Episode, Samples
+from training.fewshot.errors import SettingsError
 from training.fewshot.objective import Objective
 
 State = dict[str, Tensor]
@@ -39,7 +40,7 @@ class InnerConfig:
 
     def __post_init__(self) -> None:
         if self.steps < 1:
-            raise ValueError(f"the inner loop needs at least one step, found {self.steps}")
+            raise SettingsError(f"the inner loop needs at least one step, found {self.steps}")
 
 
 @dataclass(frozen=True, slots=True)

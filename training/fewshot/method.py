@@ -5,8 +5,6 @@ RGB on white, in [0, 1]. Trainer, adaptation and measures ask for nothing else. 
 not require gradients are neither trained nor adapted.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -28,10 +26,6 @@ class FewShot(nn.Module):
             return self.generator(inputs.pose, inputs.source)
         # Inside, the background is 0, as it is in the pose image and under alpha.
         return 1 - self.generator(inputs.pose, 1 - on_white(inputs.source))
-
-    def to_dict(self) -> dict[str, Any]:
-        """What a checkpoint must know to build this network again."""
-        return self.generator.config.to_dict()
 
 
 def on_white(pictures: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from training.fewshot.adapt import AdaptConfig
 from training.fewshot.config import TrainConfig
 from training.fewshot.diary import Diary
 from training.fewshot.episodes import Characters, Episode, Samples
+from training.fewshot.errors import CheckpointError, NotANumberError
 from training.fewshot.loader import Loader
 from training.fewshot.meta import (
     Draw,
@@ -42,17 +43,6 @@ STATISTICS_MOMENTUM = 0.1  # of batch norms' running statistics, as in torch
 _ADAPTATION = AdaptConfig()
 
 
-class NotANumberError(FloatingPointError):
-    """The loss is infinite or no number: training cannot go on; the last checkpoint is whole."""
-
-
-@runtime_checkable
-class Described(Protocol):
-    """A method or an objective that can be built again from its description."""
-
-    def to_dict(self) -> dict[str, Any]: ...
-
-
 @dataclass(slots=True)
 class Training:
     """The state of a run: everything that a checkpoint holds."""
@@ -64,7 +54,7 @@ class Training:
     optimiser: torch.optim.Adam
     critic_optimiser: torch.optim.Adam | None
     step: int = 0
-    about: dict[str, Any] = field(default_factory=dict)  # command, data: what made these weights
+    about: dict[str, Any] = field(default_factory=dict)  # recipe, data, command
 
     @classmethod
     def new(
@@ -89,13 +79,8 @@ class Training:
 
     def save(self, path: Path) -> None:
         """Write a checkpoint."""
-        method = self.method.to_dict() if isinstance(self.method, Described) else None
-        objective = self.objective.to_dict() if isinstance(self.objective, Described) else None
         state = {
             "config": self.config.to_dict(),
-            "method_kind": type(self.method).__name__,
-            "method_config": method,
-            "objective_config": objective,
             "method": self.method.state_dict(),
             "average": self.average.state_dict(),
             "objective": self.objective.state_dict(),
@@ -115,9 +100,9 @@ class Training:
             self.optimiser.load_state_dict(state["optimiser"])
             if self.critic_optimiser is not None:
                 self.critic_optimiser.load_state_dict(state["critic_optimiser"])
-            self.step, self.about = state["step"], state["about"]
+            self.step, self.about = state["step"], {**state["about"], **self.about}
         except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-            raise checkpoint.CheckpointError(
+            raise CheckpointError(
                 f"the checkpoint does not fit this {type(self.method).__name__}: begin in another "
                 f"folder, or give the settings that it was made with ({str(error)[:500]})"
             ) from error

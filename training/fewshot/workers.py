@@ -5,6 +5,8 @@ wait for a module's forward pass, and an inner loop calls functions of parameter
 """
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +14,8 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from training.fewshot.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Workers:
     def share(self, tasks: int) -> range:
         """The places in a meta-batch that this process draws."""
         if tasks < self.count:
-            raise ValueError(
+            raise SettingsError(
                 f"{self.count} processes cannot share {tasks} characters a batch: take at least "
                 f"{self.count}"
             )
@@ -60,11 +64,11 @@ class Workers:
 def workers(device: str | None = None) -> Iterator[Workers]:
     """This process; under torchrun it joins the others and leaves them at the end.
 
-    `device` is "cpu" or "cuda"; without, a GPU where there is one. ValueError where it is missing.
+    `device` is "cpu" or "cuda"; without, a GPU where there is one. SettingsError without it.
     """
     kind = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if kind == "cuda" and not torch.cuda.is_available():
-        raise ValueError("found no GPU that this torch can use: pass --device cpu")
+        raise SettingsError("found no GPU that this torch can use: pass --device cpu")
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield Workers(torch.device(kind))
@@ -79,3 +83,15 @@ def workers(device: str | None = None) -> Iterator[Workers]:
         )
     finally:
         dist.destroy_process_group()
+
+
+def launch(processes: int) -> bool:
+    """Start this very command in so many processes, and wait for them; False within one of them."""
+    if "WORLD_SIZE" in os.environ:
+        return False
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += [f"--nproc-per-node={processes}", "-m", "training.cli", *sys.argv[1:]]
+    ended = subprocess.run(command, check=False).returncode
+    if ended:
+        raise SettingsError(f"{processes} processes ended with {ended}: see above")
+    return True
