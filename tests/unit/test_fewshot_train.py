@@ -47,8 +47,8 @@ def curve(folder: Path) -> list[dict[str, float]]:
 @pytest.mark.parametrize("mode", ["meta", "plain"])
 def test_it_learns(tmp_path: Path, mode: str) -> None:
     config = TrainConfig(
-        mode=mode, steps=60, tasks=2, rate=1e-3, betas=(0.9, 0.99), average=0.9, sizes=(32,),
-        inner=InnerConfig(steps=2, rate=1e-4), episode=EpisodeConfig(2, 4, "mixed"),
+        mode=mode, steps=60, tasks=2, rate=1e-3, betas=(0.9, 0.99), warm_up=5, average=0.9,
+        sizes=(32,), inner=InnerConfig(steps=2, rate=1e-4), episode=EpisodeConfig(2, 4, "mixed"),
     )  # fmt: skip
     training = begin(config, SMALL, gan=0)
     run(training, blobs(8), blobs(1, first=90), tmp_path, HERE, adaptation=QUICK, every=30)
@@ -164,7 +164,9 @@ def test_a_full_disk_keeps_the_last_checkpoint(
 
 
 def test_rates_sizes_and_step_weights_follow_the_paper() -> None:
-    config = TrainConfig(steps=96, sizes=(64, 128, 256), grow_at=(0.25, 0.5), multi_step=0.5)
+    config = TrainConfig(
+        steps=96, warm_up=0, sizes=(64, 128, 256), grow_at=(0.25, 0.5), multi_step=0.5
+    )
     assert config.rate_at(0) == pytest.approx(2e-4)
     assert config.rate_at(32) == pytest.approx(1.25e-4)
     assert [config.rate_at(step) for step in (64, 80, 96)] == pytest.approx([5e-5] * 3)

@@ -29,10 +29,9 @@ class TrainConfig:
     rate_end: float = 5e-5
     critic_rate: float = 4e-4  # TTUR
     anneal: float = 2 / 3  # share of the steps over which the rate falls to its end
+    warm_up: int = 100  # steps over which the rate rises; ours: most pixels are empty, and the
+    # first steps, all alike, would teach the generator to draw nothing for good
     betas: tuple[float, float] = (0.5, 0.999)  # Pix2Pix's
-    gan_from: float = (
-        0.0  # share of the steps before the discriminator joins; ours: later is faster
-    )
     clip: float = 10.0  # norm of the generator's gradient; ours, against rare bursts
     average: float = 0.999  # decay of the weights' moving average, which is what ships; ours
     sizes: tuple[int, ...] = (256,)  # of the pictures, growing
@@ -59,9 +58,11 @@ class TrainConfig:
         return min(1.0, step / self.steps)
 
     def rate_at(self, step: int) -> float:
-        """Cosine annealing over the first two thirds, then the end's."""
+        """Cosine annealing over the first two thirds, then the end's; after a short warm-up."""
         share = min(1.0, self.share(step) / self.anneal) if self.anneal else 1.0
-        return self.rate_end + 0.5 * (self.rate - self.rate_end) * (1 + math.cos(math.pi * share))
+        cosine = 0.5 * (1 + math.cos(math.pi * share))
+        warm = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
+        return warm * (self.rate_end + (self.rate - self.rate_end) * cosine)
 
     def size_at(self, step: int) -> int:
         """The size of the pictures at a step."""

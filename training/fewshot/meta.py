@@ -26,17 +26,24 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from training.fewshot.episodes import Episode, Samples
 from training.fewshot.errors import SettingsError
 from training.fewshot.objective import Objective
+from training.networks.generator import full
 
 State = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class InnerConfig:
-    """Character adapting: `steps` steps of gradient descent at `rate` (section 5.1)."""
+    """Character adapting: `steps` steps of gradient descent at `rate` (section 5.1).
+
+    A gradient longer than `clip` is shortened to it (0: never, as in the paper). Without, training
+    finds parameters from which gradients are so long (400 after a hundred steps) that the second
+    inner step lands where every ReLU is dead; first order has no gradient that would warn of that.
+    """
 
     steps: int = 4
     rate: float = 1e-3
     second_order: bool = False
+    clip: float = 10.0
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -94,11 +101,20 @@ def inner_loop(
             create_graph=config.second_order,
             allow_unused=True,
         )
+        rate = config.rate * shortening(gradients, config.clip)
         parameters = {
-            name: p if gradient is None else p - config.rate * gradient
+            name: p if gradient is None else p - rate * gradient
             for (name, p), gradient in zip(parameters.items(), gradients, strict=True)
         }
         yield parameters, value.detach()
+
+
+def shortening(gradients: Sequence[Tensor | None], clip: float) -> Tensor | float:
+    """The factor that makes gradients no longer than `clip`; differentiable, 1 without a clip."""
+    found = [gradient.square().sum() for gradient in gradients if gradient is not None]
+    if not clip or not found:
+        return 1.0
+    return (clip * (torch.stack(found).sum() + 1e-12).rsqrt()).clamp(max=1.0)
 
 
 def step_weights(steps: int, progress: float) -> list[float]:
@@ -202,22 +218,47 @@ def statistics_held(method: nn.Module) -> Iterator[None]:
             norm.train()
 
 
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Means over a batch of what a batch norm is given, and of its square: (channels,) each."""
+
+    mean: Tensor
+    square: Tensor
+
+    def variance(self) -> Tensor:
+        """Of the batch."""
+        return (self.square - self.mean.square()).clamp_min(0)
+
+
 @torch.no_grad()
 def batch_statistics(
-    method: nn.Module, draw: Draw, samples: Samples, *, bf16: bool = False
-) -> State:
-    """What batch norms measure on a batch: the buffers of running means and variances, by name."""
-    norms = batch_norms(method)
-    if not norms:
+    method: nn.Module, samples: Samples, *, bf16: bool = False
+) -> dict[str, Moments]:
+    """What each batch norm is given when the method draws a batch; the method stays as it is.
+
+    Moments, unlike variances, of parts of a batch have those of the whole as their mean.
+    """
+    found: dict[str, Moments] = {}
+
+    def watch(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def see(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            x = full(inputs[0]).transpose(0, 1).flatten(1)
+            found[name] = Moments(x.mean(1), x.square().mean(1))
+
+        return see
+
+    hooks = [m.register_forward_pre_hook(watch(name)) for name, m in batch_norms(method).items()]
+    if not hooks:
         return {}
-    measured, momenta = buffers_of(method), [norm.momentum for norm in norms.values()]
-    for norm in norms.values():
-        norm.momentum = 1.0
     try:
-        with torch.autocast(samples.truth.device.type, torch.bfloat16, enabled=bf16):
-            draw(parameters_of(method), measured, samples)
+        # Each norm with its running statistics, as it is used: so what the next is given does not
+        # depend on how a batch is divided among processes.
+        with (
+            statistics_held(method),
+            torch.autocast(samples.truth.device.type, torch.bfloat16, enabled=bf16),
+        ):
+            method(samples.inputs)
     finally:
-        for norm, momentum in zip(norms.values(), momenta, strict=True):
-            norm.momentum = momentum
-    names = [f"{name}.{kind}" for name in norms for kind in ("running_mean", "running_var")]
-    return {name: measured[name] for name in names}
+        for hook in hooks:
+            hook.remove()
+    return found

@@ -24,7 +24,7 @@ from training.networks.generator import full
 
 ALPHA_WEIGHT = 10.0
 GAN_RISE = 0.05
-_TINY, _LEAST = 1e-12, 1e-7  # added to numbers near 0, and to such as are rounded near 1
+_TINY, _LEAST = 1e-18, 1e-7  # added to numbers near 0, and to such as are rounded near 1
 
 
 @dataclass(frozen=True, slots=True)

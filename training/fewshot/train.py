@@ -23,6 +23,7 @@ from training.fewshot.meta import (
     Draw,
     Outcome,
     State,
+    batch_norms,
     batch_statistics,
     buffers_of,
     drawing,
@@ -137,7 +138,7 @@ def train_step(
     losses: dict[str, Tensor] = {}
     with held(method), held(objective):
         if config.mode == "meta":
-            _refresh_statistics(training, episodes, workers, draw)
+            _refresh_statistics(training, episodes, workers)
         outcomes = _outcomes(training, draw, parameters, episodes)
         for outcome, drawn, share in outcomes:
             (share * outcome.loss).backward()
@@ -161,18 +162,21 @@ def train_step(
     return losses
 
 
-def _refresh_statistics(
-    training: Training, episodes: Sequence[Episode], workers: Workers, draw: Draw
-) -> None:
+def _refresh_statistics(training: Training, episodes: Sequence[Episode], workers: Workers) -> None:
     """Move running statistics toward those of the batch, before it is adapted to."""
-    config, method = training.config, training.method
+    config = training.config
     drawn = Samples.joined([episode.query for episode in episodes])
-    measured = batch_statistics(method, draw, drawn, bf16=config.bf16)
-    for value in measured.values():
-        value *= len(episodes) / config.tasks
-    workers.sum(measured.values())
-    for name, value in measured.items():
-        method.get_buffer(name).lerp_(value, max(STATISTICS_MOMENTUM, 1 / (training.step + 1)))
+    measured = batch_statistics(training.method, drawn, bf16=config.bf16)
+    for moments in measured.values():
+        for part in (moments.mean, moments.square):
+            part *= len(episodes) / config.tasks
+    workers.sum(part for m in measured.values() for part in (m.mean, m.square))
+    share = max(STATISTICS_MOMENTUM, 1 / (training.step + 1))
+    for name, norm in batch_norms(training.method).items():
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        norm.running_mean.lerp_(measured[name].mean, share)
+        norm.running_var.lerp_(measured[name].variance(), share)
 
 
 def _outcomes(
