@@ -82,7 +82,8 @@ def drawing(method: nn.Module, *, compiled: bool = False) -> Draw:
         assert isinstance(made, Tensor)
         return made
 
-    return torch.compile(draw) if compiled else draw
+    # A graph for each shape, of which there are two: the support's samples and the query's.
+    return torch.compile(draw, dynamic=False) if compiled else draw
 
 
 def inner_loop(
