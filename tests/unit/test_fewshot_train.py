@@ -34,7 +34,7 @@ def begin(config: TrainConfig, network: GeneratorConfig = TINY, gan: float = 1.0
 
 def short(**changes: object) -> TrainConfig:
     settings = {
-        "steps": 6, "tasks": 2, "sizes": (16,), "inner": InnerConfig(steps=2),
+        "steps": 3, "tasks": 2, "sizes": (16,), "inner": InnerConfig(steps=2),
         "episode": EpisodeConfig(shots=2, queries=2), **changes,
     }  # fmt: skip
     return TrainConfig(**settings)  # type: ignore[arg-type]
