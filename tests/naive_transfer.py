@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-RADIUS = 4.0 / 256
-
 
 def heatmap(x: float, y: float, sigma: float, size: int) -> Array:
     """A Gaussian about one joint, pixel by pixel."""
@@ -21,7 +19,7 @@ def heatmap(x: float, y: float, sigma: float, size: int) -> Array:
 
 
 def pose_attention(image: Array, changed: Array, pose: Array) -> tuple[Array, Array]:
-    """Zhu 2019, equations 3 to 5, from what the convolutions gave: all (C, H, W)."""
+    """Zhu 2019, section 3.1.2, from what the convolutions gave: all (C, H, W)."""
     out = np.zeros_like(image)
     channels, height, width = image.shape
     for c in range(channels):

@@ -68,7 +68,7 @@ class Residual(nn.Module):
 
 
 class PairDiscriminator(nn.Module):
-    """Do a picture and what it goes with belong together? (Zhu 2019, section 3.2 and 3.4).
+    """Do a picture and what it goes with belong together? (Zhu 2019, section 3.2).
 
     An encoder and three residual blocks. As in the authors' code every one of the last block's
     (B, 4 width, S/4, S/4) values is a verdict, here a logit. Leaky slopes of 0.2 as in Zhu 2019,

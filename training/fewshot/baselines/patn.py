@@ -31,8 +31,8 @@ from training.fewshot.keypoints import heatmaps
 from training.losses import Perceptual
 
 BLOCKS = 9  # section 4: nine PATBs for both data sets
-# alpha, lambda_1 and lambda_2 (equations 7 and 10) as the authors' code trains DeepFashion, which
-# is where Tan 2019 starts (section 4.2); Tan's equation 17 shows no weights.
+# alpha, lambda_1 and lambda_2 (section 3.3) as the authors' code trains DeepFashion, from which Tan
+# 2019 starts (section 4.2); Tan's equation 17 sums without weights.
 GAN_WEIGHT, L1_WEIGHT, PERCEPTUAL_WEIGHT = 5.0, 1.0, 1.0
 
 # Zhu 2019, section 4, and Tan 2019, section 4.2: Adam at 2e-4; 700 epochs, falling over the last
@@ -50,7 +50,7 @@ def pose_maps(inputs: Inputs, size: int, joints: int) -> Tensor:
 
 
 class PoseAttentionalBlock(nn.Module):
-    """Equations 3 to 5: the pose code masks what is added to the image code, and hears of it."""
+    """The pose code masks what is added to the image code, and hears of it (section 3.1.2)."""
 
     def __init__(self, width: int, pose_width: int, dropout: float = 0.5) -> None:
         super().__init__()
@@ -65,9 +65,9 @@ class PoseAttentionalBlock(nn.Module):
 
     def forward(self, image: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
         pose = self.pose(pose)
-        mask = torch.sigmoid(pose)  # equation 3
-        image = image + mask * self.image(image)  # equation 4
-        return image, torch.cat([pose, image], dim=1)  # equation 5
+        mask = torch.sigmoid(pose)  # M_t
+        image = image + mask * self.image(image)  # F^P_t
+        return image, torch.cat([pose, image], dim=1)  # F^S_t
 
 
 class PATN(Transfer):
@@ -99,7 +99,7 @@ class PATN(Transfer):
 class PairsObjective(Objective):
     """Appearance and shape discriminators, L1 and perceptual L1 (Tan 2019, equations 13 to 17).
 
-    Zhu 2019's equations 6 to 10 are the same; Tang 2020 takes them over with other weights. The
+    Zhu 2019, section 3.3, has the same; Tang 2020 takes them over with other weights. The
     perceptual distance is that of early features, as theirs of the second convolution of VGG-19;
     ours are the first of EfficientNet-Lite0, whose weights may be shipped and used.
     """

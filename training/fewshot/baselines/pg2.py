@@ -25,15 +25,15 @@ from training.fewshot.baselines.objective import (
 from training.fewshot.inputs import Inputs
 from training.fewshot.keypoints import body_mask, discs
 
-L1_WEIGHT = 50.0  # lambda of equation 6; its value at 256 x 256 in the released code
-STAGE_ONE = 22 / 36  # 22k of 36k steps on Market-1501, section 4.2
+L1_WEIGHT = 50.0  # lambda of section 3.2; its value at 256 x 256 in the released code
+STAGE_ONE = 30 / 50  # 30k steps, then 20k, on DeepFashion (section 4.2)
 BOTTLENECK = 64  # units, section 3.1 and released code
 SMALLEST = 8  # pixels before the fully connected bottleneck, released code
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
-# Section 4.2: Adam, rates of 2e-5; batches of 16 (Market-1501) and 6 (DeepFashion).
-OPTIMISER = OptimiserSettings(rate=2e-5, discriminator_rate=2e-5, betas=(0.5, 0.999), batch=6)
+# Section 4.2, for DeepFashion.
+OPTIMISER = OptimiserSettings(rate=2e-5, discriminator_rate=2e-5, betas=(0.5, 0.999), batch=5)
 
 
 def levels(size: int) -> int:
@@ -203,7 +203,7 @@ class PairDCGAN(nn.Module):
 
 
 class PG2Objective(Objective):
-    """L1 with the pose mask (equation 2), then with a GAN on pairs (equations 3 to 6)."""
+    """L1 with the pose mask (section 3.1), then also a GAN on pairs (section 3.2)."""
 
     def __init__(self, size: int = 256, image_channels: int = 3, width: int = 128) -> None:
         super().__init__(image_channels)

@@ -23,10 +23,10 @@ from training.fewshot.baselines.objective import (
 )
 from training.fewshot.inputs import Inputs
 
-L1_WEIGHT = 100.0  # lambda, section 3.3 and 6.2
+L1_WEIGHT = 100.0  # lambda, section 4.1
 MAX_HALVINGS = 8  # 256 pixels to one, section 6.1.1
 
-# Section 6.2; batches of 1 to 10, and constant rates.
+# Section 3.3; batches of 1 to 10.
 OPTIMISER = OptimiserSettings(rate=2e-4, discriminator_rate=2e-4, betas=(0.5, 0.999), batch=1)
 
 
@@ -50,7 +50,7 @@ class _Level(nn.Module):
         self, channels: int, inner_channels: int, inner: nn.Module | None, dropout: bool
     ) -> None:
         super().__init__()
-        # The innermost level is not normalised: instance norm of one pixel is 0 (section 6.2).
+        # The innermost level is not normalised: instance norm of one pixel is 0 (errata).
         self.down = nn.Sequential(
             leaky(), nn.Conv2d(channels, inner_channels, 4, 2, 1, bias=inner is None)
         )
@@ -79,12 +79,12 @@ class Pix2Pix(Transfer):
     """The U-Net of section 6.1.1: C64-C128-C256-C512-C512-C512-C512-C512 and back, with skips.
 
     Normalisation is the paper's at a batch of one, instance normalisation, at any batch: its batch
-    normalisation uses the test batch's own statistics (section 3.4), and what a picture looks like
+    normalisation uses the test batch's own statistics (section 3.3), and what a picture looks like
     would hang on its neighbours.
 
     Args:
         noise_at_test: keep dropout in evaluation mode, as the paper does for its only noise
-            (section 3.4). Off by default: a video would flicker with it.
+            (section 3.3). Off by default: a video would flicker with it.
     """
 
     def __init__(
@@ -96,9 +96,8 @@ class Pix2Pix(Transfer):
         widths = [width * min(2**i, 8) for i in range(halvings(size))]
         level: nn.Module | None = None
         for depth in reversed(range(1, len(widths))):
-            # CD512 three times from within, but for the innermost; fewer where there are fewer.
-            dropout = 4 <= depth < len(widths) - 1 or (len(widths) < 6 and depth == len(widths) - 2)
-            level = _Level(widths[depth - 1], widths[depth], level, dropout)
+            # On the way up the three innermost levels have dropout: CD512-CD1024-CD1024.
+            level = _Level(widths[depth - 1], widths[depth], level, depth >= len(widths) - 3)
         self.first = nn.Conv2d(3 + image_channels, width, 4, 2, 1)
         self.inner = level
         self.last = nn.Sequential(
@@ -151,5 +150,5 @@ class Pix2PixObjective(Objective):
         given = condition(inputs, self.image_channels)
         real = real_loss(self.discriminator(given, self.seen(truth)))
         fake = fake_loss(self.discriminator(given, self.seen(made.detach())))
-        loss = (real + fake) / 2  # halved, so that it learns more slowly (section 3.4)
+        loss = (real + fake) / 2  # halved, so that it learns more slowly (section 3.3)
         return loss, {"critic": loss.detach()}

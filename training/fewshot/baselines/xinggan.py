@@ -20,7 +20,7 @@ from training.fewshot.inputs import Inputs
 
 BLOCKS = 9  # T, section 4
 PICTURES = 10  # N, the pictures that each branch draws, section 3.3 and 4
-GAN_WEIGHT, L1_WEIGHT, PERCEPTUAL_WEIGHT = 5.0, 50.0, 50.0  # lambda, equation 11 and section 4
+GAN_WEIGHT, L1_WEIGHT, PERCEPTUAL_WEIGHT = 5.0, 50.0, 50.0  # lambda, section 4
 
 # Section 4: Adam, betas of 0.5 and 0.999; rate, batch and decay (500 epochs, then 200 that fall)
 # are the released code's.
@@ -73,7 +73,7 @@ class CrossingBlock(nn.Module):
 
 
 class CoAttention(nn.Module):
-    """Which picture shows where: softmax over 2N + 1 candidates (section 3.3, equations 6 to 9)."""
+    """Which picture shows where: softmax over 2N + 1 candidates (section 3.3)."""
 
     def __init__(self, width: int, candidates: int) -> None:
         super().__init__()
