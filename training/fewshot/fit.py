@@ -20,7 +20,6 @@ from training.fewshot.baselines.objective import (
     Objective,
     OptimiserSettings,
     Transfer,
-    set_progress,
 )
 from training.fewshot.inputs import Inputs
 from training.fewshot.methods import method_named
@@ -76,14 +75,14 @@ class Fit:
     @classmethod
     def new(cls, config: FitConfig, device: torch.device | str = "cpu") -> "Fit":
         """Fresh networks of the config's method."""
-        method = method_named(config.method)
         sizes = {"size": config.size, "image_channels": config.image_channels}
         if config.width is not None:
             sizes["width"] = config.width
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
-            network = method.network(**sizes).to(device, memory_format=torch.channels_last)
-            objective = method.objective(**sizes).to(device, memory_format=torch.channels_last)
+            network, objective = method_named(config.method).build(**sizes)
+            network.to(device, memory_format=torch.channels_last)
+            objective.to(device, memory_format=torch.channels_last)
         settings = config.settings()
         judges = [p for p in objective.parameters() if p.requires_grad]
         return cls(
@@ -159,7 +158,7 @@ def train_step(state: Fit, inputs: Inputs, truth: Tensor) -> dict[str, float]:
     state.critic_optimiser.param_groups[0]["lr"] = settings.discriminator_rate * settings.scale(
         share
     )
-    set_progress(state.network, state.objective, share)
+    state.objective.advance(share)
     state.network.train()
     state.objective.train()
     device = truth.device.type

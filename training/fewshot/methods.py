@@ -1,13 +1,12 @@
 """The methods of pose transfer by name: what one trainer needs to train any of them.
 
     method = METHODS["patn"]
-    network = method.network(size=256, image_channels=3)
-    objective = method.objective(size=256, image_channels=3)
+    network, objective = method.build(size=256, image_channels=3)
 
-and at each step, `set_progress(network, objective, share)`, `made = network(inputs)`, then
-`objective.generator_loss(inputs, truth, made)` for the network and
-`objective.discriminator_loss(inputs, truth, made)` for the objective, or None. The rates are those
-of `method.optimiser`. `training.fewshot.fit` is that loop.
+and in each step `objective.advance(share)`, `made = network(inputs)`, then
+`objective.generator_loss(inputs, truth, made)` for the network's parameters and
+`objective.discriminator_loss(inputs, truth, made)`, or None, for the objective's. The rates are
+those of `method.optimiser`. `training.fewshot.fit` is that loop.
 """
 
 from collections.abc import Callable
@@ -30,6 +29,12 @@ class Method:
     network: Callable[..., Transfer]
     objective: Callable[..., Objective]
     optimiser: OptimiserSettings
+
+    def build(self, **sizes: int) -> tuple[Transfer, Objective]:
+        """A fresh network and its losses, which tell it of the training's progress."""
+        network, objective = self.network(**sizes), self.objective(**sizes)
+        objective.follow(network)
+        return network, objective
 
 
 _ALL = (

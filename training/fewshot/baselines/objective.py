@@ -44,11 +44,8 @@ class Samples(Protocol):
 class Transfer(nn.Module):
     """A network that transfers a pose: `forward(inputs)` gives pictures (B, C, S, S) in [0, 1].
 
-    C is 3, RGB on white, or 4, premultiplied RGBA. `progress` is the share of the training that is
-    done, for methods that train in stages: `set_progress` tells it before every step.
+    C is 3, RGB on white, or 4, premultiplied RGBA.
     """
-
-    progress: float | None = None
 
     def __init__(self, size: int, image_channels: int) -> None:
         super().__init__()
@@ -61,6 +58,12 @@ class Transfer(nn.Module):
         self.size = size
         self.image_channels = image_channels
 
+    def advance(self, share: float) -> None:
+        """Told by its objective how much of the training is done, in [0, 1], before every step.
+
+        A method that trains in stages lets those parameters require gradients that are to learn.
+        """
+
     def forward(self, inputs: Inputs) -> Tensor:
         raise NotImplementedError
 
@@ -72,11 +75,21 @@ class Objective(nn.Module):
     `inputs` in training mode. Its parameters that require gradients are the discriminators'.
     """
 
-    progress: float | None = None
-
     def __init__(self, image_channels: int) -> None:
         super().__init__()
         self.image_channels = image_channels
+        self.progress = 1.0
+        self._networks: tuple[Transfer, ...] = ()  # a tuple, so that they are no parts of this
+
+    def follow(self, network: Transfer) -> None:
+        """Pass on to a network what `advance` tells."""
+        self._networks += (network,)
+
+    def advance(self, share: float) -> None:
+        """Told how much of the training is done, in [0, 1]; a trainer's first act in every step."""
+        self.progress = share
+        for network in self._networks:
+            network.advance(share)
 
     def generator_loss(self, inputs: Inputs, truth: Tensor, made: Tensor) -> tuple[Tensor, Parts]:
         """The loss that the network is to lower; leaves no gradient in discriminators."""
@@ -95,23 +108,14 @@ class Objective(nn.Module):
         """`generator_loss` as the meta-learning trainer asks for it."""
         return self.generator_loss(samples.inputs, samples.truth, made)
 
-    def critic(self, made: Tensor, samples: Samples) -> Tensor:
-        """`discriminator_loss` as the meta-learning trainer asks for it: 0 for None."""
+    def critic(self, made: Tensor, samples: Samples) -> Tensor | None:
+        """`discriminator_loss` as the meta-learning trainer asks for it."""
         found = self.discriminator_loss(samples.inputs, samples.truth, made)
-        if found is not None:
-            return found[0]
-        return torch.stack([p.sum() * 0 for p in self.parameters() if p.requires_grad]).sum()
+        return None if found is None else found[0]
 
     def seen(self, picture: Tensor) -> Tensor:
         """A picture as the losses and discriminators see it: the method's channels, in [-1, 1]."""
         return signed(shown(picture, self.image_channels))
-
-
-def set_progress(network: nn.Module, objective: nn.Module, share: float) -> None:
-    """Tell network and losses which share [0, 1] of the steps is done; a trainer's first act."""
-    for module in (network, objective):
-        if isinstance(module, Transfer | Objective):
-            module.progress = share
 
 
 @contextmanager

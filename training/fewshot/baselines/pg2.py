@@ -44,13 +44,6 @@ def levels(size: int) -> int:
     return count
 
 
-def in_stage_one(progress: float | None) -> bool:
-    """Which stage learns; raises RuntimeError where nobody has told."""
-    if progress is None:
-        raise RuntimeError("PG2 trains in two stages: call set_progress before every step")
-    return progress < STAGE_ONE
-
-
 def _conv(channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     conv = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2)
     return nn.Sequential(_xavier(conv), nn.ReLU())
@@ -150,10 +143,10 @@ class Refine(nn.Module):
 
 
 class PG2(Transfer):
-    """Both generators. In training mode `forward` gives the picture of the stage that learns.
+    """Both generators: the first learns, and then, on what that draws, the second.
 
-    Nothing bounds the picture but the losses (the paper's last layer is linear); evaluation mode
-    cuts off what is out of range.
+    While the first learns, training mode gives its picture. Nothing bounds a picture but the losses
+    (the paper's last layer is linear); evaluation mode cuts off what is out of range.
     """
 
     def __init__(self, size: int = 256, image_channels: int = 3, width: int = 128) -> None:
@@ -161,13 +154,17 @@ class PG2(Transfer):
         self.coarse = Coarse(image_channels + 20, image_channels, size, width)
         self.refine = Refine(2 * image_channels, image_channels, max(1, levels(size) - 2), width)
 
+    def advance(self, share: float) -> None:
+        """Stage one or two."""
+        self.coarse.requires_grad_(share < STAGE_ONE)
+        self.refine.requires_grad_(share >= STAGE_ONE)
+
     def forward(self, inputs: Inputs) -> Tensor:
         source = signed(shown(inputs.source, self.image_channels))
         pose = signed(discs(inputs.joints, self.size))
-        if self.training and in_stage_one(self.progress):
-            return (self.coarse(torch.cat([source, pose], dim=1)) + 1) / 2
-        with torch.no_grad():
-            coarse = self.coarse(torch.cat([source, pose], dim=1))
+        coarse = self.coarse(torch.cat([source, pose], dim=1))
+        if self.training and not self.refine.last.weight.requires_grad:
+            return (coarse + 1) / 2
         picture = (coarse + self.refine(torch.cat([coarse, source], dim=1)) + 1) / 2
         return picture if self.training else _within_range(picture)
 
@@ -209,6 +206,15 @@ class PG2Objective(Objective):
         super().__init__(image_channels)
         self.discriminator = PairDCGAN(2 * image_channels, size, width // 2)
 
+    def advance(self, share: float) -> None:
+        """As `Objective`; RuntimeError where no network would hear of it."""
+        if not self._networks:
+            raise RuntimeError(
+                "PG2 trains in two stages, but its losses follow no network: make both by "
+                "`Method.build`, or call `follow`"
+            )
+        super().advance(share)
+
     def masked_l1(self, inputs: Inputs, truth: Tensor, made: Tensor) -> Tensor:
         """|| (made - truth) * (1 + M) ||_1 with the mask of the target's body."""
         mask = body_mask(inputs.joints, made.shape[-1])
@@ -217,7 +223,7 @@ class PG2Objective(Objective):
 
     def generator_loss(self, inputs: Inputs, truth: Tensor, made: Tensor) -> tuple[Tensor, Parts]:
         l1 = self.masked_l1(inputs, truth, made)
-        if in_stage_one(self.progress):
+        if self.progress < STAGE_ONE:
             return l1, {"l1": l1.detach()}
         with constant(self.discriminator):
             gan = real_loss(self.discriminator(self.seen(inputs.source), self.seen(made)))
@@ -226,7 +232,7 @@ class PG2Objective(Objective):
     def discriminator_loss(
         self, inputs: Inputs, truth: Tensor, made: Tensor
     ) -> tuple[Tensor, Parts] | None:
-        if in_stage_one(self.progress):
+        if self.progress < STAGE_ONE:
             return None
         source = self.seen(inputs.source)
         real = real_loss(self.discriminator(source, self.seen(truth)))
