@@ -3,6 +3,7 @@
 from functools import cache
 
 import numpy as np
+from torch import Tensor
 
 from training.characters.character import render_sample
 from training.characters.procedural.build import build
@@ -31,6 +32,6 @@ def tiny_cast(size: int = 64, poses: int = 8) -> tuple[CharacterPictures, ...]:
     return tuple(characters)
 
 
-def a_batch(size: int = 64) -> tuple[Inputs, "object"]:
+def a_batch(size: int = 64) -> tuple[Inputs, Tensor]:
     """Two pairs of the first character and their true pictures."""
     return Inputs.of(tiny_cast(size)[0], np.array([0, 1]), np.array([2, 3]))

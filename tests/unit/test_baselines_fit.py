@@ -24,15 +24,15 @@ def one_thread() -> None:
 
 
 def error(state: Fit, channels: int) -> float:
-    inputs, truth = a_batch()
+    inputs, truth = a_batch(state.config.size)
     return float((draw(state.network, inputs) - shown(truth, channels)).abs().mean())
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_learns(name: str) -> None:
-    config = FitConfig(name, steps=14, batch=2, size=64, width=4, rate=4e-3)
+    config = FitConfig(name, steps=16, batch=2, size=32, width=4, rate=4e-3)
     before = error(Fit.new(config), 3)
-    after = error(fit(config, tiny_cast()), 3)
+    after = error(fit(config, tiny_cast(32)), 3)
     assert after < 0.6 * before
 
 

@@ -201,7 +201,8 @@ def fit(
 
     Args:
         config: the method and all that decides the outcome.
-        characters: what to train on, at the size of the config.
+        characters: what to train on, at the size of the config. A `Dataset` reads a whole shard for
+            every picture: give `list(dataset)` where memory allows.
         device: where to train.
         checkpoint: file to write every so many steps and at the end.
         every: steps between checkpoints, and between points of the curve, which are means.
