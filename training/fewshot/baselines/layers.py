@@ -53,15 +53,26 @@ def decoder(width: int, channels: int, halvings: int = 2) -> nn.Sequential:
     return nn.Sequential(*layers, reflected(width, channels, 7), nn.Tanh())
 
 
+def two_convolutions(
+    channels: int, channels_out: int, *, activation: Activation = nn.ReLU,
+    dropout: float = 0.0, last_norm: bool = True,
+) -> nn.Sequential:  # fmt: skip
+    """Convolution, norm, activation, dropout, convolution and, where it is to have one, norm."""
+    layers: list[nn.Module] = [
+        reflected(channels, channels, 3), nn.InstanceNorm2d(channels), activation(),
+        nn.Dropout(dropout), reflected(channels, channels_out, 3),
+    ]  # fmt: skip
+    if last_norm:
+        layers.append(nn.InstanceNorm2d(channels_out))
+    return nn.Sequential(*layers)
+
+
 class Residual(nn.Module):
     """x + conv(conv(x))."""
 
     def __init__(self, channels: int, activation: Activation = nn.ReLU) -> None:
         super().__init__()
-        self.branch = nn.Sequential(
-            reflected(channels, channels, 3), nn.InstanceNorm2d(channels), activation(),
-            reflected(channels, channels, 3), nn.InstanceNorm2d(channels),
-        )  # fmt: skip
+        self.branch = two_convolutions(channels, channels, activation=activation)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.branch(x)

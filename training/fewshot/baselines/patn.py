@@ -12,7 +12,7 @@ from training.fewshot.baselines.layers import (
     decoder,
     encoder,
     initialise,
-    reflected,
+    two_convolutions,
 )
 from training.fewshot.baselines.objective import (
     Objective,
@@ -54,14 +54,8 @@ class PoseAttentionalBlock(nn.Module):
 
     def __init__(self, width: int, pose_width: int, dropout: float = 0.5) -> None:
         super().__init__()
-        self.image = nn.Sequential(
-            reflected(width, width, 3), nn.InstanceNorm2d(width), nn.ReLU(), nn.Dropout(dropout),
-            reflected(width, width, 3), nn.InstanceNorm2d(width),
-        )  # fmt: skip
-        self.pose = nn.Sequential(
-            reflected(pose_width, pose_width, 3), nn.InstanceNorm2d(pose_width), nn.ReLU(),
-            nn.Dropout(dropout), reflected(pose_width, width, 3),
-        )  # fmt: skip
+        self.image = two_convolutions(width, width, dropout=dropout)
+        self.pose = two_convolutions(pose_width, width, dropout=dropout, last_norm=False)
 
     def forward(self, image: Tensor, pose: Tensor) -> tuple[Tensor, Tensor]:
         pose = self.pose(pose)

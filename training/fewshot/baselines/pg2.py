@@ -67,6 +67,14 @@ class _Residual(nn.Module):
         return x + self.branch(x)
 
 
+def _descend(x: Tensor, blocks: nn.ModuleList, halve: nn.ModuleList) -> list[Tensor]:
+    """What each level of a U-Net's way down gives, the finest first."""
+    across = [blocks[0](x)]
+    for block, down in zip(list(blocks)[1:], halve, strict=True):
+        across.append(block(down(across[-1])))
+    return across
+
+
 class Coarse(nn.Module):
     """G1: a U-Net of residual blocks with a fully connected bottleneck (section 3.1, figure 2).
 
@@ -92,14 +100,8 @@ class Coarse(nn.Module):
         self.last = _xavier(nn.Conv2d(joined[0], out_channels, 3, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.first(x)
-        across = []
-        for i, block in enumerate(self.down):
-            x = block(x)
-            across.append(x)
-            if i < len(self.halve):
-                x = self.halve[i](x)
-        code = self.narrow(x.flatten(1))
+        across = _descend(self.first(x), self.down, self.halve)
+        code = self.narrow(across[-1].flatten(1))
         x = self.widen(code).unflatten(1, (self.width, self.small, self.small))
         for i in reversed(range(len(self.up))):
             x = self.up[i](torch.cat([x, across[i]], dim=1))
@@ -128,13 +130,8 @@ class Refine(nn.Module):
         self.last = _xavier(nn.Conv2d(width, out_channels, 3, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.first(x)
-        across = []
-        for i, block in enumerate(self.down):
-            x = block(x)
-            across.append(x)
-            if i < len(self.halve):
-                x = self.halve[i](x)
+        across = _descend(self.first(x), self.down, self.halve)
+        x = across[-1]
         for i in reversed(range(len(self.up))):
             x = self.up[i](torch.cat([x, across[i]], dim=1))
             if i:

@@ -7,7 +7,7 @@ a co-attention map chooses between them, pixel by pixel.
 import torch
 from torch import Tensor, nn
 
-from training.fewshot.baselines.layers import decoder, encoder, initialise, reflected
+from training.fewshot.baselines.layers import decoder, encoder, initialise, two_convolutions
 from training.fewshot.baselines.objective import (
     OptimiserSettings,
     Transfer,
@@ -55,14 +55,8 @@ class CrossingBlock(nn.Module):
 
     def __init__(self, width: int, pose_width: int, dropout: float = 0.5) -> None:
         super().__init__()
-        self.image = nn.Sequential(
-            reflected(width, width, 3), nn.InstanceNorm2d(width), nn.ReLU(), nn.Dropout(dropout),
-            reflected(width, width, 3), nn.InstanceNorm2d(width),
-        )  # fmt: skip
-        self.pose = nn.Sequential(
-            reflected(pose_width, pose_width, 3), nn.InstanceNorm2d(pose_width), nn.ReLU(),
-            nn.Dropout(dropout), reflected(pose_width, width, 3),
-        )  # fmt: skip
+        self.image = two_convolutions(width, width, dropout=dropout)
+        self.pose = two_convolutions(pose_width, width, dropout=dropout, last_norm=False)
         self.to_image = CrossAttention(width)
         self.to_pose = CrossAttention(width)
 
