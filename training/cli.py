@@ -146,7 +146,9 @@ def _numbers(text: str, kind: type[N]) -> tuple[N, ...]:
 def meta(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Made by `data make`.")],
     folder: Annotated[Path, typer.Option(help="Where checkpoint, curve and samples are kept.")],
-    method: Annotated[str, typer.Option(help="fewshot, or a method to compare with.")] = "fewshot",
+    method: Annotated[
+        str, typer.Option(help="fewshot, pix2pix, pg2, patn or xinggan.")
+    ] = "fewshot",
     preset: Annotated[str, typer.Option(help="live, base or paper.")] = "live",
     sizes: Annotated[str, typer.Option(help="Of the pictures; growing, as in 64,128,256.")] = "256",
     grow_at: Annotated[str, typer.Option(help="Shares of the steps, as in 0.3,0.6.")] = "",

@@ -135,3 +135,11 @@ def test_the_command_line_explains(tmp_path: Path) -> None:
         app, ["weights", str(tmp_path / "run/checkpoint.pt"), "-o", str(tmp_path / "w.safetensors")]
     )
     assert done.exit_code == 0
+
+
+@pytest.mark.parametrize("method", ["pix2pix", "pg2"])
+def test_methods_to_compare_with_are_built_by_name(method: str) -> None:
+    with torch.device("meta"):
+        network, objective = recipe.build(Recipe(method, size=64, image_channels=3))
+    assert sum(p.numel() for p in network.parameters()) > 1e6
+    objective.advance(0.5)

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
+from training.fewshot import methods
 from training.fewshot.errors import CheckpointError, SettingsError
 from training.fewshot.method import FewShot
 from training.fewshot.objective import Objective, PaperObjective, Weights
@@ -70,7 +71,15 @@ def paper_objective(recipe: Recipe) -> Objective:
     )  # fmt: skip
 
 
-METHODS: dict[str, Builder] = {"fewshot": few_shot}
+def baseline(recipe: Recipe) -> tuple[nn.Module, Objective]:
+    """A method to compare with, in its own paper's width and with its own losses."""
+    network, objective = methods.method_named(recipe.method).build(
+        size=recipe.size, image_channels=recipe.image_channels
+    )
+    return network, cast(Objective, objective)  # it has the same three methods
+
+
+METHODS: dict[str, Builder] = {"fewshot": few_shot, **dict.fromkeys(methods.METHODS, baseline)}
 
 
 def build(recipe: Recipe) -> tuple[nn.Module, Objective]:

@@ -74,7 +74,8 @@ class Training:
             method,
             objective,
             copy.deepcopy(method).requires_grad_(False),
-            torch.optim.Adam(list(parameters_of(method).values()), config.rate, config.betas),
+            # All parameters, also those that a method begins to train later on.
+            torch.optim.Adam(method.parameters(), config.rate, config.betas),
             torch.optim.Adam(critics, config.critic_rate, config.betas) if critics else None,
         )
 
