@@ -239,7 +239,7 @@ def adapt_check(
         data, checkpoint, config, shots=_numbers(shots, int), characters=characters,
         queries=queries, device=device, output=output,
     ):  # fmt: skip
-        print(json.dumps(line))
+        print(json.dumps(line), flush=True)
 
 
 @app.command()

@@ -56,9 +56,11 @@ def test_a_run_goes_on_adapts_and_ships(tmp_path: Path) -> None:
     assert state["config"]["seed"] == 0  # a run goes on with its own settings
     assert state["about"]["recipe"] == TINY_RECIPE.to_dict()
 
-    lines = commands.adapt_check(
-        tmp_path, path, AdaptConfig(steps=2, every=1), shots=(1, 2), characters=2, queries=2,
-        device="cpu", output=tmp_path / "sheet.png",
+    lines = list(
+        commands.adapt_check(
+            tmp_path, path, AdaptConfig(steps=2, every=1), shots=(1, 2), characters=2, queries=2,
+            device="cpu", output=tmp_path / "sheet.png",
+        )
     )  # fmt: skip
     assert [line["shots"] for line in lines] == [1, 2]
     assert all(line["shift_after"] <= line["shift_before"] for line in lines)

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -113,11 +113,10 @@ def adapt_check(
     queries: int,
     device: str | None,
     output: Path | None,
-) -> list[dict[str, float]]:
+) -> Iterator[dict[str, float]]:
     """Adapt a checkpoint to characters of the test split by 1, 4, 10 shifts; a line for each."""
     others = Dataset.open(data, "test")
     picks = [others[i] for i in range(min(characters, len(others)))]
-    lines = []
     with workers(device) as place:
         training, _ = load_training(path, place.device)
         for count in shots:
@@ -126,19 +125,16 @@ def adapt_check(
                 training.shipped(), training.objective, picks, replace(config, shots=count),
                 size=training.config.sizes[-1], queries=queries, device=place.device,
             )  # fmt: skip
-            lines.append(
-                {
-                    "shots": count,
-                    **scores(trials),
-                    "characters": len(trials),
-                    "threads": torch.get_num_threads(),
-                    "seconds": round(time.monotonic() - began, 1),
-                }
-            )
             if output is not None:
                 name = output.with_name(f"{output.stem}-{count}{output.suffix}")
                 checkpoint.write_whole(name, encode_sheet(sheet(trials)))
-    return lines
+            yield {
+                "shots": count,
+                **scores(trials),
+                "characters": len(trials),
+                "threads": torch.get_num_threads(),
+                "seconds": round(time.monotonic() - began, 1),
+            }
 
 
 def ship(path: Path, output: Path, *, half: bool) -> dict[str, Any]:
