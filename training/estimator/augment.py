@@ -1,7 +1,7 @@
 """A render made to look like anyone's drawing, somewhere in any picture."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine.pose.skeleton import PUPPET_20
 
-U8 = NDArray[np.uint8]
+U8: TypeAlias = NDArray[Any]  # of uint8: OpenCV's own types do not say so
 F32 = NDArray[np.float32]
 Rng = np.random.Generator
 
@@ -195,7 +195,9 @@ def _occluded(rgb: U8, rng: Rng) -> U8:
         for _ in range(int(rng.integers(1, 4))):
             at = rng.integers(0, size, 2).tolist()
             axes = rng.integers(size // 40 + 1, size // 8, 2).tolist()
-            cv2.ellipse(rgb, at, axes, float(rng.uniform(0, 180)), 0, 360, _colour(rng).tolist(), -1)
+            cv2.ellipse(
+                rgb, at, axes, float(rng.uniform(0, 180)), 0, 360, _colour(rng).tolist(), -1
+            )
     return rgb
 
 
@@ -224,5 +226,5 @@ def _developed(rgb: U8, rng: Rng) -> U8:
         rgb = np.clip(rgb + grain, 0, 255).astype(np.uint8)
     if rng.random() < 0.2:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))]
-        rgb = cv2.imdecode(cv2.imencode(".jpg", rgb, quality)[1], cv2.IMREAD_COLOR)
+        rgb = np.asarray(cv2.imdecode(cv2.imencode(".jpg", rgb, quality)[1], cv2.IMREAD_COLOR))
     return rgb

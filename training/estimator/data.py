@@ -63,9 +63,7 @@ class Renders:
         path.parent.mkdir(parents=True, exist_ok=True)
         lengths = np.array([len(file) for file in self.files])
         content = np.frombuffer(b"".join(self.files), np.uint8)
-        np.savez(
-            path, lengths=lengths, content=content, joints=self.joints, visible=self.visible
-        )
+        np.savez(path, lengths=lengths, content=content, joints=self.joints, visible=self.visible)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -81,7 +79,10 @@ class Renders:
 
 
 def render_characters(
-    seeds: Iterable[int], poses: int, size: int = 256, seed: int = 0,
+    seeds: Iterable[int],
+    poses: int,
+    size: int = 256,
+    seed: int = 0,
     on_character: Callable[[], None] = lambda: None,
 ) -> Iterable[CharacterPictures]:
     """Procedural characters in random poses; what is hidden is not told."""  # fmt: skip

