@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.render import _kernels
-from training.render.surfaces import Surfaces, render_surfaces
+from training.render.drawing import Drawing
+from training.render.surfaces import Surfaces, draw_surfaces
 
 F32 = NDArray[np.float32]
 
@@ -86,6 +87,10 @@ class Camera:
         """Frame a character of `height` units that fills `fill` of it and stands at `floor`."""
         return cls((0.0, 0.5 * height, 0.0), 6.0 * height, fill / height, (0.5, floor - 0.5 * fill))
 
+    def over(self, x: float, z: float) -> "Camera":
+        """Carry the camera to look at another place, as high as before; world units."""
+        return replace(self, target=(x, self.target[1], z))
+
     def moved(self, shift: tuple[float, float], zoom: float = 1.0) -> "Camera":
         """Shift the picture by fractions of its size and zoom it about the target."""
         centre = (self.centre[0] + shift[0], self.centre[1] + shift[1])
@@ -120,12 +125,19 @@ def render(
     mesh: Mesh, camera: Camera, size: int, supersample: int = 2, style: Style = DEFAULT_STYLE
 ) -> NDArray[np.uint8]:
     """Draw a mesh as (size, size, 4) premultiplied RGBA, with supersample^2 samples per pixel."""
+    return draw(mesh, camera, size, supersample, style).picture
+
+
+def draw(
+    mesh: Mesh, camera: Camera, size: int, supersample: int = 2, style: Style = DEFAULT_STYLE
+) -> Drawing:
+    """`render`, and what each sample of the picture shows and how far away it is."""
     if size < 1 or not 1 <= supersample <= 8:
         raise ValueError(
             f"size must be at least 1 and supersample in 1..8, found {size} and {supersample}"
         )
     if mesh.surfaces is not None:
-        return render_surfaces(mesh, mesh.surfaces, camera, size, supersample, style)
+        return draw_surfaces(mesh, mesh.surfaces, camera, size, supersample, style)
     samples = size * supersample
     scale = np.float32(camera.scale * samples)
     screen = np.empty_like(mesh.vertices)
@@ -146,7 +158,7 @@ def render(
         mesh.bias, mesh.uv, mesh.textured, mesh.texture.level_for(float(scale)),
         style._light, f(style.threshold), f(style.softness), supersample, out,
     )  # fmt: skip
-    return out
+    return Drawing(out, depth, labels)
 
 
 def project(points: NDArray[np.floating], camera: Camera, size: int) -> F32:
