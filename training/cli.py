@@ -153,9 +153,7 @@ def measure(
         pictures, wanted = read_pair(made, truth)
         asked = None if joints is None else np.load(joints)
         networks = Networks(lambda text: typer.echo(text, err=True))
-        found = evaluate(
-            pictures, wanted, asked, sequence=sequence, fid=fid, networks=networks
-        )
+        found = evaluate(pictures, wanted, asked, sequence=sequence, fid=fid, networks=networks)
     except (AyatsuriError, ValueError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
@@ -169,10 +167,15 @@ def estimator(
     folder: Annotated[Path, typer.Option(help="Where renders and checkpoints are kept.")] = Path(
         "runs/estimator"
     ),
-    poses: Annotated[int, typer.Option(help="Rendered poses of each training character.")] = 48,
+    data: Annotated[
+        Path | None, typer.Option(help="A data set of `data make`; without, random poses.")
+    ] = None,
+    poses: Annotated[int, typer.Option(help="Pictures of each training character.")] = 48,
     steps: Annotated[int, typer.Option(help="Batches in all.")] = 1_000_000,
     minutes: Annotated[float, typer.Option(help="Anneal and stop after so long in all.")] = 60.0,
-    test: Annotated[bool, typer.Option(help="Only measure what FOLDER, or the engine, has.")] = False,
+    test: Annotated[
+        bool, typer.Option(help="Only measure FOLDER's network, or the engine's.")
+    ] = False,
     seed: int = 0,
 ) -> None:
     """Train the estimator of drawn characters' poses; continues from FOLDER's checkpoint."""
@@ -182,7 +185,7 @@ def estimator(
     if test:
         test_it(folder, print)
     else:
-        train(folder, poses, steps, minutes, seed, print)
+        train(folder, data, poses, steps, minutes, seed, print)
 
 
 def main() -> None:

@@ -40,6 +40,8 @@ def augmented(
         points = points[MIRROR]
     if not plain:
         picture = _restyled(picture, rng)
+        if rng.random() < 0.5:
+            picture = _small_headed(picture, points, rng.uniform(0.5, 1.1))
     matrix = _placement(points[:, :2], size, rng)
     # Pixel centres are at one half here, and at whole numbers in OpenCV.
     shifted = matrix.copy()
@@ -60,10 +62,10 @@ def _placement(points: F32, size: int, rng: Rng) -> F32:
     """An affine map (2, 3) of the source's pixels to the sample's."""
     spread = points.max(axis=0) - points.min(axis=0)
     extent = float(max(spread[0], spread[1] * 1.12, 1.0))
-    if rng.random() < 0.35:
+    if rng.random() < 0.42:
         # A drawing cut at the thigh or knee, or a bust: the upper body fills the picture.
         top = points[list(_HEAD), 1].min()
-        length = (points[:, 1].max() - top) * rng.uniform(0.4, 0.85)
+        length = (points[:, 1].max() - top) * rng.uniform(0.35, 0.85)
         centre = np.array([points[list(_CHEST), 0].mean(), top + 0.42 * length])
         extent = max(1.15 * float(length), 0.3 * extent)
     else:
@@ -71,13 +73,40 @@ def _placement(points: F32, size: int, rng: Rng) -> F32:
     # Characters' hair and hats are above their keypoints.
     scale = size / extent * np.exp(rng.uniform(np.log(0.5), np.log(0.95)))
     angle = np.radians(rng.normal(0, 10) if rng.random() < 0.85 else rng.uniform(-60, 60))
-    stretch = np.exp(rng.normal(0, 0.07))
+    stretch = np.exp(rng.normal(0, 0.1))
     shear = rng.normal(0, 0.05)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     linear = scale * turn @ np.array([[stretch, shear], [0, 1 / stretch]])
     room = max(0.5 - 0.5 * extent * scale / size, 0.04)
     place = size * (0.5 + rng.uniform(-room, room, 2))
     return np.concatenate([linear, (place - linear @ centre)[:, None]], axis=1).astype(np.float32)
+
+
+def _small_headed(picture: U8, points: F32, factor: float) -> U8:
+    """The head, and all that is above the neck, at another size; moves the keypoints in place.
+
+    Drawn characters have heads from a third to a seventh of their height; the renders' are large.
+    """
+    neck_x, neck_y = points[1, :2]
+    ramp = max(0.35 * abs(float(points[list(_HEAD), 1].mean() - neck_y)), 2.0)
+
+    def widths(y: F32) -> F32:  # of the made picture's rows
+        share = np.clip((neck_y - y) / ramp, 0, 1)
+        return np.asarray(1 + (factor - 1) * share, np.float32)
+
+    rows = np.arange(picture.shape[0], dtype=np.float32) + 0.5
+    columns = np.arange(picture.shape[1], dtype=np.float32) + 0.5
+    from_y = np.where(rows < neck_y, neck_y - (neck_y - rows) / factor, rows)
+    from_x = neck_x + (columns[None] - neck_x) / widths(rows)[:, None]
+    everywhere = np.broadcast_to(from_y[:, None], from_x.shape)
+    made = cv2.remap(
+        picture, (from_x - 0.5).astype(np.float32), (everywhere - 0.5).astype(np.float32),
+        cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0, 0),
+    )  # fmt: skip
+    above = points[:, 1] < neck_y
+    points[above, 1] = neck_y - (neck_y - points[above, 1]) * factor
+    points[:, 0] = neck_x + (points[:, 0] - neck_x) * widths(points[:, 1])
+    return made
 
 
 def _restyled(picture: U8, rng: Rng) -> U8:

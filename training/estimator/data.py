@@ -1,6 +1,6 @@
 """Rendered characters with true keypoints, kept compressed in memory, and batches of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.characters.character import render_sample
+from training.characters.observe import observe
 from training.characters.procedural.build import build
 from training.dataset.samples import CharacterPictures
 from training.estimator.augment import F32, U8, augmented
@@ -84,19 +84,17 @@ def render_characters(
     size: int = 256,
     seed: int = 0,
     on_character: Callable[[], None] = lambda: None,
-) -> Iterable[CharacterPictures]:
-    """Procedural characters in random poses; what is hidden is not told."""  # fmt: skip
+) -> Iterator[CharacterPictures]:
+    """Procedural characters in random poses."""
     for number in seeds:
         character = build(number, 0.5)
         rng = np.random.default_rng([seed, number])
-        samples = [
-            render_sample(character, random_pose(rng, character.rest), size) for _ in range(poses)
-        ]
+        seen = [observe(character, random_pose(rng, character.rest), size) for _ in range(poses)]
         yield CharacterPictures(
             character.name,
-            np.stack([picture for picture, _ in samples]),
-            np.stack([joints for _, joints in samples]),
-            np.ones((poses, 20), np.bool_),
+            np.stack([one.picture for one in seen]),
+            np.stack([one.joints for one in seen]),
+            np.stack([one.visible for one in seen]),
         )
         on_character()
 

@@ -20,6 +20,8 @@ from training.estimator.measure import head_size, pckh
 from training.estimator.network import NetworkConfig, PoseNetwork
 from training.estimator.targets import STRIDE, heatmap_loss, in_picture
 
+_SAVE_EVERY_S = 240.0
+
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
@@ -91,6 +93,7 @@ class Training:
         network = NetworkConfig(**{**saved["network"], "pretrained": False})
         made = cls(network, TrainConfig(**saved["config"], sizes=sizes))
         made.network.load_state_dict(saved["state"])
+        made.network.config = NetworkConfig(**saved["network"])
         made.averaged = saved["averaged"]
         made.optimiser.load_state_dict(saved["optimiser"])
         made.rng.bit_generator.state = saved["rng"]
@@ -148,13 +151,14 @@ class Trials:
     pictures: U8  # (N, S, S, 3)
     truth: NDArray[np.float32]  # (N, 20, 2)
     head: NDArray[np.float64]  # (N,) px
-    counted: NDArray[np.bool_]  # (N, 20): in the picture, and visible
+    inside: NDArray[np.bool_]  # (N, 20): in the picture
+    visible: NDArray[np.bool_]  # (N, 20): and not hidden
 
     @classmethod
     def of(cls, renders: Renders, size: int, seed: int, clean: bool) -> Self:
         """Each render once: as it is, moved (`clean`), or restyled as training's are."""
         rng = np.random.default_rng(seed)
-        pictures, truth, head, counted = [], [], [], []
+        pictures, truth, head, inside, visible = [], [], [], [], []
         for i in range(len(renders)):
             joints = renders.joints[i]
             points = np.column_stack([joints[:, :2], renders.visible[i]])
@@ -163,17 +167,20 @@ class Trials:
             pictures.append(picture)
             truth.append(moved[:, :2])
             head.append(float(head_size(joints)) * float(scale))
-            counted.append((moved[:, 2] > 0.5) & in_picture(moved[:, :2], (size, size)))
-        return cls(np.stack(pictures), np.stack(truth), np.array(head), np.stack(counted))
+            inside.append(in_picture(moved[:, :2], (size, size)))
+            visible.append((moved[:, 2] > 0.5) & inside[-1])
+        return cls(
+            np.stack(pictures), np.stack(truth), np.array(head), np.stack(inside), np.stack(visible)
+        )
 
     @torch.no_grad()
     def measure(self, network: PoseNetwork, share: float = 0.5) -> float:
-        """PCKh of a network at 256 pixels, one pass, nothing mirrored."""
+        """PCKh of the visible keypoints, in one look, nothing mirrored."""
         points = [
             decode(network(as_tensor(picture[None]))[0].numpy(), STRIDE)
             for picture in self.pictures
         ]
-        return pckh(np.stack(points), self.truth, self.head, self.counted, share)
+        return pckh(np.stack(points), self.truth, self.head, self.visible, share)
 
 
 def run(
@@ -198,7 +205,7 @@ def run(
         curve.write_text(json.dumps(first) + "\n")
     losses: list[float] = []
     line: dict[str, Any] = {}
-    last = time.monotonic()
+    last = saved = time.monotonic()
     done = False
     while not done:
         progress = max(training.step / steps, training.seconds / (60 * minutes))
@@ -209,6 +216,9 @@ def run(
         training.seconds += now - last
         last = now
         done = training.step >= steps or training.seconds >= 60 * minutes
+        if now - saved > _SAVE_EVERY_S:
+            training.save(folder / "checkpoint.pt")
+            saved = now
         if training.step % every == 0 or done:
             network = training.result()
             line = {

@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def read_pair(
-    made: Path, truth: Path
-) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+def read_pair(made: Path, truth: Path) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
     """The PNG files of two folders, in the order of their names, which must be the same.
 
     Raises ValueError for names that differ, or none; see `read_picture`.
