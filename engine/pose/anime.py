@@ -24,6 +24,7 @@ SIZE = 256
 
 _WEIGHTS = "anime_pose.onnx"
 _MIRROR = PUPPET_20.mirror()
+_AWAY = 1.5
 _SURE = 0.3
 _ROOM = 1.35  # the square around the figure, against its keypoints' extent: hair, hats, hands
 
@@ -59,8 +60,8 @@ class AnimePose:
 
         Args:
             picture: (H, W, 3) RGB, or (H, W, 4) premultiplied RGBA, which is laid over white.
-            careful: look at the mirror image too, and once more closely at where the figure is:
-                four inferences instead of one.
+            careful: look from further away too, at mirror images, and once more closely at where
+                the figure is: six inferences instead of one.
 
         Raises:
             ValueError: an array of another shape or type.
@@ -70,6 +71,11 @@ class AnimePose:
         whole = (0.5 * width, 0.5 * height, float(max(width, height)))
         found = self._look(rgb, whole, careful)
         if careful:
+            # A bust is larger than the figures that the network knows.
+            x, y, side = whole
+            away = self._look(rgb, (x, y, _AWAY * side), careful)
+            if away[:, 2].sum() > found[:, 2].sum():
+                found = away
             square = _around(found)
             if square is not None and square[2] < 0.95 * whole[2]:
                 closer = self._look(rgb, square, careful)

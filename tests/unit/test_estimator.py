@@ -14,7 +14,7 @@ from engine.pose.anime import SIZE, AnimePose  # noqa: E402
 from engine.pose.skeleton import PUPPET_20  # noqa: E402
 from tests.bundles import standing_rest  # noqa: E402
 from training.dataset.samples import CharacterPictures  # noqa: E402
-from training.estimator.augment import _small_headed, augmented  # noqa: E402
+from training.estimator.augment import _cut_off, _small_headed, augmented  # noqa: E402
 from training.estimator.data import (  # noqa: E402
     HIDDEN_WEIGHT,
     TEST_SEEDS,
@@ -103,6 +103,23 @@ def test_a_smaller_head_takes_its_keypoints_along() -> None:
         at = centre_of(made, COLOURS[k])
         if at is not None:
             np.testing.assert_allclose(moved[k], at, atol=2.0)
+
+
+def test_what_is_cut_off_is_not_to_be_found() -> None:
+    joints = standing_rest(256)[:, :2].astype(np.float32)
+    kept = joints.copy()
+    picture, lost = _cut_off(doll(joints, 256), kept, np.random.default_rng(0))
+    assert lost[[10, 13, 18, 19]].all()  # ankles and toes
+    assert not lost[:2].any()
+    assert np.allclose(kept[~lost], joints[~lost])
+    end = kept[lost, 1].max()
+    assert (picture[round(end) :] == 0).all()
+    assert (picture[: round(end)] == doll(joints, 256)[: round(end)]).all()
+    empty = 0
+    for seed in range(40):
+        _, points = augmented(doll(joints, 256), joints, 256, np.random.default_rng(seed), 0.0)
+        empty += bool((points[[10, 13]] == -256).all())
+    assert 4 < empty < 18  # a quarter of them
 
 
 def test_augmentation_is_repeatable_and_varied() -> None:

@@ -29,7 +29,7 @@ SIZE = 96
 
 needs_drawing_network = pytest.mark.skipif(
     not list((models.cache_folder() / "models").glob("drawings-*.onnx")),
-    reason="the network for FID is not in the cache: run `ayatsuri-train measure --fetch`",
+    reason="the network for FID is not in the cache: the first `ayatsuri-train measure` fetches it",
 )
 
 
@@ -312,6 +312,41 @@ def test_flicker_laws() -> None:
     assert flicker(wrong, still).error == 0
     with pytest.raises(ValueError, match="at least 3"):
         flicker(truth[:2], truth[:2])
+
+
+# The command
+
+
+def write(folder: Path, pictures: list[NDArray[np.uint8]], names: str = "abc") -> Path:
+    folder.mkdir()
+    for name, picture in zip(names, pictures, strict=False):
+        cv2.imwrite(str(folder / f"{name}.png"), picture[..., [2, 1, 0, 3]])
+    return folder
+
+
+def test_folders_are_measured_from_the_command_line(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite_pytorch")
+    from typer.testing import CliRunner
+
+    from training.cli import app
+
+    pictures = [figure(seed) for seed in range(3)]
+    truth = write(tmp_path / "truth", pictures)
+    made = write(tmp_path / "made", [np.roll(p, 1, axis=1) for p in pictures])
+    command = ["measure", str(made), str(truth), "--no-fid", "--sequence"]
+    answer = CliRunner().invoke(app, command)
+    assert answer.exit_code == 0, answer.output
+    found = json.loads(answer.stdout.splitlines()[-1])
+    assert 0.3 < found["ssim"] < 1
+    assert found["flicker_error"] > 0
+    odd = write(tmp_path / "odd", pictures, "abd")
+    answer = CliRunner().invoke(app, ["measure", str(odd), str(truth)])
+    assert answer.exit_code == 1
+    assert "c.png is in one only" in answer.stderr
+    (truth / "a.png").write_bytes(b"no picture")
+    answer = CliRunner().invoke(app, ["measure", str(made), str(truth)])
+    assert answer.exit_code == 1
+    assert "a.png is none" in answer.stderr
 
 
 # Keypoints, and all of it

@@ -24,6 +24,7 @@ def augmented(
     """One training sample: a picture (size, size, 3) RGB, and its keypoints (20, C).
 
     A share `clean` of the samples stays a plain render on a plain ground, as the metrics see it.
+    Keypoints that were cut off are outside of the picture.
 
     Args:
         picture: (S, S, 4) premultiplied RGBA.
@@ -42,7 +43,11 @@ def augmented(
         picture = _restyled(picture, rng)
         if rng.random() < 0.5:
             picture = _small_headed(picture, points, rng.uniform(0.5, 1.1))
-    matrix = _placement(points[:, :2], size, rng)
+    kept = points[:, :2].copy()
+    lost = np.zeros(len(points), np.bool_)
+    if not plain and rng.random() < 0.25:
+        picture, lost = _cut_off(picture, kept, rng)
+    matrix = _placement(kept, size, rng)
     # Pixel centres are at one half here, and at whole numbers in OpenCV.
     shifted = matrix.copy()
     shifted[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
@@ -50,6 +55,7 @@ def augmented(
         picture, shifted, (size, size), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0)
     )
     points[:, :2] = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    points[lost, :2] = -size  # outside: they must not be found
     ground = np.full((size, size, 3), 255, np.uint8) if plain else _ground(size, rng)
     alpha = moved[..., 3:].astype(np.float32) / 255
     rgb = np.clip(moved[..., :3] + ground * (1 - alpha), 0, 255).astype(np.uint8)
@@ -80,6 +86,20 @@ def _placement(points: F32, size: int, rng: Rng) -> F32:
     room = max(0.5 - 0.5 * extent * scale / size, 0.04)
     place = size * (0.5 + rng.uniform(-room, room, 2))
     return np.concatenate([linear, (place - linear @ centre)[:, None]], axis=1).astype(np.float32)
+
+
+def _cut_off(picture: U8, points: F32, rng: Rng) -> tuple[U8, NDArray[np.bool_]]:
+    """The figure ends above the feet, as sprites do; raises the keypoints that are lost to there.
+
+    Returns the picture and which keypoints (20,) are lost.
+    """
+    hips, ankles = points[[8, 11], 1].mean(), points[[10, 13], 1].mean()
+    end = float(hips + rng.uniform(0.0, 0.95) * (ankles - hips))
+    lost = points[:, 1] > end
+    picture = picture.copy()
+    picture[max(round(end), 0) :] = 0
+    points[lost, 1] = end
+    return picture, np.asarray(lost)
 
 
 def _small_headed(picture: U8, points: F32, factor: float) -> U8:
