@@ -1,4 +1,5 @@
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ torch = pytest.importorskip("torch")
 cv2 = pytest.importorskip("cv2")
 pytest.importorskip("efficientnet_lite_pytorch")
 
+import engine  # noqa: E402
 from engine.errors import BackendError  # noqa: E402
 from engine.pose.anime import SIZE, AnimePose  # noqa: E402
 from engine.pose.skeleton import PUPPET_20  # noqa: E402
 from tests.bundles import standing_rest  # noqa: E402
 from training.dataset.samples import CharacterPictures  # noqa: E402
 from training.estimator.augment import _cut_off, _small_headed, augmented  # noqa: E402
+from training.estimator.command import publish  # noqa: E402
 from training.estimator.data import (  # noqa: E402
     HIDDEN_WEIGHT,
     TEST_SEEDS,
@@ -271,6 +274,34 @@ def test_the_mirror_image_has_the_mirrored_pose(exported: tuple[PoseNetwork, byt
     np.testing.assert_allclose(here[:, 2], there[:, 2], atol=1e-4)
     strong = here[:, 2] > 1e-3  # of nothing the place is noise
     np.testing.assert_allclose(here[strong, :2], there[strong, :2], atol=0.1)
+
+
+def test_a_published_network_tells_where_it_comes_from(tmp_path: Path) -> None:
+    training = Training(TINY, QUICK)
+    path = publish(training, tmp_path, None, {"step": 0})
+    told = json.loads((tmp_path / "anime_pose.json").read_text())
+    assert told["sha256"] == sha256(path.read_bytes()).hexdigest()
+    assert told["network"] == {"width": 8, "pretrained": False}
+    assert told["derived_from"] is None
+    assert AnimePose(path.read_bytes()).heatmaps(np.zeros((1, SIZE, SIZE, 3), np.uint8)).any()
+
+
+SHIPPED = Path(engine.__file__).parent / "assets" / "anime_pose.onnx"
+
+
+def test_the_shipped_network_finds_an_unseen_character() -> None:
+    """Loosely: what it reaches is told in training/estimator/README.md."""
+    assert SHIPPED.stat().st_size < 8_000_000
+    told = json.loads(SHIPPED.with_suffix(".json").read_text())
+    assert told["sha256"] == sha256(SHIPPED.read_bytes()).hexdigest()
+    seen = list(render_characters([TEST_SEEDS[0], TEST_SEEDS[1]], 3))
+    estimator = AnimePose()
+    hits = [
+        pckh(estimator.estimate(p, careful=False), j, head_size(j), v)
+        for one in seen
+        for p, j, v in zip(one.pictures, one.joints, one.visible, strict=True)
+    ]
+    assert np.mean(hits) > 0.75
 
 
 class Seer(AnimePose):

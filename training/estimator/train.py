@@ -36,7 +36,7 @@ class TrainConfig:
     decay: float = 1e-4
     warm_steps: int = 150
     average: float = 0.995  # of the weights, over steps
-    sizes: tuple[tuple[float, int], ...] = ((0.0, 160), (0.55, 256))  # from this progress on
+    sizes: tuple[tuple[float, int], ...] = ((0.0, 160), (0.72, 256))  # from this progress on
     seed: int = 0
 
     def size(self, progress: float) -> int:
