@@ -66,7 +66,7 @@ def tolerances(character: "RiggedCharacter") -> F64:
     partner = np.linalg.norm(points - points[PUPPET_20.mirror()], axis=1)
     out = np.empty((len(points), 2))
     for row, joint in enumerate(PUPPET_20.joints):
-        mine, axis = OWN[row, character.triangle_parts], _Z
+        mine = OWN[row, character.triangle_parts]
         if joint in _FACE:
             axis, way = (_X, 1 if joint == "l_ear" else -1) if "ear" in joint else (_Z, 1)
             over = _reach(points[row], mesh.vertices[mesh.triangles[mine]], axis, way)
