@@ -168,7 +168,7 @@ def fetch(
             reasons.append(str(error))
             continue
         _expect(content, expected, f"{model.title} from {title}")
-        _store(model.path, content)
+        store(model.path, content)
         return model.path
     raise DownloadFailed("; ".join(reasons))
 
@@ -182,8 +182,8 @@ def _expect(content: bytes, digest: str, what: str) -> None:
         )
 
 
-def _store(path: Path, content: bytes) -> None:
-    # Under its own name only when it is whole: a crash leaves no half file behind.
+def store(path: Path, content: bytes) -> None:
+    """Keep a file: under its own name only when it is whole, so that a crash leaves no half one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as partial:
         partial.write(content)
