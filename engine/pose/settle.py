@@ -16,6 +16,8 @@ _FIRST_STEP_S = 1 / 30
 _SPEED_CUTOFF_HZ = 1.0
 _VISIBILITY_GAIN = 0.1
 _SMALLEST = 1e-6
+_METRE = 1.0
+"""Speeds in the world are those of a person of this size, whatever the real one's."""
 
 
 def _gain(cutoff_hz: Floats | float, step_s: float) -> Floats | float:
@@ -104,9 +106,8 @@ class Settler:
         else:
             change = visibility - self._visibility
             self._visibility = self._visibility + _VISIBILITY_GAIN * change
-        extent = np.ptp(world[:, :2], axis=0)
         return (
             self._picture(keypoints, side, step_s),
             self._visibility,
-            self._world(world, float(extent.mean()), step_s),
+            self._world(world, _METRE, step_s),
         )
