@@ -80,7 +80,7 @@ class Result:
     alone: Agreement = field(default_factory=Agreement)
     followed: Agreement = field(default_factory=Agreement)
     floor: Agreement = field(default_factory=Agreement)
-    spent_ns: dict[str, list[int]] = field(default_factory=lambda: {_OURS: [], _THEIRS: []})
+    spent_ns: dict[str, list[int]] = field(default_factory=dict)
 
     def merge(self, other: "Result") -> None:
         """Add another video's."""
@@ -92,7 +92,7 @@ class Result:
             mine.errors += its.errors
             mine.one_sided += its.one_sided
         for name, spent in other.spent_ns.items():
-            self.spent_ns[name] += spent
+            self.spent_ns.setdefault(name, []).extend(spent)
 
     def figures(self) -> dict[str, Any]:
         """For the JSON line."""

@@ -19,7 +19,7 @@ from engine.pose.shrink import Shrinker
 
 USAGE_NOTICE = (
     "MediaPipe, which estimates the pose, reports usage statistics to Google (its Tasks library "
-    "1.x does; no pictures are sent). Block its network access if you do not want that."
+    "1.x does; no pictures are sent). Without it, and with the same poses: --pose-runtime onnx."
 )
 
 
