@@ -31,15 +31,15 @@ def crop(
     """
     height, width = image.shape[0], image.shape[1]
     # Far outside, but small enough for whole numbers; NaN comes out there as well.
-    far = 1 << 20
+    far = 1 << 26
     for row in range(out.shape[0]):
         x0 = matrix[0, 1] * row + matrix[0, 2]
         y0 = matrix[1, 1] * row + matrix[1, 2]
         for column in range(out.shape[1]):
             fx = np.rint((matrix[0, 0] * column + x0) * 32)
             fy = np.rint((matrix[1, 0] * column + y0) * 32)
-            x = int(fx) if abs(fx) < far else far
-            y = int(fy) if abs(fy) < far else far
+            x = far if fx >= far else int(fx) if fx > -far else -far
+            y = far if fy >= far else int(fy) if fy > -far else -far
             right, lower = x & 31, y & 31
             left, upper = 32 - right, 32 - lower
             x, y = x >> 5, y >> 5

@@ -5,6 +5,7 @@ that points outside itself is refused, like one with operators that are not know
 schema of TensorFlow Lite, version 3, and the flatbuffers internals.
 """
 
+import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ _DTYPES: dict[int, type[np.generic]] = {
     0: np.float32, 1: np.float16, 2: np.int32, 3: np.uint8, 4: np.int64,
 }  # fmt: skip
 _INDEX_DTYPES: dict[int, type[np.generic]] = {1: np.int32, 2: np.uint16, 3: np.uint8}
+
+_MOST_WEIGHTS = 1 << 24
+"""In one sparse tensor: its size is only what the file says, whatever the file's own size."""
 
 _PADDING = ("same", "valid")
 _ACTIVATION = {0: None, 1: "relu", 3: "relu6"}
@@ -75,7 +79,7 @@ def read(content: bytes) -> Network:
         )
     try:
         return _network(_Table(content, _u32(content, 0)))
-    except (struct.error, IndexError, ValueError, KeyError, UnicodeDecodeError) as error:
+    except (struct.error, LookupError, ValueError, ArithmeticError) as error:
         raise ModelCorrupt(f"the .tflite network is damaged: {error}") from error
 
 
@@ -191,6 +195,8 @@ def _dense(values: Constant, shape: tuple[int, ...], sparsity: _Table) -> Consta
     blocks = sparsity.numbers(1, np.int32)
     if order != list(range(len(shape))) or len(blocks) or kinds != [0] * (len(shape) - 1) + [1]:
         raise ValueError(f"sparse weights of an unknown form: axes {kinds} in order {order}")
+    if min(shape) < 0 or math.prod(shape) > _MOST_WEIGHTS:
+        raise ValueError(f"sparse weights of shape {shape}")
     ends = _sparse_numbers(axes[-1], 2)
     columns = _sparse_numbers(axes[-1], 4)
     dense = np.zeros((int(np.prod(shape[:-1])), shape[-1]), values.dtype)

@@ -52,7 +52,7 @@ def convert(
         for operator in _needed(network, [network.outputs[i] for i in outputs.values()]):
             writer.add(operator)
         writer.end({name: network.outputs[i] for name, i in outputs.items()})
-    except (IndexError, KeyError, ValueError, TypeError) as error:
+    except (LookupError, ValueError, TypeError, ArithmeticError) as error:
         raise ModelCorrupt(f"the network cannot be converted: {error}") from error
     helper = onnx.helper
     graph = helper.make_graph(
@@ -65,7 +65,10 @@ def convert(
         producer_name="ayatsuri",
     )
     helper.set_model_props(model, metadata or {})
-    onnx.checker.check_model(model, full_check=True)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ModelCorrupt(f"the network contradicts itself: {error}") from error
     content: bytes = model.SerializeToString()
     return content
 

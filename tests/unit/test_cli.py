@@ -229,9 +229,12 @@ def test_models_fetches_what_is_named(monkeypatch, tmp_path):
         path.write_bytes(b"model")
         return path
 
+    converted = []
     monkeypatch.setattr(models, "fetch", fetch)
+    monkeypatch.setattr("engine.pose.networks.load", converted.append)
     result = run("models")
     assert (result.exit_code, fetched) == (0, [("pose-full", False)])
+    assert converted == ["pose-full"]
     assert "Google" in text(result)  # what MediaPipe reports is said here
     assert run("models", "pose-lite", "pose-heavy", "--force").exit_code == 0
     assert fetched[1:] == [("pose-lite", True), ("pose-heavy", True)]
