@@ -8,7 +8,7 @@ joint agrees.
 *Followed* is the real thing, with tracking and smoothing. There the region of one picture comes
 from the landmarks of the last, the picture is sampled at rounded places, and so the smallest
 difference grows to a certain size within a few frames. *Floor* says what size: MediaPipe beside
-itself, on the same video with one grey level of difference in one pixel of a hundred.
+itself, on the same video with one grey level of difference in one pixel of ten thousand.
 """
 
 import time
@@ -184,8 +184,8 @@ def measure(video: Path, model: str, count: int | None, every: int, floor: bool)
 
 
 def _changed(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The picture with one grey level of difference in one pixel of a hundred."""
-    chosen = rng.random(image.shape[:2]) < 0.01
+    """The picture with one grey level of difference in one pixel of ten thousand."""
+    chosen = rng.random(image.shape[:2]) < 1e-4
     changed = image.copy()
     changed[chosen] ^= 1
     return changed
@@ -201,7 +201,7 @@ def main(
     """Measure them."""
     bench = Bench("pose_agreement", "Do our pose networks say what MediaPipe says?")
     table = Table(title="joints within 1% of the torso", caption="followed: error in % of torso")
-    table.add_column("video")
+    table.add_column("video", overflow="fold")
     columns = ("pictures", "alone", "followed", "floor", "median", "p95", "one sided")
     for column in columns:
         table.add_column(column, justify="right")
@@ -229,9 +229,22 @@ def main(
             "videos": each,
             **{f"{name}_ms": timing.to_dict() for name, timing in timings.items()},
         },
-        [Goal("joints within 1% of the torso", total.followed.share, 0.95, at_least=True)],
+        _goals(total),
         model=model,
+        clip=" ".join(sorted({video.name for video in videos or [PERFORMER]})),
     )
+
+
+def _goals(total: Result) -> list[Goal]:
+    goals = [
+        Goal(f"joints within 1% of the torso, {name}", part.share, 0.95, at_least=True)
+        for name, part in (("alone", total.alone), ("followed", total.followed))
+    ]
+    if total.floor.pictures:
+        # Nothing agrees with MediaPipe better than MediaPipe does, but for chance.
+        share = total.followed.share / max(total.floor.share, 1e-9)
+        goals.append(Goal("followed, of what MediaPipe reaches itself", share, 0.97, at_least=True))
+    return goals
 
 
 def _cells(result: Result) -> list[str]:
