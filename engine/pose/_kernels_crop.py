@@ -6,15 +6,14 @@ tuned on the coarser pictures, move by several per cent of the torso where the p
 """
 
 import numpy as np
-from numba import njit
+from numba import boolean, float64, njit, types, uint8, void
 from numpy.typing import NDArray
 
+# Pictures of the sources may be views, and locked against writing.
+_PICTURE = types.Array(uint8, 3, "A", readonly=True)
 
-@njit(
-    "void(uint8[:, :, :], float64[:, ::1], boolean, uint8[:, :, ::1])",
-    cache=True,
-    nogil=True,
-)
+
+@njit(void(_PICTURE, float64[:, ::1], boolean, uint8[:, :, ::1]), cache=True, nogil=True)
 def crop(
     image: NDArray[np.uint8],
     matrix: NDArray[np.float64],

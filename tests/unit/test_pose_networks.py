@@ -32,6 +32,7 @@ REGIONS = [
 @pytest.mark.parametrize("region", REGIONS)
 def test_crop_is_what_its_twin_says(region: Region, replicate: bool) -> None:
     image = np.random.default_rng(0).integers(0, 256, (29, 41, 3), dtype=np.uint8)
+    image.setflags(write=False)
     out = np.empty((12, 12, 3), np.uint8)
     matrix = region.from_crop(12)
     crop(image, matrix, replicate, out)
