@@ -66,7 +66,7 @@ def tolerances(character: "RiggedCharacter") -> F64:
     partner = np.linalg.norm(points - points[PUPPET_20.mirror()], axis=1)
     out = np.empty((len(points), 2))
     for row, joint in enumerate(PUPPET_20.joints):
-        mine, axis = OWN[row, character.triangle_parts], _Z
+        mine = OWN[row, character.triangle_parts]
         if joint in _FACE:
             axis, way = (_X, 1 if joint == "l_ear" else -1) if "ear" in joint else (_Z, 1)
             over = _reach(points[row], mesh.vertices[mesh.triangles[mine]], axis, way)
@@ -122,7 +122,7 @@ def seen(
     there = label >= 0
     part = triangle_parts[label[there] % len(triangle_parts)]
     rows = np.flatnonzero(there)
-    depth = camera.distance - (points[rows, 2] - camera.target[2])
+    depth = camera.distance - (camera.level(points)[rows, 2] - camera.target[2])
     limit = np.where(OWN[rows, part], limits[rows, 0], limits[rows, 1])
     hidden = np.zeros(len(points), np.bool_)
     hidden[rows] = depth - 1.0 / nearness[rows] > limit
