@@ -1,0 +1,60 @@
+"""A character cut out, from one drawing or several: made at enrolment, used by every frame."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from training.fewshot.warp.maps import Frames
+from training.fewshot.warp.parts import COUNT, HEAD
+
+HIDDEN = 0.6  # how much a part that a drawing hides is worth less, in cosines of the view
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """The parts of B drawings."""
+
+    pixels: Tensor  # (B, L, 5, S, S), see `masks.cut`
+    frames: Frames
+
+    @property
+    def size(self) -> int:
+        """Width and height in pixels."""
+        return int(self.pixels.shape[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """The parts of R drawings of each of B characters: every field has a further axis R."""
+
+    pixels: Tensor  # (B, R, L, 5, S, S)
+    frames: Frames
+    seen: Tensor  # (B, R, L) share of the most that any of the drawings shows of a part
+
+    @classmethod
+    def of(cls, drawings: Sequence[Layers]) -> Self:
+        """Of R drawings, of the same B characters in the same order."""
+        frames = Frames(
+            *(torch.stack([getattr(d.frames, f.name) for d in drawings], 1) for f in fields(Frames))
+        )
+        pixels = torch.stack([drawing.pixels for drawing in drawings], 1)
+        area = pixels[:, :, :, 3].mean((-1, -2))
+        return cls(pixels, frames, area / area.amax(1, keepdim=True).clamp_min(1e-6))
+
+    def nearest(self, target: Frames) -> Layers:
+        """For each part the drawing that shows it best from the target's side."""
+        likeness = (self.frames.view * target.view[:, None]).sum(-1)  # (B, R, L)
+        best = (likeness + HIDDEN * self.seen).argmax(1)  # (B, L)
+        rows = torch.arange(len(best), device=best.device)
+        part = torch.arange(COUNT, device=best.device)
+        pick = lambda value: value[rows[:, None], best, part]  # noqa: E731
+        head = lambda value: value[rows, best[:, HEAD]]  # noqa: E731
+        frames = Frames(
+            pick(self.frames.origin), pick(self.frames.axes), pick(self.frames.length),
+            head(self.frames.turn), head(self.frames.radius), pick(self.frames.depth),
+            pick(self.frames.view),
+        )  # fmt: skip
+        return Layers(pick(self.pixels), frames)
