@@ -13,6 +13,7 @@ from training.fewshot.warp.parts import COUNT
 from training.fewshot.warp.unet import UNet
 
 LARGEST = 128  # px: the resolution at which a larger drawing is looked at
+SHARPEN = 4.0  # of learned logits: a doubtful pixel shared by two parts is torn when they part
 
 
 class Cutter(nn.Module):
@@ -38,13 +39,13 @@ class Cutter(nn.Module):
         """Masks (B, L, S, S), summing to one, of a picture (B, 4, S, S) with joints (B, 20, 4)."""
         size = picture.shape[-1]
         if size <= LARGEST:
-            return torch.softmax(self.logits(picture, joints), 1)
+            return torch.softmax(SHARPEN * self.logits(picture, joints), 1)
         scale = LARGEST / size
         small = F.interpolate(picture, size=(LARGEST, LARGEST), mode="area")
         shrink = joints.new_tensor([scale, scale, scale, 1.0])
         logits = self.logits(small, joints * shrink)
         logits = F.interpolate(logits, size=(size, size), mode="bilinear", align_corners=False)
-        return torch.softmax(logits / scale, 1)
+        return torch.softmax(SHARPEN / scale * logits, 1)
 
 
 def cutting_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -97,7 +97,7 @@ def fill(colour: Tensor, weight: Tensor) -> Tensor:
     Pull and push through a pyramid of halved pictures (Gortler 1996, section 4.4).
     """
     known, mass = [colour * weight], [weight]
-    while known[-1].shape[-1] > 2:
+    while known[-1].shape[-1] > 1:
         known.append(F.avg_pool2d(known[-1], 2, ceil_mode=True))
         mass.append(F.avg_pool2d(mass[-1], 2, ceil_mode=True))
     spread = known[-1] / mass[-1].clamp_min(1e-6)

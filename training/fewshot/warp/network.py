@@ -56,7 +56,7 @@ class Painter(nn.Module):
         super().__init__()
         # At half resolution: what was composed and where it was painted in (2 x 2 pixels each),
         # the drawn pose, every layer's alpha, depth, and how far head and body have turned.
-        self.network = UNet(4 * 5 + 3 + COUNT + 1 + 6, 2 + COUNT + 4 * 5, widths)
+        self.network = UNet(4 * 5 + 3 + COUNT + 1 + 6, 2 + COUNT + 4 * 9, widths)
 
     def forward(self, layers: Layers, pose: Tensor, joints: Tensor) -> Tensor:
         """(B, 4, S, S)."""
@@ -74,7 +74,7 @@ class Painter(nn.Module):
             F.avg_pool2d((weights * depth).sum(1, keepdim=True), 2),
             _turns(target, layers.frames)[:, :, None, None].expand(-1, -1, size // 2, size // 2),
         ]
-        flow, visible, paint = self.network(torch.cat(scene, 1)).split((2, COUNT, 20), 1)
+        flow, visible, paint = self.network(torch.cat(scene, 1)).split((2, COUNT, 36), 1)
         factor = F.interpolate(
             2 * torch.sigmoid(visible), scale_factor=2.0, mode="bilinear", align_corners=False
         )
@@ -113,13 +113,17 @@ def bend(picture: Tensor, flow: Tensor) -> Tensor:
 
 
 def blend(picture: Tensor, paint: Tensor) -> Tensor:
-    """Paint (B, 5, S, S) over a picture: logits of straight colour, alpha, and the gate."""
-    colour, alpha, gate = torch.sigmoid(paint - _PAINT_BIAS.to(paint)).split((3, 1, 1), 1)
-    shut = torch.sigmoid(_PAINT_BIAS[:, 4:].to(paint))
-    # Zero where nothing was learned, exactly: the puppet is the starting point.
-    gate = (gate - (1 - shut)) / shut
-    painted = torch.cat([colour * alpha, alpha], 1)
-    return (picture + gate * (painted - picture)).clamp(0, 1)
+    """Paint (B, 9, S, S) over a picture (B, 4, S, S), premultiplied like the result.
 
-
-_PAINT_BIAS = torch.tensor([0.0, 0.0, 0.0, 0.0, _SHUT]).view(1, 5, 1, 1)
+    The channels of `paint` are logits of straight colour, alpha and the gate of what is new, and a
+    correction of what is old. All zero, they leave the picture as it is: the puppet is where
+    learning starts, and the correction's gradients are there from the first step.
+    """
+    fresh, gate, change = paint.split((4, 1, 4), 1)
+    fresh = torch.sigmoid(fresh)
+    painted = torch.cat([fresh[:, :3] * fresh[:, 3:], fresh[:, 3:]], 1)
+    shut = torch.sigmoid(torch.full_like(gate[:1, :, :1, :1], -_SHUT))
+    gate = (torch.sigmoid(gate - _SHUT) - shut) / (1 - shut)
+    kept = picture + torch.tanh(change)
+    mixed = (kept + gate * (painted - kept)).clamp(0, 1)
+    return torch.cat([torch.minimum(mixed[:, :3], mixed[:, 3:]), mixed[:, 3:]], 1)
