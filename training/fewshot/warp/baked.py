@@ -33,7 +33,7 @@ class BakedPuppet(nn.Module):
         frames = Frames(*(self.get_buffer(f"frames_{f.name}") for f in fields(Frames)))
         pixels = self.get_buffer("pixels")
         if not self.several:
-            return Layers(pixels, frames)
+            return Layers.of(pixels, frames)
         return Views(pixels, frames, self.get_buffer("seen")).nearest(frames_of(joints))
 
     def forward(self, pose: Tensor, joints: Tensor) -> Tensor:

@@ -1,8 +1,7 @@
-"""Sampling layers along maps, and laying them over each other in the order of their depth."""
+"""Laying parts over each other in the order of their depth."""
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from training.fewshot.warp.parts import COUNT, HEAD, HIPS, PARTS
 
@@ -13,19 +12,6 @@ for _i, _part in enumerate(PARTS):
         _BIAS[_i] = -0.1
 DEPTH_BIAS = _BIAS
 """(L,) of the spine's length: what lies on what when depths are alike (a skirt on thighs)."""
-
-
-def sample(layers: Tensor, points: Tensor, face: Tensor) -> Tensor:
-    """Layers (B, L, 5, S, S) at `maps.source_points`: (B, L, 5, H, W); 0 outside."""
-    size = layers.shape[-1]
-    moved = F.grid_sample(
-        layers.flatten(0, 1), (points * (2 / size) - 1).flatten(0, 1), align_corners=False
-    ).unflatten(0, layers.shape[:2])
-    slid = F.grid_sample(
-        layers[:, HEAD, :3], face * (2 / size) - 1, padding_mode="border", align_corners=False
-    )
-    head = torch.cat([slid, moved[:, HEAD, 3:]], 1)
-    return torch.cat([moved[:, :HEAD], head[:, None], moved[:, HEAD + 1 :]], 1)
 
 
 def cover(alphas: Tensor, room: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,23 +29,24 @@ def cover(alphas: Tensor, room: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack(weights, 1), room
 
 
-def compose(layers: Tensor, order: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Layers (B, L, 5, H, W) over each other.
+def compose(layers: Tensor) -> tuple[Tensor, Tensor]:
+    """Layers (B, K, 5, H, W) over each other, front first.
 
-    Channels are straight RGB, alpha as drawn, and alpha with what is painted in. `order` is (B, L),
-    the layers from front to back. What is painted in never hides what was drawn: it takes only the
-    room that all drawn parts leave. Returns the picture (B, 4, H, W), premultiplied, the share of
-    it that is painted in (B, 1, H, W), and the weights (B, L, H, W) in the given order.
+    Channels are straight RGB, alpha as drawn, and alpha with what is painted in. What is painted in
+    never hides what was drawn: it takes only the room that all drawn parts leave. Returns the
+    picture (B, 4, H, W), premultiplied, and the share of it that is painted in (B, 1, H, W).
     """
-    index = order[:, :, None, None, None].expand(-1, -1, *layers.shape[2:])
-    layers = layers.gather(1, index)
-    drawn, whole = layers[:, :, 3], layers[:, :, 4]
-    first, room = cover(drawn, torch.ones_like(drawn[:, 0]))
-    second, _ = cover((whole - drawn).clamp_min(0), room)
-    weights = first + second
+    weights, painted_in = weigh(layers[:, :, 3], layers[:, :, 4])
     colour = (weights[:, :, None] * layers[:, :, :3]).sum(1)
     picture = torch.cat([colour, weights.sum(1, keepdim=True)], 1)
-    return picture, second.sum(1, keepdim=True), weights
+    return picture, painted_in.sum(1, keepdim=True)
+
+
+def weigh(drawn: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
+    """How much of each layer is seen, and how much of that is painted in: (B, K, H, W) both."""
+    first, room = cover(drawn, torch.ones_like(drawn[:, 0]))
+    second, _ = cover((whole - drawn).clamp_min(0), room)
+    return first + second, second
 
 
 def depth_order(depth: Tensor, spine: Tensor) -> Tensor:

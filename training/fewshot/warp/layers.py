@@ -15,10 +15,17 @@ HIDDEN = 0.6  # how much a part that a drawing hides is worth less, in cosines o
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """The parts of B drawings."""
+    """For each of B characters an atlas of N cut-out parts, and which L of them to use."""
 
-    pixels: Tensor  # (B, L, 5, S, S), see `masks.cut`
-    frames: Frames
+    pixels: Tensor  # (B, 5, N, S, S), see `masks.cut`
+    slots: Tensor  # (B, L) in 0..N-1
+    frames: Frames  # of the parts to use
+
+    @classmethod
+    def of(cls, pixels: Tensor, frames: Frames) -> Self:
+        """All parts (B, 5, L, S, S) of one drawing."""
+        slots = torch.arange(COUNT, device=pixels.device).expand(len(pixels), -1)
+        return cls(pixels, slots, frames)
 
     @property
     def size(self) -> int:
@@ -28,9 +35,9 @@ class Layers:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The parts of R drawings of each of B characters: every field has a further axis R."""
+    """The parts of R drawings of each of B characters; frames have a further axis R."""
 
-    pixels: Tensor  # (B, R, L, 5, S, S)
+    pixels: Tensor  # (B, 5, R * L, S, S)
     frames: Frames
     seen: Tensor  # (B, R, L) share of the most that any of the drawings shows of a part
 
@@ -40,8 +47,8 @@ class Views:
         frames = Frames(
             *(torch.stack([getattr(d.frames, f.name) for d in drawings], 1) for f in fields(Frames))
         )
-        pixels = torch.stack([drawing.pixels for drawing in drawings], 1)
-        area = pixels[:, :, :, 3].mean((-1, -2))
+        area = torch.stack([drawing.pixels[:, 3].mean((-1, -2)) for drawing in drawings], 1)
+        pixels = torch.cat([drawing.pixels for drawing in drawings], 2)
         return cls(pixels, frames, area / area.amax(1, keepdim=True).clamp_min(1e-6))
 
     def nearest(self, target: Frames) -> Layers:
@@ -57,4 +64,4 @@ class Views:
             head(self.frames.turn), head(self.frames.radius), pick(self.frames.depth),
             pick(self.frames.view),
         )  # fmt: skip
-        return Layers(pick(self.pixels), frames)
+        return Layers(self.pixels, best * COUNT + part, frames)

@@ -195,32 +195,34 @@ def _head(joints: Tensor, scale: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]
     return local, (origin, axes * scale[:, None, None])
 
 
-def source_points(target: Frames, source: Frames, size: int) -> tuple[Tensor, Tensor]:
-    """(B, L, S, S, 2) px: where in the source each part has what the target shows at a pixel.
+def pixel_centres(width: int, step: float, like: Tensor) -> Tensor:
+    """(width^2, 2) px: x and y of the centres of squares of `step` pixels, row by row."""
+    grid = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) * step
+    return torch.stack(torch.meshgrid(grid, grid, indexing="xy"), -1).reshape(-1, 2)
 
-    The second, (B, S, S, 2), is for the head's colours, which slide within its outline.
+
+def source_points(target: Frames, source: Frames, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, L, N, 2) px: where in the source each part has what the target has at pixels (N, 2).
+
+    The second, (B, N, 2), is how much farther the head's colours are: they slide in its outline.
     """
-    grid = torch.arange(size, device=target.origin.device, dtype=target.origin.dtype) + 0.5
-    pixels = torch.stack(torch.meshgrid(grid, grid, indexing="xy"), -1).reshape(1, 1, -1, 2)
-    inverse = _inverse(target.axes)
-    local = (pixels - target.origin[:, :, None]) @ inverse.transpose(-1, -2)  # (B, L, S*S, 2)
+    local = (pixels - target.origin[:, :, None]) @ inverse(target.axes).transpose(-1, -2)
     along, across = local[..., 0], local[..., 1]
-    along = _restretch(along, target.length[..., None], source.length[..., None])
+    along = restretch(along, target.length[..., None], source.length[..., None])
     moved = torch.stack([along, across], -1)
     points = moved @ source.axes.transpose(-1, -2) + source.origin[:, :, None]
-    face = _parallax(local[:, HEAD], target, source)
-    face = face @ source.axes[:, HEAD].transpose(-1, -2) + source.origin[:, HEAD, None]
-    return points.unflatten(2, (size, size)), face.unflatten(1, (size, size))
+    slide = _parallax(local[:, HEAD], target, source) - local[:, HEAD]
+    return points, slide @ source.axes[:, HEAD].transpose(-1, -2)
 
 
-def _inverse(matrix: Tensor) -> Tensor:
+def inverse(matrix: Tensor) -> Tensor:
     """Of (..., 2, 2), written out: ONNX has no inverse."""
     a, b, c, d = matrix[..., 0, 0], matrix[..., 0, 1], matrix[..., 1, 0], matrix[..., 1, 1]
     rows = torch.stack([torch.stack([d, -b], -1), torch.stack([-c, a], -1)], -2)
     return rows / (a * d - b * c)[..., None, None]
 
 
-def _restretch(along: Tensor, target: Tensor, source: Tensor) -> Tensor:
+def restretch(along: Tensor, target: Tensor, source: Tensor) -> Tensor:
     """Length `target` to length `source`, rigid before 0 and beyond the end."""
     share = (along / target.clamp_min(_SMALL)).clamp(0, 1)
     return along.clamp(max=0) + (along - target).clamp(min=0) + share * source

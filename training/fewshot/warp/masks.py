@@ -129,10 +129,11 @@ def joint_caps(joints: Tensor, size: int, radius: Tensor, masks: Tensor) -> Tens
 
 
 def cut(picture: Tensor, joints: Tensor, masks: Tensor) -> Tensor:
-    """The layers (B, L, 5, S, S) of a drawing (B, 4, S, S): see `compose`.
+    """The layers (B, 5, L, S, S) of a drawing (B, 4, S, S): see `compose` for the channels.
 
     Each holds its share of the drawing and, painted in, what other parts hide of it: its neighbours
     around their joint, and the rest of its capsule. Nothing is painted outside of the silhouette.
+    The outermost pixels are empty: whatever reaches beyond the picture finds nothing.
     """
     batch, size = len(picture), picture.shape[-1]
     radius = radii(picture[:, 3:], joints)
@@ -150,4 +151,7 @@ def cut(picture: Tensor, joints: Tensor, masks: Tensor) -> Tensor:
         straight.expand(-1, COUNT, -1, -1, -1).flatten(0, 1), certain.flatten(0, 1)
     ).unflatten(0, (batch, COUNT))
     known = (own * 8).clamp(0, 1)
-    return torch.cat([spread + known * (straight - spread), drawn, whole], 2)
+    inner = F.pad(alpha.new_ones(size - 2, size - 2), (1, 1, 1, 1))
+    alphas = torch.cat([drawn, whole], 2) * inner
+    colours = spread + known * (straight - spread)
+    return torch.cat([colours, alphas], 2).transpose(1, 2).contiguous()

@@ -5,10 +5,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.fewshot.inputs import Inputs
-from training.fewshot.warp.compose import compose, depth_order, sample
+from training.fewshot.warp.carry import carry
+from training.fewshot.warp.compose import compose, depth_order
 from training.fewshot.warp.cutter import Cutter
 from training.fewshot.warp.layers import Layers
-from training.fewshot.warp.maps import Frames, frames_of, source_points
+from training.fewshot.warp.maps import Frames, frames_of
 from training.fewshot.warp.masks import cut, spine_length
 from training.fewshot.warp.parts import CHEST, COUNT, HEAD
 from training.fewshot.warp.unet import UNet
@@ -38,7 +39,7 @@ class WarpGenerator(nn.Module):
 
     def prepare(self, source: Tensor, joints: Tensor) -> Layers:
         """Cut pictures (B, 4, S, S) with joints (B, 20, 4) into layers."""
-        return Layers(cut(source, joints, self.cutter(source, joints)), frames_of(joints))
+        return Layers.of(cut(source, joints, self.cutter(source, joints)), frames_of(joints))
 
     def draw(self, layers: Layers, pose: Tensor, joints: Tensor) -> Tensor:
         """The characters at target joints (B, 20, 4), drawn as `pose` (B, 3, S, S)."""
@@ -60,28 +61,24 @@ class Painter(nn.Module):
 
     def forward(self, layers: Layers, pose: Tensor, joints: Tensor) -> Tensor:
         """(B, 4, S, S)."""
-        size = layers.size
+        half = layers.size // 2
         target = frames_of(joints)
         spine = spine_length(joints)
-        warped = sample(layers.pixels, *source_points(target, layers.frames, size))
-        order = depth_order(target.depth, spine)
-        puppet, painted_in, weights = compose(warped, order)
-        depth = (target.depth / spine[:, None]).gather(1, order)[:, :, None, None]
-        scene = [
+        scene = carry(layers, target, depth_order(target.depth, spine))
+        puppet, painted_in = compose(scene.layers)
+        depth = (target.depth / spine[:, None])[:, :, None, None]
+        known = [
             F.pixel_unshuffle(torch.cat([puppet, painted_in], 1), 2),
             F.avg_pool2d(pose, 2),
-            F.avg_pool2d(warped[:, :, 4], 2),
-            F.avg_pool2d((weights * depth).sum(1, keepdim=True), 2),
-            _turns(target, layers.frames)[:, :, None, None].expand(-1, -1, size // 2, size // 2),
+            scene.alphas,
+            (scene.weights * depth).sum(1, keepdim=True),
+            _turns(target, layers.frames)[:, :, None, None].expand(-1, -1, half, half),
         ]
-        flow, visible, paint = self.network(torch.cat(scene, 1)).split((2, COUNT, 36), 1)
-        factor = F.interpolate(
-            2 * torch.sigmoid(visible), scale_factor=2.0, mode="bilinear", align_corners=False
-        )
-        alphas = (warped[:, :, 3:] * factor[:, :, None]).clamp(max=1)
-        puppet, _, _ = compose(torch.cat([warped[:, :, :3], alphas], 2), order)
-        puppet = bend(puppet, flow)
-        return blend(puppet, F.pixel_shuffle(paint, 2))
+        flow, visible, paint = self.network(torch.cat(known, 1)).split((2, COUNT, 36), 1)
+        factor = scene.of_parts(2 * torch.sigmoid(visible))
+        alphas = (scene.layers[:, :, 3:] * factor[:, :, None]).clamp(max=1)
+        puppet, _ = compose(torch.cat([scene.layers[:, :, :3], alphas], 2))
+        return blend(bend(puppet, flow), F.pixel_shuffle(paint, 2))
 
 
 def _turns(target: Frames, source: Frames) -> Tensor:
