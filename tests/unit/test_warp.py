@@ -23,7 +23,7 @@ from training.fewshot.warp.cutter import Cutter, cutting_loss
 from training.fewshot.warp.labels import BACKGROUND, part_labels
 from training.fewshot.warp.layers import Views
 from training.fewshot.warp.maps import frames_of
-from training.fewshot.warp.masks import cut, fill, part_masks, radii, spine_length
+from training.fewshot.warp.masks import cut, fill, part_masks, radii, settle, spine_length
 from training.fewshot.warp.network import WarpGenerator, bend, blend
 from training.fewshot.warp.parts import COUNT, HEAD, PARTS
 from training.fit import pose_images
@@ -122,6 +122,25 @@ def test_a_cutter_learns():
     assert losses[-1] < 0.9 * losses[0]
 
 
+def test_specks_settle():
+    masks = torch.zeros(1, COUNT, SIZE, SIZE)
+    masks[:, HEAD] = 1
+    masks[:, HEAD, 30, 30], masks[:, 3, 30, 30] = 0, 1
+    masks[:, HEAD, :, :9], masks[:, 4, :, :9] = 0, 1
+    settled = settle(masks)
+    torch.testing.assert_close(settled.sum(1), torch.ones(1, SIZE, SIZE))
+    assert settled[0, 3].max() < 0.2
+    assert settled[0, 4, :, :7].min() > 0.99
+
+
+def test_a_limb_that_is_hidden_altogether_is_not_guessed():
+    inputs, _ = pairs([0], [0])
+    masks = torch.zeros(1, COUNT, SIZE, SIZE)
+    masks[:, HEAD] = 1
+    layers = cut(inputs.source, inputs.source_joints, masks)
+    assert layers[:, 4, 3:].amax() == 0
+
+
 def test_layers_add_up_to_the_drawing():
     inputs, _ = pairs([*range(8)], [0] * 8)
     masks = part_masks(inputs.source, inputs.source_joints)
@@ -211,7 +230,7 @@ def test_it_learns_from_the_puppet_on():
         layers = generator.prepare(inputs.source, inputs.source_joints)
     optimiser = torch.optim.Adam(generator.painter.parameters(), 3e-3)
     losses = []
-    for _ in range(25):
+    for _ in range(40):
         loss = (generator.draw(layers, inputs.pose, inputs.joints) - truth).abs().mean()
         optimiser.zero_grad()
         loss.backward()

@@ -9,6 +9,7 @@ from training.fewshot.warp.parts import CHEST, COUNT, HEAD, HIPS, NEIGHBOURS, PA
 _RAYS, _STEPS = 7, 16
 SHARPNESS = 24.0
 TORSO_HULL = 0.6  # of the torso's radius: what arms hide of it; arms and torso share an outline
+GUESSED = 0.25  # a part is painted in from where this share of its capsule is seen
 
 
 def spine_length(joints: Tensor) -> Tensor:
@@ -83,6 +84,19 @@ def part_masks(picture: Tensor, joints: Tensor) -> Tensor:
     return torch.softmax(-SHARPNESS * energy, 1)
 
 
+def settle(masks: Tensor) -> Tensor:
+    """Masks (B, L, S, S) again, without specks: a pixel goes with what is around it.
+
+    A few pixels given to the wrong part would fly off with it.
+    """
+    window = 2 * (masks.shape[-1] // 32) + 1
+    for _ in range(2):
+        around = F.avg_pool2d(masks, window, 1, window // 2, count_include_pad=False)
+        masks = (masks + 0.02) * around.square()
+        masks = masks / masks.sum(1, keepdim=True)
+    return masks
+
+
 def hulls(joints: Tensor, size: int, radius: Tensor) -> Tensor:
     """(B, L, S, S) in [0, 1]: where each part may be although something hides it: its capsule."""
     distance, _ = distances(*segments(joints), size)
@@ -141,7 +155,10 @@ def cut(picture: Tensor, joints: Tensor, masks: Tensor) -> Tensor:
     straight = (picture[:, None, :3] / alpha.clamp_min(1e-3)).clamp(max=1)
     drawn = masks[:, :, None] * alpha
     caps = joint_caps(joints, size, radius, masks)[:, :, None]
-    hull = torch.maximum(hulls(joints, size, radius)[:, :, None], caps)
+    hull = hulls(joints, size, radius)[:, :, None]
+    # A leg that a skirt hides altogether is not to be guessed: it would show beside the skirt.
+    known = (drawn * hull).sum((-1, -2), keepdim=True) / hull.sum((-1, -2), keepdim=True)
+    hull = torch.maximum(hull * ((known - GUESSED) / GUESSED).clamp(0, 1), caps)
     solid = (4 * alpha - 3).clamp(0, 1)
     whole = torch.maximum(drawn, hull * solid)
     # Colours: the drawing's own where the part or its cap is, spread from there elsewhere.
@@ -150,8 +167,8 @@ def cut(picture: Tensor, joints: Tensor, masks: Tensor) -> Tensor:
     spread = fill(
         straight.expand(-1, COUNT, -1, -1, -1).flatten(0, 1), certain.flatten(0, 1)
     ).unflatten(0, (batch, COUNT))
-    known = (own * 8).clamp(0, 1)
+    given = (own * 8).clamp(0, 1)
     inner = F.pad(alpha.new_ones(size - 2, size - 2), (1, 1, 1, 1))
     alphas = torch.cat([drawn, whole], 2) * inner
-    colours = spread + known * (straight - spread)
+    colours = spread + given * (straight - spread)
     return torch.cat([colours, alphas], 2).transpose(1, 2).contiguous()

@@ -10,13 +10,13 @@ from training.fewshot.warp.compose import compose, depth_order
 from training.fewshot.warp.cutter import Cutter
 from training.fewshot.warp.layers import Layers
 from training.fewshot.warp.maps import Frames, frames_of
-from training.fewshot.warp.masks import cut, spine_length
+from training.fewshot.warp.masks import cut, settle, spine_length
 from training.fewshot.warp.parts import CHEST, COUNT, HEAD
 from training.fewshot.warp.unet import UNet
 
 WIDTHS = {
-    "live": (24, 48, 96, 128),
-    "small": (16, 32, 64, 96),
+    "base": (32, 64, 96, 128),
+    "live": (16, 32, 64, 96),
     "tiny": (8, 16, 16),
 }
 FLOW_PX = 1 / 16  # of the picture's size: how far the residual flow reaches
@@ -39,7 +39,8 @@ class WarpGenerator(nn.Module):
 
     def prepare(self, source: Tensor, joints: Tensor) -> Layers:
         """Cut pictures (B, 4, S, S) with joints (B, 20, 4) into layers."""
-        return Layers.of(cut(source, joints, self.cutter(source, joints)), frames_of(joints))
+        masks = settle(self.cutter(source, joints))
+        return Layers.of(cut(source, joints, masks), frames_of(joints))
 
     def draw(self, layers: Layers, pose: Tensor, joints: Tensor) -> Tensor:
         """The characters at target joints (B, 20, 4), drawn as `pose` (B, 3, S, S)."""
