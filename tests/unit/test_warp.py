@@ -21,7 +21,7 @@ from training.fewshot.warp.carry import KEPT, carry
 from training.fewshot.warp.compose import compose, depth_order
 from training.fewshot.warp.cutter import Cutter, cutting_loss
 from training.fewshot.warp.labels import BACKGROUND, part_labels
-from training.fewshot.warp.layers import Views
+from training.fewshot.warp.layers import Layers, Views
 from training.fewshot.warp.maps import frames_of
 from training.fewshot.warp.masks import cut, fill, part_masks, radii, settle, spine_length
 from training.fewshot.warp.network import WarpGenerator, bend, blend
@@ -239,21 +239,26 @@ def test_it_learns_from_the_puppet_on():
     assert losses[-1] < 0.9 * losses[0]
 
 
-def test_of_several_drawings_the_one_in_the_asked_for_pose_is_taken():
-    inputs, truth = pairs([0, 1, 2], [0, 1, 2])
-    generator = WarpGenerator("tiny", learned_cut=False)
-    with torch.no_grad():
-        each = [
-            generator.prepare(inputs.source[i : i + 1], inputs.source_joints[i : i + 1])
-            for i in range(3)
-        ]
-        views = Views.of(each)
-        views = replace(views, seen=torch.zeros_like(views.seen))
-        for i in range(3):
-            chosen = views.nearest(frames_of(inputs.joints[i : i + 1]))
-            assert (chosen.slots == torch.arange(COUNT) + i * COUNT).all()
-            made = generator.draw(chosen, inputs.pose[i : i + 1], inputs.joints[i : i + 1])
-            assert float((made - truth[i : i + 1]).abs().mean()) < 0.003
+def test_of_several_drawings_the_one_that_faces_the_same_way_is_taken():
+    front = body(0, 0.0)
+    back = torch.tensor([48.0, 0, 0, 0]) + front * torch.tensor([-1.0, 1, -1, 1])
+    drawings = [
+        Layers.of(torch.ones(1, 5, COUNT, 8, 8), frames_of(joints)) for joints in (front, back)
+    ]
+    views = Views.of(drawings)
+    for i, joints in enumerate((front, back)):
+        chosen = views.nearest(frames_of(joints))
+        assert (chosen.slots == torch.arange(COUNT) + i * COUNT).all()
+        torch.testing.assert_close(chosen.frames.origin, drawings[i].frames.origin)
+
+
+def test_a_part_is_taken_from_the_drawing_that_shows_it():
+    frames = frames_of(body(0, 0.0))
+    hidden, shown = torch.ones(1, 5, COUNT, 8, 8), torch.ones(1, 5, COUNT, 8, 8)
+    hidden[:, 3:, 4] = 0
+    slots = Views.of([Layers.of(hidden, frames), Layers.of(shown, frames)]).nearest(frames).slots[0]
+    assert slots[4] == 4 + COUNT
+    assert slots[3] == 3
 
 
 def test_onnx_runtime_draws_what_torch_draws():

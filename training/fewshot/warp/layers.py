@@ -10,7 +10,9 @@ from torch import Tensor
 from training.fewshot.warp.maps import Frames
 from training.fewshot.warp.parts import COUNT, HEAD
 
-HIDDEN = 0.6  # how much a part that a drawing hides is worth less, in cosines of the view
+# What a drawing of a part is worth, in cosines of the angle between its view and the wanted one.
+HIDDEN = 0.6  # less where other parts hide it
+FRONTAL = 0.4  # more from the front, where limbs lie apart; a head has no such need
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,9 @@ class Views:
     def nearest(self, target: Frames) -> Layers:
         """For each part the drawing that shows it best from the target's side."""
         likeness = (self.frames.view * target.view[:, None]).sum(-1)  # (B, R, L)
-        best = (likeness + HIDDEN * self.seen).argmax(1)  # (B, L)
+        frontal = -FRONTAL * self.frames.view[..., 2]
+        frontal = torch.cat([torch.zeros_like(frontal[..., :1]), frontal[..., HEAD + 1 :]], -1)
+        best = (likeness + HIDDEN * self.seen + frontal).argmax(1)  # (B, L)
         rows = torch.arange(len(best), device=best.device)
         part = torch.arange(COUNT, device=best.device)
         pick = lambda value: value[rows[:, None], best, part]  # noqa: E731
