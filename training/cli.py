@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from training.dataset import commands as data_commands
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app.add_typer(data_commands.app, name="data")
 
 HELD_OUT_SEED = 1_000_003
 """Poses of this seed are never trained on."""

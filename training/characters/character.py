@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.mocap.rig import INDEX, JOINTS, RigPose, forward_kinematics
+from engine.pose.skeleton import PUPPET_20
 from training.characters import _kernels
+from training.characters.parts import part_of_triangles
 from training.characters.shapes import F64, Part
 from training.characters.springs import Capsule, Chain, Springs
+from training.characters.visibility import tolerances
 from training.render.scene import Camera, Mesh, Texture, project, render
 
 F32 = NDArray[np.float32]
@@ -135,6 +138,22 @@ class RiggedCharacter:
         ids = np.argsort(-self.weights, axis=1, kind="stable")[:, :most].astype(np.int32)
         return np.ascontiguousarray(ids), np.take_along_axis(self.weights, ids, axis=1)
 
+    @cached_property
+    def bone_lengths(self) -> F64:
+        """(19,) lengths of PUPPET_20's bones in the T-pose, in the rig's units."""
+        points = self.keypoints(rest_pose())
+        return np.array([np.linalg.norm(points[b] - points[a]) for a, b in PUPPET_20.bones])
+
+    @cached_property
+    def triangle_parts(self) -> NDArray[np.uint8]:
+        """(T,) the part of the body, an index into `parts.PARTS`, of each triangle."""
+        return part_of_triangles(self)
+
+    @cached_property
+    def tolerances(self) -> F64:
+        """(20, 2) how deep the keypoints lie in the body; see `visibility`."""
+        return tolerances(self)
+
     def keypoints(self, rig_pose: RigPose) -> F64:
         """(20, 3) keypoints of a pose in PUPPET_20 order, in the rig's units."""
         rotations, positions = forward_kinematics(rig_pose, self.rest)
@@ -190,10 +209,14 @@ def render_sample(
     camera = camera if camera is not None else character.camera
     camera = camera.moved((shift_px[0] / size, shift_px[1] / size), scale)
     picture = render(character.pose(rig_pose, springs), camera, size, supersample)
-    points = project(character.keypoints(rig_pose), camera, size)
-    points[:, 2] -= points[_NECK, 2]
-    joints = np.concatenate([points, np.ones((len(points), 1), np.float32)], axis=1)
-    return picture, joints
+    return picture, picture_joints(character.keypoints(rig_pose), camera, size)
+
+
+def picture_joints(points: F64, camera: Camera, size: int) -> F32:
+    """Keypoints (20, 3) to the joints (20, 4) of a picture; see `render_sample`."""
+    pixels = project(points, camera, size)
+    pixels[:, 2] -= pixels[_NECK, 2]
+    return np.concatenate([pixels, np.ones((len(pixels), 1), np.float32)], axis=1)
 
 
 def head_template(character: RiggedCharacter, size: int) -> F32:

@@ -5,13 +5,7 @@ from numpy.typing import NDArray
 
 from engine.mocap.rig import RigPose
 from engine.motion.proportions import CharacterSkeleton
-from engine.pose.skeleton import PUPPET_20
-from training.characters.character import (
-    RiggedCharacter,
-    head_template,
-    render_sample,
-    rest_pose,
-)
+from training.characters.character import RiggedCharacter, head_template, render_sample
 from training.motion.poses import ARMS
 from training.motion.posture import Posture, plant, pose_of
 
@@ -25,12 +19,9 @@ def standing_pose(character: RiggedCharacter, arms: str) -> RigPose:
 def character_skeleton(character: RiggedCharacter, size: int) -> CharacterSkeleton:
     """Rest joints, bone lengths, head and floor in pixels of pictures of this size."""
     _, rest = render_sample(character, standing_pose(character, "hang loose"), size)
-    points = character.keypoints(rest_pose())
-    pixels = character.camera.scale * size
-    lengths = [pixels * np.linalg.norm(points[b] - points[a]) for a, b in PUPPET_20.bones]
     return CharacterSkeleton(
         rest,
-        np.array(lengths, np.float32),
+        (character.camera.scale * size * character.bone_lengths).astype(np.float32),
         head_template(character, size),
         floor_y=float(rest[[10, 13, 18, 19], 1].max()),
     )

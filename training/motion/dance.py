@@ -31,22 +31,30 @@ _FEET = (34, 39)
 _SHOW = ("step touch", "points", "spin", "knees", "body wave", "cute", "lunges", "sway", "squats")
 
 
-def dance(seconds: float, fps: float, seed: int = 0, rest: Array = REFERENCE_REST) -> list[RigPose]:
+def dance(
+    seconds: float,
+    fps: float,
+    seed: int = 0,
+    rest: Array = REFERENCE_REST,
+    phrases: Sequence[str] | None = None,
+) -> list[RigPose]:
     """`round(seconds * fps)` poses of a choreography at `TEMPO_BPM`, from standing still.
 
     Seed 0 is the show of the performer's clip; every other seed is a random sequence of phrases of
-    the library, some mirrored. Each dance ends with its finale. Legs are solved on the proportions
-    `rest` (19, 3).
+    the library, some mirrored. Each dance ends with its finale, unless it may only be made of the
+    `phrases` named. Legs are solved on the proportions `rest` (19, 3).
     """
-    vectors = dance_vectors(seconds, fps, seed)
+    vectors = dance_vectors(seconds, fps, seed, phrases)
     return [pose_of(Posture.from_vector(vector), rest) for vector in vectors]
 
 
-def dance_vectors(seconds: float, fps: float, seed: int = 0) -> Array:
+def dance_vectors(
+    seconds: float, fps: float, seed: int = 0, phrases: Sequence[str] | None = None
+) -> Array:
     """The dance as posture vectors (N, 44), before legs are solved."""
     if seconds <= 0.0 or fps <= 0.0:
         raise ValueError(f"expected a positive length and rate, found {seconds} s at {fps} fps")
-    keys = _keys(_sequence(seconds * TEMPO_BPM / 60.0, seed))
+    keys = _keys(_sequence(seconds * TEMPO_BPM / 60.0, seed, phrases))
     times = np.arange(int(np.ceil(seconds * _STEPS_HZ)) + 2) / _STEPS_HZ
     counts = times * TEMPO_BPM / 60.0
     motion = _joined(keys, counts)
@@ -64,20 +72,23 @@ def dance_vectors(seconds: float, fps: float, seed: int = 0) -> Array:
     return np.column_stack([np.interp(frames, times, channel) for channel in motion.T])
 
 
-def _sequence(total: float, seed: int) -> list[tuple[Phrase, bool]]:
+def _sequence(total: float, seed: int, phrases: Sequence[str] | None) -> list[tuple[Phrase, bool]]:
     """Phrases, each with whether it is mirrored, to fill `total` counts; the last is the finale."""
     wanted = max(round(total / COUNTS), 1)
-    if seed == 0:
+    if phrases is not None:
+        wanted += 1  # one in the place of the finale
+    if seed == 0 and phrases is None:
         names = [_SHOW[i % len(_SHOW)] for i in range(wanted - 1)]
         flips = [i >= len(_SHOW) for i in range(wanted - 1)]
     else:
         rng = np.random.default_rng(seed)
         names, flips = [], []
         while len(names) < wanted - 1:
-            names += [str(name) for name in rng.permutation(list(LIBRARY))]
+            names += [str(name) for name in rng.permutation(list(phrases or LIBRARY))]
         names = names[: wanted - 1]
         flips = [bool(flip) for flip in rng.random(wanted - 1) < 0.5]
-    return [*((LIBRARY[n], f) for n, f in zip(names, flips, strict=True)), (FINALE, False)]
+    sequence = [(LIBRARY[n], f) for n, f in zip(names, flips, strict=True)]
+    return sequence if phrases is not None else [*sequence, (FINALE, False)]
 
 
 def _keys(sequence: Sequence[tuple[Phrase, bool]]) -> list[Key]:

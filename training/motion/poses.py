@@ -127,7 +127,7 @@ def random_posture(rng: np.random.Generator) -> Posture:
     if rng.random() < 0.25:
         # On the way from one pose to another: what a moving person shows most of the time.
         posture = mix(posture, _stance(rng), rng.uniform(0.15, 0.85))
-    posture.facing = _facing(rng)
+    posture.facing = random_facing(rng)
     posture.head = np.array(
         [
             np.clip(rng.normal(0.03, 0.2), -HEAD_LIMITS[0], HEAD_LIMITS[0]),
@@ -140,7 +140,8 @@ def random_posture(rng: np.random.Generator) -> Posture:
     return posture
 
 
-def _facing(rng: np.random.Generator) -> float:
+def random_facing(rng: np.random.Generator) -> float:
+    """Radians by which a whole body is turned to its left; mostly it faces the camera."""
     kind = rng.random()
     if kind < 0.65:
         return float(rng.normal(0.0, np.radians(20.0)))

@@ -339,16 +339,17 @@ def shade_seen(
 @njit(
     "void(i8[::1], f4[:,::1], i4[:,::1], i4[::1], f4[:,::1], f4[:,::1], f4[::1], f4[:,::1],"
     " b1[::1], i4[::1], i4[::1], i4[::1], i4[:,::1], i4[:,::1], i4[:,::1], u1[:,::1],"
-    " f4[:,:,::1], f4[:,::1], f4[::1], f4[::1], f4[:,::1], f4[:,:,::1])",
+    " f4[:,:,::1], f4[:,::1], f4[::1], f4[::1], f4[:,::1], i4[:,::1], f4[:,:,::1])",
     **_OPTIONS,
 )
 def blend(
     order, screen, triangles, material, normals, tint, bias, uv, double, base, sphere, sphere_mode,
-    views, sphere_views, wraps, texels, ramp, emission, alpha, light, depth, colours,
+    views, sphere_views, wraps, texels, ramp, emission, alpha, light, depth, labels, colours,
 ):  # fmt: skip
     """Lay the see-through triangles of `order` over `colours`, where nothing is nearer.
 
-    A sample more than half covered hides what comes later behind it, as it does in MikuMikuDance.
+    A sample more than half covered hides what comes later behind it, as it does in MikuMikuDance,
+    and its label is the triangle's.
     """
     height, width = depth.shape
     tiny = np.float32(1e-6)
@@ -384,6 +385,7 @@ def blend(
                 colours[y, x, 3] = cover + colours[y, x, 3] * (one - cover)
                 if cover > np.float32(0.5):
                     depth[y, x] = max(z, depth[y, x])
+                    labels[y, x] = t
 
 
 @njit("void(f4[:,:,::1], i4, u1[:,:,::1])", **_OPTIONS)

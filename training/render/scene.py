@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.render import _kernels
-from training.render.surfaces import Surfaces, render_surfaces
+from training.render.drawing import Drawing
+from training.render.surfaces import Surfaces, draw_surfaces
 
 F32 = NDArray[np.float32]
 
@@ -73,18 +74,37 @@ class Camera:
     """A fixed camera with mild perspective, in front of the character.
 
     The target, a point in world units, falls on `centre`; `scale` is picture heights per world unit
-    at the target; `distance` is in world units.
+    at the target; `distance` is in world units. It looks down on the target by `pitch` radians; the
+    light goes with it.
     """
 
     target: tuple[float, float, float]
     distance: float
     scale: float
     centre: tuple[float, float] = (0.5, 0.5)
+    pitch: float = 0.0
 
     @classmethod
     def for_height(cls, height: float, fill: float = 0.80, floor: float = 0.955) -> "Camera":
         """Frame a character of `height` units that fills `fill` of it and stands at `floor`."""
         return cls((0.0, 0.5 * height, 0.0), 6.0 * height, fill / height, (0.5, floor - 0.5 * fill))
+
+    def over(self, x: float, z: float) -> "Camera":
+        """Carry the camera to look at another place, as high as before; world units."""
+        return replace(self, target=(x, self.target[1], z))
+
+    def level(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
+        """World points (N, 3) where a camera without pitch would see them as this one does."""
+        if self.pitch == 0.0:
+            return points
+        target = np.asarray(self.target, points.dtype)
+        return target + self.level_directions(points - target)
+
+    def level_directions(self, directions: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The same for directions (N, 3)."""
+        c, s = np.cos(self.pitch), np.sin(self.pitch)
+        about_x = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
+        return np.ascontiguousarray(directions @ about_x.T.astype(directions.dtype))
 
     def moved(self, shift: tuple[float, float], zoom: float = 1.0) -> "Camera":
         """Shift the picture by fractions of its size and zoom it about the target."""
@@ -120,12 +140,22 @@ def render(
     mesh: Mesh, camera: Camera, size: int, supersample: int = 2, style: Style = DEFAULT_STYLE
 ) -> NDArray[np.uint8]:
     """Draw a mesh as (size, size, 4) premultiplied RGBA, with supersample^2 samples per pixel."""
+    return draw(mesh, camera, size, supersample, style).picture
+
+
+def draw(
+    mesh: Mesh, camera: Camera, size: int, supersample: int = 2, style: Style = DEFAULT_STYLE
+) -> Drawing:
+    """`render`, and what each sample of the picture shows and how far away it is."""
     if size < 1 or not 1 <= supersample <= 8:
         raise ValueError(
             f"size must be at least 1 and supersample in 1..8, found {size} and {supersample}"
         )
+    if camera.pitch != 0.0:
+        vertices, normals = camera.level(mesh.vertices), camera.level_directions(mesh.normals)
+        mesh = replace(mesh, vertices=vertices, normals=normals)
     if mesh.surfaces is not None:
-        return render_surfaces(mesh, mesh.surfaces, camera, size, supersample, style)
+        return draw_surfaces(mesh, mesh.surfaces, camera, size, supersample, style)
     samples = size * supersample
     scale = np.float32(camera.scale * samples)
     screen = np.empty_like(mesh.vertices)
@@ -146,7 +176,7 @@ def render(
         mesh.bias, mesh.uv, mesh.textured, mesh.texture.level_for(float(scale)),
         style._light, f(style.threshold), f(style.softness), supersample, out,
     )  # fmt: skip
-    return out
+    return Drawing(out, depth, labels)
 
 
 def project(points: NDArray[np.floating], camera: Camera, size: int) -> F32:
@@ -154,7 +184,7 @@ def project(points: NDArray[np.floating], camera: Camera, size: int) -> F32:
 
     z is relative to the target's plane and in the pixels of that plane.
     """
-    local = np.asarray(points, np.float64) - np.asarray(camera.target)
+    local = camera.level(np.asarray(points, np.float64)) - np.asarray(camera.target)
     scale = camera.scale * size
     k = scale * camera.distance / (camera.distance - local[:, 2])
     x = camera.centre[0] * size + k * local[:, 0]

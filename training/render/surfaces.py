@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.render import _kernels, _kernels_surfaces
+from training.render.drawing import Drawing
 
 if TYPE_CHECKING:
     from training.render.scene import Camera, Mesh, Style
@@ -76,10 +77,10 @@ def pack_textures(pictures: Sequence[Sequence[NDArray[np.uint8]]]) -> tuple[I32,
     return table, np.ascontiguousarray(np.concatenate(texels))
 
 
-def render_surfaces(
+def draw_surfaces(
     mesh: "Mesh", surfaces: Surfaces, camera: "Camera", size: int, supersample: int, style: "Style"
-) -> NDArray[np.uint8]:
-    """Draw a mesh with surfaces as (size, size, 4) premultiplied RGBA; see `scene.render`."""
+) -> Drawing:
+    """Draw a mesh with surfaces; see `scene.draw`."""
     samples = size * supersample
     scale, f = np.float32(camera.scale * samples), np.float32
     hull_normals = np.empty_like(mesh.vertices)
@@ -116,8 +117,8 @@ def render_surfaces(
         _kernels_surfaces.blend(
             order, screen, mesh.triangles, s.material, mesh.normals, mesh.lit, mesh.bias, mesh.uv,
             s.double, s.base, s.sphere, s.sphere_mode, views, sphere_views, s.wraps, s.texels,
-            s.ramp, s.emission, s.alpha, style.direction, depth, colours,
+            s.ramp, s.emission, s.alpha, style.direction, depth, labels, colours,
         )  # fmt: skip
     out = np.empty((size, size, 4), np.uint8)
     _kernels_surfaces.resolve(colours, supersample, out)
-    return out
+    return Drawing(out, depth, labels)
