@@ -229,7 +229,7 @@ def test_networks_that_cannot_be_kept_are_told_and_leave_nothing(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(ModelError, match="No space left.*AYATSURI_CACHE"):
+    with pytest.raises(ModelError, match=r"No space left.*AYATSURI_CACHE"):
         networks.load(model.name)
     assert [path.name for path in model.path.parent.iterdir()] == [model.path.name]
 
