@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from engine.errors import DownloadFailed, ModelCorrupt, ModelMissing
+from engine.errors import DownloadFailed, ModelCorrupt, ModelError, ModelMissing
 from engine.pose.task_file import assemble
 
 Progress = Callable[[int, int], None]
@@ -146,6 +146,7 @@ def fetch(
     Raises:
         DownloadFailed: none of them could be reached; the message has every reason.
         ModelCorrupt: what came is not what was pinned; nothing of it is kept.
+        ModelError: it cannot be written into the cache.
     """
     model = get(name)
     if not force:
@@ -183,11 +184,25 @@ def _expect(content: bytes, digest: str, what: str) -> None:
 
 
 def store(path: Path, content: bytes) -> None:
-    """Write a file under its own name only when it is whole: a crash leaves no half behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as partial:
-        partial.write(content)
-    Path(partial.name).replace(path)
+    """Keep a file: under its own name only when it is whole, so that a crash leaves no half one.
+
+    Raises:
+        ModelError: it cannot be written; nothing of it is kept.
+    """
+    partial: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            partial = Path(file.name)
+            file.write(content)
+        partial.replace(path)
+    except OSError as error:
+        if partial is not None:
+            partial.unlink(missing_ok=True)
+        raise ModelError(
+            f"{path} ({len(content)} bytes) cannot be written: {error}. Make room, or name "
+            "another folder in AYATSURI_CACHE"
+        ) from error
 
 
 def _official(model: Model, on_progress: Progress) -> bytes:

@@ -48,6 +48,7 @@ def load(name: str) -> PoseNetworks:
 
     Raises:
         ModelMissing, ModelCorrupt: see `engine.models.verified`.
+        ModelError: the converted networks cannot be written into the cache.
     """
     task = models.verified(name).read_bytes()
     origin = {"version": _VERSION, "source_sha256": sha256(task).hexdigest()}

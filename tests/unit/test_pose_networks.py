@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine import models
-from engine.errors import ModelCorrupt, ModelMissing
+from engine.errors import ModelCorrupt, ModelError, ModelMissing
 from engine.pose import detect, networks
 from engine.pose._kernels_crop import crop
 from engine.pose._kernels_refine import refine
@@ -220,6 +220,18 @@ def test_kept_networks_that_cannot_be_trusted_are_made_anew(
     assert networks.load(model.name) == first
     monkeypatch.setattr(networks, "convert", None)
     assert networks.load(model.name) == first
+
+
+def test_networks_that_cannot_be_kept_are_told_and_leave_nothing(
+    model: models.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(ModelError, match=r"No space left.*AYATSURI_CACHE"):
+        networks.load(model.name)
+    assert [path.name for path in model.path.parent.iterdir()] == [model.path.name]
 
 
 def test_a_task_file_without_networks_is_refused() -> None:
