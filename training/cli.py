@@ -255,6 +255,64 @@ def weights(
     print(json.dumps(commands.ship(checkpoint, output, half=half)))
 
 
+@app.command()
+def measure(
+    made: Annotated[Path, typer.Argument(help="A folder of PNG files with alpha.")],
+    truth: Annotated[Path, typer.Argument(help="The true ones, under the same names.")],
+    joints: Annotated[
+        Path | None, typer.Option(help="A .npy file of the joints asked for: (N, 20, 3) or more.")
+    ] = None,
+    sequence: Annotated[bool, typer.Option(help="The pictures follow each other in time.")] = False,
+    fid: Annotated[bool, typer.Option(help="FID and KID too (a download of 25 MB, once).")] = True,
+) -> None:
+    """Measure generated pictures against true ones; see training.metrics.evaluate."""
+    import numpy as np
+    import torch
+
+    from engine.errors import AyatsuriError
+    from training.metrics.evaluate import BETTER, Networks, evaluate
+    from training.metrics.folders import read_pair
+
+    torch.set_num_threads(1)
+    try:
+        pictures, wanted = read_pair(made, truth)
+        asked = None if joints is None else np.load(joints)
+        networks = Networks(lambda text: typer.echo(text, err=True))
+        found = evaluate(pictures, wanted, asked, sequence=sequence, fid=fid, networks=networks)
+    except (AyatsuriError, ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
+    for name, value in found.items():
+        typer.echo(f"{name:20} {value:10.4f}  {BETTER.get(name, '')}", err=True)
+    print(json.dumps(found))
+
+
+@app.command()
+def estimator(
+    folder: Annotated[Path, typer.Option(help="Where renders and checkpoints are kept.")] = Path(
+        "runs/estimator"
+    ),
+    data: Annotated[
+        Path | None, typer.Option(help="A data set of `data make`; without, random poses.")
+    ] = None,
+    poses: Annotated[int, typer.Option(help="Pictures of each training character.")] = 48,
+    steps: Annotated[int, typer.Option(help="Batches in all.")] = 1_000_000,
+    minutes: Annotated[float, typer.Option(help="Anneal and stop after so long in all.")] = 60.0,
+    test: Annotated[
+        bool, typer.Option(help="Only measure FOLDER's network, or the engine's.")
+    ] = False,
+    seed: int = 0,
+) -> None:
+    """Train the estimator of drawn characters' poses; continues from FOLDER's checkpoint."""
+    from training.estimator.command import test as test_it
+    from training.estimator.command import train
+
+    if test:
+        test_it(folder, print)
+    else:
+        train(folder, data, poses, steps, minutes, seed, print)
+
+
 def main() -> None:
     """Entry point of `ayatsuri-train`."""
     app()
