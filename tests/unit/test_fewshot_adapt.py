@@ -31,7 +31,7 @@ def network(**changes: object) -> FewShot:
 
 
 def adapted(method: FewShot, character: CharacterPictures, **changes: object) -> Adapted[FewShot]:
-    config = AdaptConfig(**{"shots": 4, "steps": 30, "rate": 0.01, **changes})  # type: ignore[arg-type]
+    config = AdaptConfig(**{"shots": 4, "steps": 30, "rate": 0.01, "optimiser": "sgd", **changes})  # type: ignore[arg-type]
     support, held_out = support_set(character, config.shots)
     return adapt(method, OBJECTIVE, support, held_out, config)
 
