@@ -36,7 +36,7 @@ def measured(model: bytes | None) -> Iterator[dict[str, object]]:
         trials = Trials.of(renders, SIZE, 2, clean)
         for name, found in (
             ("one look", [estimator.estimate(p, careful=False) for p in trials.pictures]),
-            ("four looks", [estimator.estimate(p) for p in trials.pictures]),
+            ("six looks", [estimator.estimate(p) for p in trials.pictures]),
             ("mediapipe full", mediapipe_keypoints(list(trials.pictures))),
         ):
             yield {"pictures": kind, "by": name, **scores(np.stack(found), trials)}
