@@ -261,6 +261,7 @@ def test_a_part_is_taken_from_the_drawing_that_shows_it():
     assert slots[3] == 3
 
 
+@pytest.mark.slow
 def test_onnx_runtime_draws_what_torch_draws():
     inputs, _ = pairs([0, 1], [2, 3])
     torch.manual_seed(0)

@@ -96,28 +96,26 @@ def _sample_tiles(
         -1,
     )  # fmt: skip
     rows = parts.reshape(batch, -1, 1).expand(-1, -1, table.shape[-1])
-    values = table.gather(1, rows).reshape(batch, kept, tiles, 1, tiles, 1, -1)
+    # All that follows is tile by tile, (B, K * T * T, tile^2): long rows, which broadcast fast.
+    values = table.gather(1, rows)[..., None, :]
     i00, i01, i10, i11, ox, oy, s00, s01, s10, s11, px, py, to, of, slot, head = values.unbind(-1)
-    grid = torch.arange(size, device=atlas.device, dtype=atlas.dtype) + 0.5
-    x, y = grid.view(1, 1, 1, 1, tiles, tile) - ox, grid.view(1, 1, tiles, tile, 1, 1) - oy
-    along = restretch(i00 * x + i01 * y, to, of)  # (B, K, T, tile, T, tile)
-    across = i10 * x + i11 * y
-    shape = (batch, kept, size, size)
-    points = torch.stack(
-        [
-            (s00 * along + s01 * across + px).reshape(shape),
-            (s10 * along + s11 * across + py).reshape(shape),
-        ],
-        -1,
-    )
-    spread = (batch, kept, tiles, tile, tiles, tile)
-    slots, heads = slot.expand(spread).reshape(shape), head.expand(spread).reshape(shape)
-    slid = points + heads[..., None] * slide.permute(0, 2, 3, 1)[:, None]
+    corner = pixel_centres(tiles, float(tile), atlas) - 0.5 * tile
+    corner = corner.repeat(kept, 1)[..., None]  # (K * T * T, 2, 1)
+    within = pixel_centres(tile, 1.0, atlas)
+    x, y = corner[:, 0] - ox, corner[:, 1] - oy  # (B, K * T * T, 1)
+    dx, dy = within[:, 0], within[:, 1]
+    along = restretch((i00 * x + i01 * y) + (i00 * dx + i01 * dy), to, of)
+    across = (i10 * x + i11 * y) + (i10 * dx + i11 * dy)
+    points = torch.stack([s00 * along + s01 * across + px, s10 * along + s11 * across + py], -1)
+    slide = F.pixel_unshuffle(slide, tile).unflatten(1, (2, -1)).permute(0, 3, 4, 2, 1)
+    slid = points + head[..., None] * slide.flatten(1, 2).repeat(1, kept, 1, 1)
     count = layers.pixels.shape[2]
-    made = [
-        F.grid_sample(
-            channels, _in_atlas(where, slots, size, count).flatten(1, 2), align_corners=False
-        ).unflatten(2, (kept, size))
-        for channels, where in ((atlas[:, :3], slid), (atlas[:, 3:], points))
-    ]
-    return torch.cat(made, 1).transpose(1, 2)
+    made = torch.cat(
+        [
+            F.grid_sample(channels, _in_atlas(where, slot, size, count), align_corners=False)
+            for channels, where in ((atlas[:, :3], slid), (atlas[:, 3:], points))
+        ],
+        1,
+    )  # (B, 5, K * T * T, tile^2)
+    made = made.unflatten(2, (kept, tiles, tiles)).permute(0, 2, 1, 5, 3, 4)
+    return F.pixel_shuffle(made.flatten(2, 3), tile)
