@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backends.base import TensorSpec
+from engine.backends.base import TensorSpec, check_buffers
 from engine.errors import BackendError, ProviderMissing
 
 
@@ -62,12 +62,7 @@ class OnnxRuntimeBackend:
 
     def run(self, pose_image: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
         """See `engine.backends.base.Backend.run`."""
-        for array, spec in ((pose_image, self.input_spec), (out, self.output_spec)):
-            if array.shape != spec.shape[1:] or not array.flags.c_contiguous:
-                raise BackendError(
-                    f"expected a C-contiguous buffer of shape {spec.shape[1:]} for {spec.name}, "
-                    f"found {array.shape}"
-                )
+        check_buffers(self.input_spec, pose_image, self.output_spec, out)
         self._binding.bind_input(
             self.input_spec.name, "cpu", 0, np.uint8, self.input_spec.shape, pose_image.ctypes.data
         )
