@@ -1,4 +1,5 @@
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -7,10 +8,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from engine.backends.onnxruntime import OnnxRuntimeBackend  # noqa: E402
-from engine.character import check_model  # noqa: E402
+from engine.character import CharacterBundle, check_model  # noqa: E402
 from export import precision  # noqa: E402
 from export.onnx import export_generator  # noqa: E402
 from export.precision import GATE, Likeness, Quantiser, draw_by, quantise, to_fp16  # noqa: E402
+from export.quantise import quantise_bundle  # noqa: E402
+from tests.bundles import write_bundle  # noqa: E402
 from training.networks.generator import Generator, GeneratorConfig  # noqa: E402
 
 TINY = GeneratorConfig(64, (4, 8, 8, 8, 8), (2, 2, 2, 2, 1), (8, 8, 8), 8, 2, 4, False)
@@ -83,6 +86,20 @@ def test_the_same_poses_give_the_same_file(model: bytes) -> None:
         assert make(make.layers[:1]) != first
     with Quantiser(model, pose_images(4, 1)) as make:
         assert make(()) == first
+
+
+def test_a_bundle_takes_int8_in(model: bytes, tmp_path: Path) -> None:
+    path = write_bundle(tmp_path / "tiny.character", 64, model)
+    before = CharacterBundle.load(path)
+    path.write_bytes(quantise_bundle(before, pose_images(4, 1), pose_images(2, 2)))
+    after = CharacterBundle.load(path)
+    assert after.model == before.model
+    assert after.manifest.precisions["int8"].ssim >= GATE
+    assert after.manifest.training["int8"]["calibrated_on"] == 4
+    np.testing.assert_array_equal(after.reference, before.reference)
+    # Once more is the same again: nothing piles up.
+    again = quantise_bundle(after, pose_images(4, 1), pose_images(2, 2))
+    assert again == path.read_bytes()
 
 
 def test_layers_that_hurt_stay_in_float(model: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
