@@ -9,19 +9,27 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from engine.backends.base import Backend
 from engine.character import CharacterBundle
+
+if TYPE_CHECKING:
+    from engine.backends.choose import Choice
 
 _REMEMBERED_SWITCHES = 64  # far more than there are frames under way
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A character that is ready to play: its bundle, and its generator in a running backend."""
+    """A character that is ready to play: its bundle, and its generator in a running backend.
+
+    `choice` says how that backend was chosen, where it was not simply given.
+    """
 
     bundle: CharacterBundle
     backend: Backend
+    choice: "Choice | None" = None
 
 
 class Cast:

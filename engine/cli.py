@@ -43,6 +43,25 @@ class Smoothing(StrEnum):
     NONE = "none"
 
 
+class BackendName(StrEnum):
+    """What draws the character."""
+
+    AUTO = "auto"
+    ONNXRUNTIME = "onnxruntime"
+    OPENVINO = "openvino"
+    TENSORRT = "tensorrt"
+
+
+class PrecisionName(StrEnum):
+    """In what numbers it does."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+    INT8 = "int8"
+
+
 class LifterName(StrEnum):
     """How 2D joints are lifted to 3D."""
 
@@ -93,6 +112,15 @@ ThreadsOption = Annotated[
     int, typer.Option(min=1, max=64, help="Processor threads that draw the character.")
 ]
 
+BackendOption = Annotated[
+    BackendName,
+    typer.Option(help="What draws the character; auto measures what is here, once."),
+]
+PrecisionOption = Annotated[
+    PrecisionName,
+    typer.Option(help="In what numbers; auto: the most exact that keeps up, else the quickest."),
+]
+
 
 @app.callback()
 def _before_every_command(
@@ -124,6 +152,8 @@ def puppet(
     mirror: MirrorOption = False,
     show_pose: ShowPoseOption = False,
     threads: ThreadsOption = 1,
+    backend: BackendOption = BackendName.AUTO,
+    precision: PrecisionOption = PrecisionName.AUTO,
 ) -> None:
     """Puppet a video: as fast as this machine can, or as a camera would with --realtime."""
     from engine.app import Options
@@ -131,6 +161,7 @@ def puppet(
     options = Options(
         layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
         pose_model=pose_model.value, mirror=mirror, show_pose=show_pose, threads=threads,
+        backend=backend.value, precision=precision.value,
     )  # fmt: skip
     _puppet(video, output, character, report, realtime, options)
 
@@ -180,6 +211,8 @@ def live(
     mirror: MirrorOption = False,
     show_pose: ShowPoseOption = False,
     threads: ThreadsOption = 1,
+    backend: BackendOption = BackendName.AUTO,
+    precision: PrecisionOption = PrecisionName.AUTO,
 ) -> None:
     """The webcam puppet. Keys: m mirror, c recalibrate, n/p switch character, s pose, q quit."""
     from engine.app import KEYS, Options
@@ -188,11 +221,12 @@ def live(
     options = Options(
         layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
         pose_model=pose_model.value, mirror=mirror, show_pose=show_pose, threads=threads,
+        backend=backend.value, precision=precision.value,
     )  # fmt: skip
     console.say("[bold]keys[/]  " + "   ".join(f"[bold cyan]{k}[/] {v}" for k, v in KEYS.items()))
     result = run_live(
         source, sink, character or None, report=report, seconds=seconds, options=options,
-        on_message=lambda text: console.say(f"[cyan]{text}[/]"),
+        on_message=lambda text: console.say(f"[cyan]{escape(text)}[/]"),
     )  # fmt: skip
     console.show(result.table())
 
@@ -286,6 +320,7 @@ def _puppet(
         result = run_puppet(
             video, output, character, report=report, realtime=realtime, options=options,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            on_message=lambda text: bar.console.print(f"[cyan]{escape(text)}[/]"),
         )  # fmt: skip
     console.show(result.table())
     console.say(f"wrote [bold]{escape(str(output))}[/]")

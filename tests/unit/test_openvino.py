@@ -5,13 +5,13 @@ import sys
 import numpy as np
 import pytest
 
-pytest.importorskip("openvino", reason="OpenVINO is an extra: pip install 'ayatsuri[openvino]'")
-
 from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.backends.openvino import OpenVinoBackend, devices, precisions
 from engine.errors import BackendError, ProviderMissing
 from tests.bundles import stick_model
+from tests.marks import needs_openvino
 
+pytestmark = needs_openvino
 MODEL = stick_model(64).SerializeToString()
 
 
