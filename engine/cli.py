@@ -1,4 +1,4 @@
-"""The command line: `ayatsuri puppet`, `live`, `demo`, `motion`, `doctor`, `models`, `version`.
+"""The command line: `ayatsuri puppet`, `live`, `demo`, `motion`, `compile`, `doctor`, `models`.
 
 Exit codes: 0 done; 1 an error, explained in one message; 2 a wrong option; 3 a bug; 130 Ctrl-C.
 """
@@ -257,6 +257,49 @@ def motion(
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )  # fmt: skip
     console.say(f"wrote {len(found.clip)} frames to [bold]{escape(str(output))}[/]")
+
+
+class Target(StrEnum):
+    """What a character can be compiled for."""
+
+    RTX = "rtx"
+
+
+@app.command("compile")
+@console.explains
+def compile_character(
+    character: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A character bundle.")],
+    target: Annotated[Target, typer.Option(help="rtx: TensorRT for RTX.")] = Target.RTX,
+    compute_capability: Annotated[
+        list[str] | None,
+        typer.Option(metavar="X.Y", help="Of the card: 8.6 Ampere, 8.9 Ada, 12.0 Blackwell ..."),
+    ] = None,
+    precision: Annotated[PrecisionName, typer.Option(help="fp32 or fp16.")] = PrecisionName.FP16,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the engine here too.")
+    ] = None,
+) -> None:
+    """Compile a character for a graphics card, which need not be in this machine."""
+    from engine.backends.tensorrt import compile_rtx, why_not
+    from engine.character import CharacterBundle
+    from engine.errors import SinkError
+
+    bundle = CharacterBundle.load(character)
+    capabilities = tuple(compute_capability or ["8.9"])
+    plan, kept = compile_rtx(bundle, capabilities, precision.value)
+    how = "was compiled already" if kept else "compiled"
+    console.say(
+        f"[green]ok[/] {escape(bundle.name)} {how} for {target.value} {', '.join(capabilities)} "
+        f"in {precision.value}: {len(plan) / 1e6:.1f} MB"
+    )
+    if output is not None:
+        try:
+            output.write_bytes(plan)
+        except OSError as error:
+            raise SinkError(f"{output} cannot be written: {error}") from error
+        console.say(f"wrote [bold]{escape(str(output))}[/]")
+    if reason := why_not():
+        console.say(f"[yellow]note[/] it cannot run on this machine: {escape(reason)}")
 
 
 @app.command()

@@ -18,7 +18,20 @@ from numpy.typing import NDArray
 from engine.backends.base import Backend
 from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.backends.onnxruntime import load as load_onnxruntime
+from engine.half import after_last_conv, drop_unused, to_fp16
 from training.metrics import ssim
+
+__all__ = [
+    "AIM",
+    "GATE",
+    "Likeness",
+    "Quantised",
+    "Quantiser",
+    "draw_all",
+    "draw_by",
+    "quantise",
+    "to_fp16",
+]
 
 GATE = 0.985
 """Mean SSIM against fp32 below which a precision is not shipped."""
@@ -81,30 +94,6 @@ def draw_by(model: bytes, pose_images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return draw_all(backend, pose_images)
     finally:
         backend.close()
-
-
-def to_fp16(model: bytes) -> bytes:
-    """The same network with weights and activations in fp16; pixels in and out stay bytes.
-
-    What turns the last activations into bytes stays in fp32: fp16 knows the numbers from 128 to 255
-    to an eighth only, and the rounding of bytes should not be a second one.
-    """
-    load_onnxruntime()  # quietly, before its own modules load it
-    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
-
-    proto = onnx.load_model_from_string(model)
-    _unshare_scales(proto)
-    half = convert_float_to_float16(
-        proto,
-        keep_io_types=True,
-        op_block_list=[op for op in DEFAULT_OP_BLOCK_LIST if op != "Resize"],
-        node_block_list=[node.name for node in _after_last_conv(proto)],
-    )
-    _sort(half)
-    _drop_unused(half)
-    del half.graph.value_info[:]  # of what was fp32
-    onnx.checker.check_model(half, full_check=True)
-    return half.SerializeToString()
 
 
 def quantise(
@@ -170,7 +159,7 @@ class Quantiser:
         proto = onnx.load(self._prepared)
         self.layers = tuple(node.name for node in proto.graph.node if node.op_type == "Conv")
         self._input = proto.graph.input[0].name
-        self._tail = tuple(node.name for node in _after_last_conv(proto))
+        self._tail = tuple(node.name for node in after_last_conv(proto))
 
     def __enter__(self) -> "Quantiser":
         return self
@@ -220,13 +209,6 @@ class _Reader:
         return None if image is None else {self._name: np.ascontiguousarray(image[None])}
 
 
-def _after_last_conv(proto: onnx.ModelProto) -> list[onnx.NodeProto]:
-    """The nodes that make bytes of the last convolution's result: few, cheap and exact."""
-    nodes = list(proto.graph.node)
-    last = max(i for i, node in enumerate(nodes) if node.op_type == "Conv")
-    return nodes[last + 1 :]
-
-
 def _leave_result_in_float(proto: onnx.ModelProto) -> None:
     """Drop the rounding of the last convolution's result to int8.
 
@@ -251,42 +233,4 @@ def _leave_result_in_float(proto: onnx.ModelProto) -> None:
                     reader.input[i] = last.output[0]
         graph.node.remove(dequantise_node)
     graph.node.remove(quantise_node)
-    _drop_unused(proto)
-
-
-def _drop_unused(proto: onnx.ModelProto) -> None:
-    """Remove constants that no node reads any more."""
-    read = {name for node in proto.graph.node for name in node.input}
-    for tensor in [t for t in proto.graph.initializer if t.name not in read]:
-        proto.graph.initializer.remove(tensor)
-
-
-def _unshare_scales(proto: onnx.ModelProto) -> None:
-    """Give every Resize its own scales: they stay fp32, and the tool trips over shared ones."""
-    tensors = {tensor.name: tensor for tensor in proto.graph.initializer}
-    for node in proto.graph.node:
-        if node.op_type == "Resize":
-            copy = onnx.TensorProto()
-            copy.CopyFrom(tensors[node.input[2]])
-            copy.name = node.input[2] = f"{node.name}.scales"
-            proto.graph.initializer.append(copy)
-
-
-def _sort(proto: onnx.ModelProto) -> None:
-    """Order nodes so that each comes after those it reads, each once.
-
-    The fp16 tool appends its casts, and makes one for every reader of a value, all of one name.
-    """
-    known = {"", *(value.name for value in proto.graph.input)}
-    known |= {tensor.name for tensor in proto.graph.initializer}
-    waiting = {node.output[0]: node for node in proto.graph.node}
-    done = []
-    while waiting:
-        ready = [name for name, node in waiting.items() if known.issuperset(node.input)]
-        if not ready:
-            raise ValueError("the graph has a cycle, or reads what nothing makes")
-        for name in ready:
-            done.append(waiting.pop(name))
-            known.update(done[-1].output)
-    del proto.graph.node[:]
-    proto.graph.node.extend(done)
+    drop_unused(proto)

@@ -93,12 +93,11 @@ class Choice:
     name: str = ""
 
     def __str__(self) -> str:
-        if not self.trial:
-            return f"{self.character}: drawn by {self.name or self.candidate}"
+        line = f"{self.character}: drawn by {self.candidate} ({self.name or 'not started'}"
         told = ", ".join(
             f"{m.candidate} {'refused' if m.refused else f'{m.p50_ms:.1f} ms'}" for m in self.trial
         )
-        return f"{self.character}: drawn by {self.name or self.candidate} (measured: {told})"
+        return line + (f"; measured: {told})" if told else ")")
 
     def to_dict(self) -> dict[str, object]:
         """For the report."""

@@ -114,7 +114,8 @@ class OpenVinoBackend:
             raise BackendError(f"OpenVINO cannot load the model: {error}") from error
         work = f"{threads} threads" if device == "CPU" else "latency"
         version = openvino.__version__.partition("-")[0]
-        self.name = f"openvino {version} {device} {precision}, {work}"
+        numbers = f"int8 and {precision}" if b"DequantizeLinear" in model else precision
+        self.name = f"openvino {version} {device} {numbers}, {work}"
         self.input_spec = _spec(compiled.inputs[0])
         self.output_spec = _spec(compiled.outputs[0])
         self._tensor: Any = openvino.Tensor

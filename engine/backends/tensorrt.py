@@ -5,10 +5,11 @@ could run the result.
 """
 
 import ctypes
-import itertools
 import sys
 from typing import Any, Final
 
+from engine.backends.plans import PlanCache, plan_key
+from engine.character import CharacterBundle
 from engine.errors import BackendError, MissingDependency
 
 CAPABILITIES: Final = ("7.5", "8.0", "8.6", "8.9", "12.0")
@@ -50,18 +51,71 @@ def why_not() -> str | None:
     return None if count.value else "the NVIDIA driver finds no GPU"
 
 
+def compile_rtx(
+    bundle: CharacterBundle,
+    capabilities: tuple[str, ...],
+    precision: str = "fp16",
+    cache: PlanCache | None = None,
+) -> tuple[bytes, bool]:
+    """A character's engine for cards of these compute capabilities, kept for the next time.
+
+    Args:
+        bundle: the character.
+        capabilities: out of `CAPABILITIES`.
+        precision: "fp32" or "fp16".
+        cache: where engines are kept; None: in the user's cache.
+
+    Returns:
+        The engine, and whether it was there already.
+
+    Raises:
+        MissingDependency, BackendError: see `build`.
+    """
+    trt = load()
+    cache = PlanCache() if cache is None else cache
+    options: dict[str, object] = {
+        "target": "rtx",
+        "library": trt.__version__,
+        "capabilities": list(capabilities),
+        "precision": precision,
+    }
+    key = plan_key(bundle.model, **options)
+    kept = cache.get(key)
+    if kept is not None:
+        return kept, True
+    if precision == "fp16":
+        from engine.half import to_fp16
+
+        model = bundle.variants.get("fp16") or to_fp16(bundle.model)
+    elif precision == "fp32":
+        model = bundle.model
+    else:
+        raise BackendError(f"TensorRT for RTX is compiled for in fp32 or fp16, not {precision}")
+    plan = build(model, capabilities)
+    cache.put(key, plan, {**options, "character": bundle.name})
+    return plan, False
+
+
 def acceptable(model: bytes) -> bytes:
     """The same network in the form that TensorRT takes: bytes are cast first and made last.
 
     It has no operator on uint8 but the cast, so the transposition trades places with it.
+
+    Raises:
+        BackendError: no ONNX file.
     """
     import onnx
+    from google.protobuf.message import DecodeError
 
-    proto = onnx.load_model_from_string(model)
-    nodes = list(proto.graph.node)
+    try:
+        proto = onnx.load_model_from_string(model)
+    except (DecodeError, ValueError) as error:
+        raise BackendError(f"this is no ONNX file: {error}") from error
+    makers = {name: node for node in proto.graph.node for name in node.output}
     ends = {value.name for value in (*proto.graph.input, *proto.graph.output)}
-    for first, second in itertools.pairwise(nodes):
-        if [first.output[0]] != list(second.input):
+    for second in proto.graph.node:
+        first = makers.get(second.input[0]) if len(second.input) == 1 else None
+        if first is None:
             continue
         pair = (first.op_type, second.op_type)
         inbound = pair == ("Transpose", "Cast") and first.input[0] in ends
