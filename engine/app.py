@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -64,6 +65,8 @@ class Options:
         show_pose: draw the pose over the picture.
         threads: processor threads that draw the character.
         backend, precision: what draws it, by name, or "auto": see `engine.backends.choose`.
+        memory_mb: what all characters' generators may take together; beyond it those not seen for
+            longest are put away, and loaded again when they are asked for.
     """
 
     layout: Literal["character", "side-by-side"] = "character"
@@ -76,6 +79,7 @@ class Options:
     threads: int = 1
     backend: str = "auto"
     precision: str = "auto"
+    memory_mb: float = 2048.0
 
 
 def load_cast(
@@ -100,11 +104,13 @@ def load_cast(
     from engine import opencv
 
     opencv.check()
-    from engine.backends.choose import start  # draws, and so needs OpenCV
+    from engine.backends.choose import open_candidate, start  # draws, and so needs OpenCV
+    from engine.backends.shelf import Shelf, estimate_mb
 
     options = Options() if options is None else options
 
     actors: list[Actor] = []
+    shelf = Shelf(options.memory_mb)
     try:
         for character in characters:
             bundle = (
@@ -116,8 +122,12 @@ def load_cast(
                 bundle, backend=options.backend, precision=options.precision,
                 threads=options.threads, fps=fps, say=say,
             )  # fmt: skip
-            actors.append(Actor(bundle, backend, choice))
+            reopen = partial(open_candidate, choice.candidate, bundle, options.threads)
+            shelved = shelf.add(backend, reopen, estimate_mb(bundle.model, bundle.resolution))
+            actors.append(Actor(bundle, shelved, choice))
             say(str(choice))
+        if not actors[0].ready:
+            actors[0].prepare()  # the others took its room, but it begins
     except BaseException:
         for actor in actors:
             actor.backend.close()
