@@ -48,7 +48,11 @@ class BackendName(StrEnum):
 
     AUTO = "auto"
     ONNXRUNTIME = "onnxruntime"
+    ONNXRUNTIME_CUDA = "onnxruntime-cuda"
+    ONNXRUNTIME_DIRECTML = "onnxruntime-directml"
+    ONNXRUNTIME_COREML = "onnxruntime-coreml"
     OPENVINO = "openvino"
+    OPENVINO_GPU = "openvino-gpu"
     TENSORRT = "tensorrt"
 
 

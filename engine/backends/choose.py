@@ -27,7 +27,14 @@ from engine.motion.draw import draw_pose
 from engine.pose.skeleton import PUPPET_20
 from engine.report import machine
 
-BACKENDS: Final = ("onnxruntime", "openvino", "tensorrt")
+PROVIDERS: Final = {
+    "onnxruntime": "CPUExecutionProvider",
+    "onnxruntime-cuda": "CUDAExecutionProvider",
+    "onnxruntime-directml": "DmlExecutionProvider",
+    "onnxruntime-coreml": "CoreMLExecutionProvider",
+}
+DEVICES: Final = {"openvino": "CPU", "openvino-gpu": "GPU"}
+BACKENDS: Final = (*PROVIDERS, *DEVICES, "tensorrt")
 PRECISIONS: Final = ("fp32", "bf16", "fp16", "int8")
 """The most exact first."""
 
@@ -149,18 +156,22 @@ def start(
 
 def candidates(bundle: CharacterBundle) -> list[Candidate]:
     """All that can draw this character on this machine."""
-    found = [Candidate("onnxruntime", "fp32")]
+    from engine.backends.onnxruntime import load
+
+    present = load().get_available_providers()
+    found = [Candidate(name, "fp32") for name, told in PROVIDERS.items() if told in present]
     if "int8" in bundle.variants:
         found.append(Candidate("onnxruntime", "int8"))
     try:
-        from engine.backends.openvino import precisions
+        from engine.backends.openvino import devices, precisions
 
-        able = precisions("CPU")
+        there = devices()
     except MissingDependency:
         return found
-    found.append(Candidate("openvino", "fp32"))
-    if "bf16" in able:
-        found.append(Candidate("openvino", "bf16"))
+    names: dict[str, str] = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
+    for backend, device in DEVICES.items():
+        if device in there:
+            found += [Candidate(backend, names[able]) for able in precisions(device)]
     if "int8" in bundle.variants:
         found.append(Candidate("openvino", "int8"))
     return found
@@ -186,14 +197,17 @@ def select(
         message = (
             f"{bundle.name} cannot be drawn by {what} here; present: {', '.join(map(str, found))}"
         )
-        if precision in ("fp16", "int8") and precision not in bundle.variants:
-            message += f"; the bundle holds no {precision}"
+        if precision == "int8" and "int8" not in bundle.variants:
+            message += "; the bundle holds no int8"
         if backend == "openvino" and not any(c.backend == "openvino" for c in found):
             message += "; install it with `pip install 'ayatsuri[openvino]'`"
         if backend == "tensorrt":
             from engine.backends.tensorrt import why_not
 
-            message += f"; TensorRT: {why_not()}"
+            reason = why_not() or (
+                "characters are compiled for it (`ayatsuri compile`), but not drawn by it yet"
+            )
+            message += f"; TensorRT: {reason}"
         raise ProviderMissing(message)
     return wanted
 
@@ -205,17 +219,22 @@ def open_candidate(candidate: Candidate, bundle: CharacterBundle, threads: int) 
         BackendError: see the backends.
     """
     model = bundle.variants["int8"] if candidate.precision == "int8" else bundle.model
-    if candidate.backend == "onnxruntime":
+    if candidate.backend in PROVIDERS:
         from engine.backends.onnxruntime import OnnxRuntimeBackend
 
-        return OnnxRuntimeBackend(model, threads=threads)
-    from engine.backends.openvino import OpenVinoBackend, precisions
+        return OnnxRuntimeBackend(model, threads=threads, provider=PROVIDERS[candidate.backend])
+    from engine.backends.openvino import OpenVinoBackend, Precision, precisions
 
+    device = DEVICES[candidate.backend]
+    calculates: Precision = "f32"
     # Layers that a file in int8 has in float take the quickest there is: it is measured so.
-    bf16 = candidate.precision == "bf16" or (
-        candidate.precision == "int8" and "bf16" in precisions("CPU")
-    )
-    return OpenVinoBackend(model, threads=threads, precision="bf16" if bf16 else "f32")
+    if candidate.precision == "bf16" or (
+        candidate.precision == "int8" and "bf16" in precisions(device)
+    ):
+        calculates = "bf16"
+    elif candidate.precision == "fp16":
+        calculates = "f16"
+    return OpenVinoBackend(model, threads=threads, precision=calculates, device=device)
 
 
 def best(trial: Sequence[Measured], fps: float | None) -> Candidate:

@@ -160,6 +160,44 @@ def test_what_is_missing_lists_what_is_there(tmp_path: Path) -> None:
         start(bundle, backend="teleport")
 
 
+def test_every_name_of_a_backend_can_be_asked_for_on_the_command_line() -> None:
+    from engine.cli import BackendName, PrecisionName
+
+    assert {name.value for name in BackendName} == {"auto", *choose.BACKENDS}
+    assert {name.value for name in PrecisionName} == {"auto", *choose.PRECISIONS}
+
+
+def test_a_candidate_that_does_not_start_is_refused_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Candidate("onnxruntime-cuda", "fp32")
+    monkeypatch.setattr(choose, "candidates", lambda bundle: [ORT, broken])
+    backend, choice = start(stick(tmp_path))
+    backend.close()
+    assert choice.candidate == ORT
+    (refused,) = (m for m in choice.trial if m.refused)
+    assert refused.candidate == broken
+    assert "no CUDAExecutionProvider here" in refused.refused
+
+
+def test_a_provider_that_falls_back_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    from engine.backends import onnxruntime
+
+    package = onnxruntime.load()
+    present = [*package.get_available_providers(), "CUDAExecutionProvider"]
+    monkeypatch.setattr(package, "get_available_providers", lambda: present)
+    original = package.InferenceSession
+    monkeypatch.setattr(
+        package,
+        "InferenceSession",
+        lambda model, options, providers: original(model, options, ["CPUExecutionProvider"]),
+    )
+    with pytest.raises(BackendError, match="does not start here"):
+        onnxruntime.OnnxRuntimeBackend(
+            stick_model(64).SerializeToString(), provider="CUDAExecutionProvider"
+        )
+
+
 def test_the_probes_are_different_poses_in_the_picture(tmp_path: Path) -> None:
     images = probes(stick(tmp_path))
     assert len({image.tobytes() for image in images}) == len(images)
