@@ -20,11 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backends.base import Backend
+from engine.backends.probes import probes
 from engine.character import CharacterBundle
 from engine.errors import BackendError, MissingDependency, ProviderMissing
 from engine.models import cache_folder
-from engine.motion.draw import draw_pose
-from engine.pose.skeleton import PUPPET_20
 from engine.report import machine
 
 PROVIDERS: Final = {
@@ -45,7 +44,6 @@ SHARE: Final = 0.25
 """Of the time between two frames: the generator may take so much while exactness comes first."""
 
 _SCHEMA: Final = 1
-_POSES: Final = 6
 _ROUNDS: Final = 8
 _SECONDS: Final = 1.0  # for one candidate at most, unless a single round takes longer
 _PACKAGES: Final = ("ayatsuri", "onnxruntime", "openvino", "tensorrt", "tensorrt_rtx")
@@ -311,37 +309,6 @@ def _truth(
         return pictures
     finally:
         reference.close()
-
-
-# Joints that turn, and what they carry with them.
-_LIMBS: Final = tuple(
-    (joint, tuple(carried))
-    for side in ("r", "l")
-    for joint, *carried in (
-        (f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist"),
-        (f"{side}_elbow", f"{side}_wrist"),
-        (f"{side}_hip", f"{side}_knee", f"{side}_ankle", f"{side}_toe"),
-        (f"{side}_knee", f"{side}_ankle", f"{side}_toe"),
-    )
-)
-
-
-def probes(bundle: CharacterBundle, count: int = _POSES) -> list[NDArray[np.uint8]]:
-    """Pose images of the character at rest with its limbs turned this way and that."""
-    index = PUPPET_20.joints.index
-    images = []
-    for i in range(count):
-        rng = np.random.default_rng(i)
-        joints = bundle.skeleton.rest.copy()
-        for pivot, carried in _LIMBS:
-            reach = 0.6 if "shoulder" in pivot or "elbow" in pivot else 0.2
-            c, s = (f(rng.uniform(-reach, reach)) for f in (np.cos, np.sin))
-            turn = np.array([[c, -s], [s, c]], np.float32)
-            moved, about = [index(name) for name in carried], joints[index(pivot), :2]
-            joints[moved, :2] = (joints[moved, :2] - about) @ turn.T + about
-        images.append(np.empty((bundle.resolution, bundle.resolution, 3), np.uint8))
-        draw_pose(joints, images[-1])
-    return images
 
 
 def _remembered(

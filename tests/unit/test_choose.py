@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from engine.backends import choose
-from engine.backends.choose import Candidate, Measured, best, probes, start
+from engine.backends.choose import Candidate, Measured, best, start
+from engine.backends.probes import probes
 from engine.character import CharacterBundle
 from engine.errors import BackendError, ProviderMissing
 from engine.likeness import ssim
