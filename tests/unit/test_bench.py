@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from bench import closed, live, pose_agreement, render, stages
+from bench import closed, live, models, pose_agreement, render, stages
 from bench.report import Goal, Timing
 from engine.app import PERFORMER
 from engine.pose.pose import Pose
@@ -89,6 +89,22 @@ def test_render():
     assert all(figure["fps"] > 0 and figure["p99_ms"] > 0 for figure in line["figures"])
     (merged,) = line["setup"]["triangles"]["merged"]
     assert 15_000 < merged <= 20_000 < line["setup"]["triangles"]["whole"][0]
+
+
+def test_models(character):
+    pytest.importorskip("torch")
+    app = typer.Typer()
+    app.command()(models.main)
+    arguments = ["--character", str(character), "--presets", "live", "--threads", "1",
+                 "--seconds", "0.1", "--poses", "2", "--no-eager"]  # fmt: skip
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    line = json.loads(result.stdout.splitlines()[-1])
+    assert line["bench"] == "models"
+    assert {"live"} == {model["preset"] for model in line["models"]}
+    assert line["models"][0]["precision"] == "fp32"
+    assert all(model["samples"] > 0 and model["ssim"] > 0.9 for model in line["models"])
+    assert len(line["goals"]) == 2
 
 
 def test_growth_compares_the_second_minute_with_the_last():

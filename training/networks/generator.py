@@ -251,7 +251,10 @@ class Generator(nn.Module):
         for stage, skip in zip(self.decoder, (skips[4], skips[2], skips[1]), strict=True):
             x = stage(torch.cat([x, skip], dim=1))
         x = F.relu(self.head(torch.cat([x, skips[0]], dim=1)))
-        return F.pixel_shuffle(self.out(x), self.config.subpixel)
+        logits = self.out(x)
+        if self.config.subpixel == 1:
+            return logits  # a shuffle of single pixels would be a copy, in the exported network too
+        return F.pixel_shuffle(logits, self.config.subpixel)
 
     def forward(self, pose_image: Tensor, picture: Tensor) -> Tensor:
         return self.draw(pose_image, self.texture(picture))
