@@ -21,7 +21,7 @@ demo: $(VENV)/.engine ## set up, then puppet the clip that ships with the projec
 studio: $(VENV)/.studio ## set up, then open the studio in your browser: http://127.0.0.1:8420/
 	@$(BIN)/ayatsuri models
 	@$(BIN)/ayatsuri doctor --quiet
-	@$(BIN)/ayatsuri serve
+	@$(BIN)/ayatsuri serve --open
 
 test: check ## set up, then lint, type-check and run every test
 	-@$(BIN)/ayatsuri models pose-full  # what needs it skips where it cannot be fetched

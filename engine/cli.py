@@ -3,6 +3,7 @@
 Exit codes: 0 done; 1 an error, explained in one message; 2 a wrong option; 3 a bug; 130 Ctrl-C.
 """
 
+import webbrowser
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -222,6 +223,9 @@ def serve(
         ),
     ] = None,
     sessions: Annotated[int, typer.Option(min=1, max=64, help="Performers at once.")] = 2,
+    show_page: Annotated[
+        bool, typer.Option("--open", help="Open the page in your browser.")
+    ] = False,
     background: BackgroundOption = None,
     size: SizeOption = None,
     smoothing: SmoothingOption = Smoothing.AUTO,
@@ -251,10 +255,13 @@ def serve(
         background=background, size_px=size, smoothing=smoothing.value,
         pose_model=pose_model.value, mirror=mirror, show_pose=show_pose, threads=threads,
     )  # fmt: skip
-    run_server(
-        settings, [character] if character else (), options,
-        say=lambda page: console.say(f"the studio is open: [bold cyan]{escape(page)}[/]"),
-    )  # fmt: skip
+
+    def say(page: str) -> None:
+        console.say(f"the studio is open: [bold cyan]{escape(page)}[/]")
+        if show_page:
+            webbrowser.open(page)
+
+    run_server(settings, [character] if character else (), options, say=say)
 
 
 @app.command()

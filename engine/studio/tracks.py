@@ -81,6 +81,7 @@ class SoundTrack(MediaStreamTrack):
         self._clock = clock
         self._latency_ns = latency_ns
         self._capacity = capacity
+        self._sleep = asyncio.sleep
         self._pieces: deque[tuple[int, av.AudioFrame]] = deque()
         self._arrival = asyncio.Event()
         self._sent = self._delivered = self._dropped = 0
@@ -106,7 +107,7 @@ class SoundTrack(MediaStreamTrack):
         arrived_ns, piece = self._pieces.popleft()
         self._delivered += 1
         due_ns = arrived_ns + max(self._latency_ns() - JITTER_NS, 0)
-        await asyncio.sleep(max(due_ns - self._clock.now_ns(), 0) * 1e-9)
+        await self._sleep(max(due_ns - self._clock.now_ns(), 0) * 1e-9)
         return piece
 
     def stop(self) -> None:

