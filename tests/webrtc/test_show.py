@@ -1,7 +1,5 @@
 """Performers and viewers over loopback: the character comes back, and everything is let go."""
 
-import asyncio
-
 import pytest
 
 from tests.webrtc.studio import mirrors, running, until, within
@@ -199,12 +197,16 @@ def test_a_viewer_who_goes_without_a_word_is_noticed():
 
 def test_coming_and_going_leaves_nothing():
     async def show():
-        async with running(sessions=3) as server:
-            for _ in range(5):
-                performer = await server.perform()
+        async with running(sessions=4, silence_s=1.0) as server:
+            for i in range(12):
+                performer = await server.perform(codec=("VP8", "H264")[i % 2], sound=i % 3 == 0)
                 viewer = await server.view(performer.location)
-                await until(lambda v=viewer: bool(v.numbers), "a picture")
-                await asyncio.gather(server.delete(performer.location), viewer.close())
-                assert not server.studio.sessions
+                if i % 4 == 0:  # the others go while they are still being connected
+                    await until(lambda v=viewer: bool(v.numbers), "a picture")
+                if i % 2 == 0:
+                    assert await server.delete(performer.location) == 200
+                await performer.close()
+                await viewer.close()
+                await until(lambda: not server.studio.sessions, "the end of the session")
 
     within(60, show)
