@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format clean distclean
+.PHONY: help demo studio test check lint format clean distclean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -17,6 +17,11 @@ demo: $(VENV)/.engine ## set up, then puppet the clip that ships with the projec
 	@$(BIN)/ayatsuri models
 	@$(BIN)/ayatsuri doctor --quiet
 	@$(BIN)/ayatsuri demo
+
+studio: $(VENV)/.studio ## set up, then open the studio in your browser: http://127.0.0.1:8420/
+	@$(BIN)/ayatsuri models
+	@$(BIN)/ayatsuri doctor --quiet
+	@$(BIN)/ayatsuri serve --open
 
 test: check ## set up, then lint, type-check and run every test
 	-@$(BIN)/ayatsuri models pose-full  # what needs it skips where it cannot be fetched
@@ -45,9 +50,13 @@ $(VENV)/.engine: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -q -c constraints.txt -e .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install -q -c constraints.txt -e '.[dev,train]'
+$(VENV)/.studio: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install -q -c constraints.txt -e '.[studio]'
 	@touch $@ $(VENV)/.engine
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install -q -c constraints.txt -e '.[dev,train,studio]'
+	@touch $@ $(VENV)/.engine $(VENV)/.studio
 
 clean: ## remove what the demo, the tests and the tools left behind
 	rm -rf demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -3,6 +3,7 @@
 Exit codes: 0 done; 1 an error, explained in one message; 2 a wrong option; 3 a bug; 130 Ctrl-C.
 """
 
+import webbrowser
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from rich.markup import escape
 
 from engine import console
 from engine._version import __version__
+from engine.errors import MissingDependency
 
 if TYPE_CHECKING:
     from engine.app import Options
@@ -249,6 +251,71 @@ def live(
         on_message=lambda text: console.say(f"[cyan]{escape(text)}[/]"),
     )  # fmt: skip
     console.show(result.table())
+
+
+@app.command()
+@console.explains
+def serve(
+    character: CharacterOption = None,
+    host: Annotated[str, typer.Option(help="Where to listen; off this machine, see below.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8420,
+    token: Annotated[
+        str | None, typer.Option(envvar="AYATSURI_TOKEN", help="What clients must present.")
+    ] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="A page's origin that may use the server; repeatable."),
+    ] = None,
+    cert: Annotated[Path | None, typer.Option(metavar="PEM", help="Certificate for HTTPS.")] = None,
+    key: Annotated[Path | None, typer.Option(metavar="PEM", help="Its key.")] = None,
+    ice_server: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL", help="stun:HOST:PORT or turn:USER:PASSWORD@HOST:PORT; else none."
+        ),
+    ] = None,
+    sessions: Annotated[int, typer.Option(min=1, max=64, help="Performers at once.")] = 2,
+    show_page: Annotated[
+        bool, typer.Option("--open", help="Open the page in your browser.")
+    ] = False,
+    background: BackgroundOption = None,
+    size: SizeOption = None,
+    smoothing: SmoothingOption = Smoothing.AUTO,
+    pose_model: PoseModelOption = PoseModel.FULL,
+    mirror: MirrorOption = False,
+    show_pose: ShowPoseOption = False,
+    threads: ThreadsOption = 1,
+) -> None:
+    """The puppet in a browser, and for any WHIP client. Off this machine it wants a token,
+    a certificate and the origins that may use it."""
+    try:
+        import aiohttp  # noqa: F401
+        import aiortc  # noqa: F401
+    except ImportError as error:
+        raise MissingDependency(
+            f"the studio needs aiortc and aiohttp ({error}): pip install 'ayatsuri[studio]'"
+        ) from error
+    from engine.app import Options
+    from engine.studio.server import serve as run_server
+    from engine.studio.settings import IceServer, Settings
+
+    settings = Settings(
+        host=host, port=port, token=token, origins=tuple(origin or ()), certificate=cert, key=key,
+        ice_servers=tuple(map(IceServer.parse, ice_server or ())), sessions=sessions,
+    )  # fmt: skip
+    options = Options(
+        background=background, size_px=size, smoothing=smoothing.value,
+        pose_model=pose_model.value, mirror=mirror, show_pose=show_pose, threads=threads,
+    )  # fmt: skip
+
+    def say(page: str) -> None:
+        console.say(f"the studio is open: [bold cyan]{escape(page)}[/]")
+        if show_page:
+            webbrowser.open(page)
+
+    run_server(settings, [character] if character else (), options, say=say)
 
 
 @app.command()

@@ -29,6 +29,9 @@
         DiskFull
         WindowUnavailable
         VirtualCameraMissing
+      StudioError                 the server for browsers
+        BadOffer
+        StudioFull
       MissingDependency           an optional package or system library is not installed
 
 A message says what was expected, what was found and what to do about it.
@@ -149,6 +152,18 @@ class WindowUnavailable(SinkError):
 
 class VirtualCameraMissing(SinkError):
     """No virtual camera device is installed."""
+
+
+class StudioError(AyatsuriError):
+    """The server for browsers cannot run as it was told to, or a client cannot be served."""
+
+
+class BadOffer(StudioError):
+    """A client's SDP cannot be answered."""
+
+
+class StudioFull(StudioError):
+    """No more performers or viewers may come."""
 
 
 class MissingDependency(AyatsuriError):

@@ -18,12 +18,15 @@ MODULES = sorted(
 # Packages of the extras, and of the developers: never needed to import the engine.
 OPTIONAL = (
     "torch", "onnxscript", "tensorrt", "tensorrt_rtx", "openvino", "pyvirtualcam",
-    "scipy", "psutil", "pytest", "hypothesis", "efficientnet_lite_pytorch",
+    "aiortc", "aiohttp", "scipy", "psutil", "pytest", "hypothesis", "efficientnet_lite_pytorch",
 )  # fmt: skip
 
 # Packages that are installed with the engine, but load slowly or need system libraries: the front
 # door loads none of them, so that `ayatsuri doctor` runs, and says what to do, without.
 HEAVY = ("cv2", "mediapipe", "onnxruntime", "onnx", "av", "matplotlib")
+
+# Modules that are made of what the extra `studio` brings; only `ayatsuri serve` imports them.
+STUDIO = {f"engine.studio.{name}" for name in ("peer", "server", "session", "tracks")}
 
 _IMPORT_WITHOUT = """
 import importlib, json, sys
@@ -60,7 +63,16 @@ def _import_without(blocked: tuple[str, ...], names: list[str]) -> dict:
 
 
 def test_every_module_imports_without_the_optional_packages():
-    assert _import_without(OPTIONAL, MODULES)["failed"] == {}
+    assert _import_without(OPTIONAL, [m for m in MODULES if m not in STUDIO])["failed"] == {}
+
+
+def test_the_studio_without_its_packages_says_what_to_do():
+    code = "import sys; sys.modules['aiortc'] = None; from engine.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "serve"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "pip install 'ayatsuri[studio]'" in " ".join(done.stderr.split())
 
 
 def test_the_doctor_diagnoses_where_nothing_else_loads():

@@ -1,0 +1,129 @@
+"""One WebRTC connection of the studio's: an offer comes, an answer goes, the character is sent."""
+
+import asyncio
+from collections.abc import Callable
+
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+
+from engine.errors import BadOffer
+from engine.studio.sdp import check_offer, video_codec
+from engine.studio.settings import Settings
+from engine.studio.tracks import CharacterTrack, SoundTrack
+
+_ICE_STEP_S = 0.05  # longer than aioice sleeps between its checks
+
+
+class Peer:
+    """A connection that is answered once, and sends the character and the sound.
+
+    Args:
+        settings: of the server.
+        character, sound: what is sent; the connection stops them. No sound goes to those who offer
+            no audio.
+        receives: whether the other side's pictures and sound are wanted. What is not wanted is
+            refused in the answer: aiortc decodes whatever comes into queues without a bound.
+        on_end: called, more than once, when the other side is gone or has never come.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        character: CharacterTrack,
+        sound: SoundTrack,
+        *,
+        receives: bool,
+        on_end: Callable[[], None],
+    ) -> None:
+        self.character = character
+        self.sound = sound
+        self._receives = receives
+        self._on_end = on_end
+        servers = [
+            RTCIceServer(server.url, server.username, server.credential)
+            for server in settings.ice_servers
+        ]
+        # An empty list, not None: that would be a public STUN server of aiortc's choice.
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        self._connection.on("connectionstatechange", self._look)
+        # aiortc has no time-out of its own for an other side that says nothing at all.
+        self._patience = asyncio.get_running_loop().call_later(settings.silence_s, self._look_late)
+
+    @property
+    def state(self) -> str:
+        """The connection's, as WebRTC names it: new, connecting, connected, failed or closed."""
+        return str(self._connection.connectionState)
+
+    def received(self, kind: str) -> MediaStreamTrack | None:
+        """The other side's "video" or "audio"; None where it offers none. After `answer`."""
+        for transceiver in self._connection.getTransceivers():
+            if transceiver.kind == kind:
+                return transceiver.receiver.track
+        return None
+
+    async def answer(self, offer: str) -> str:
+        """The SDP that answers an offer, with all ICE candidates in it.
+
+        Raises:
+            BadOffer: it cannot be answered.
+        """
+        check_offer(offer, sends=self._receives)
+        try:
+            return await self._negotiate(RTCSessionDescription(offer, "offer"))
+        except BadOffer:
+            raise
+        except Exception as error:  # the library raises whatever an offer makes it stumble over
+            raise BadOffer(f"the offer cannot be answered: {error!r}") from error
+
+    async def close(self) -> None:
+        """End the connection and its tracks; idempotent."""
+        self._patience.cancel()
+        self._connection.remove_all_listeners("connectionstatechange")
+        # A track that was never sent has nobody else to stop it.
+        self.character.stop()
+        self.sound.stop()
+        await end(self._connection)
+
+    async def _negotiate(self, offer: RTCSessionDescription) -> str:
+        connection = self._connection
+        await connection.setRemoteDescription(offer)
+        sender = connection.addTrack(self.character)
+        # aiortc asks its own encoder for a key frame; pictures that come encoded must hear of it.
+        sender._send_keyframe = self.character.request_key  # type: ignore[method-assign]
+        transceivers = connection.getTransceivers()
+        if any(transceiver.kind == "audio" for transceiver in transceivers):
+            connection.addTrack(self.sound)
+        if not self._receives:
+            for transceiver in transceivers:
+                transceiver.direction = "sendonly"
+        answer = await connection.createAnswer()
+        self.character.codec = video_codec(answer.sdp)
+        await connection.setLocalDescription(answer)
+        return str(connection.localDescription.sdp)
+
+    def _look(self) -> None:
+        if self.state in ("failed", "closed"):
+            self._on_end()
+
+    def _look_late(self) -> None:
+        if self.state != "connected":
+            self._on_end()
+
+
+async def end(connection: RTCPeerConnection) -> None:
+    """Close a connection, and what it may still begin after that.
+
+    aioice 0.13 forgets, in the step from "checking" to "connected", to look whether it was closed:
+    it then asks the other side for consent for ever.
+    """
+    began = connection.iceConnectionState == "checking"
+    await connection.close()
+    if began:
+        await asyncio.sleep(_ICE_STEP_S)
+        for transceiver in connection.getTransceivers():
+            await transceiver.receiver.transport.transport._connection.close()

@@ -1,0 +1,224 @@
+"""One performer, one pipeline, any number of viewers."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
+from av import AudioFrame, VideoFrame
+
+from engine.channel import ChannelStatistics
+from engine.clock import Clock, MonotonicClock
+from engine.errors import StudioFull
+from engine.pipeline import Pipeline, Sink, Source
+from engine.studio.peer import Peer
+from engine.studio.settings import Settings
+from engine.studio.sink import WebRtcSink
+from engine.studio.source import WebRtcSource
+from engine.studio.tracks import CharacterTrack, SoundTrack
+
+log = logging.getLogger(__name__)
+
+MakePipeline = Callable[[Source, Sink, Clock], Pipeline]
+"""Builds what is between; closes the source and the sink if it fails. Called on a thread."""
+
+_LOOK_S = 0.5  # how often silence is looked for
+
+
+class Session:
+    """Begins with a performer's offer; ends when they go, fall silent or are told to.
+
+    All of it belongs to one event loop. One task, the supervisor, ends everything that was begun,
+    whoever wants the end.
+
+    Args:
+        settings: of the server.
+        make_pipeline: what makes a character of a performer.
+        on_end: called once, when nothing of the session is left.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        make_pipeline: MakePipeline,
+        on_end: Callable[["Session"], None] = lambda session: None,
+    ) -> None:
+        self.name = secrets.token_urlsafe(12)
+        self.error: Exception | None = None
+        self._settings = settings
+        self._make_pipeline = make_pipeline
+        self._on_end = on_end
+        self._clock = MonotonicClock()
+        self._over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self._source = WebRtcSource(self._clock)
+        self._sink = WebRtcSink(
+            self._clock,
+            bitrate=settings.bitrate,
+            on_close=lambda: loop.call_soon_threadsafe(self._over.set),
+        )
+        self._pipeline: Pipeline | None = None
+        self._building: asyncio.Task[Pipeline] | None = None
+        self._drains: list[asyncio.Task[None]] = []
+        self._viewers: dict[str, Peer] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._performer = self._peer(receives=True, on_end=self._over.set)
+        self._supervisor = asyncio.create_task(self._supervise(), name=f"session {self.name}")
+
+    async def start(self, offer: str) -> str:
+        """Answer the performer and start the pipeline.
+
+        The answer carries the character, and the sound, back on the same connection, to those who
+        offer to receive.
+
+        Raises:
+            BadOffer: the offer cannot be answered; nothing is left of the session.
+            AyatsuriError: the pipeline cannot be built; nothing is left of the session.
+        """
+        try:
+            answer = await self._performer.answer(offer)
+            self._building = asyncio.create_task(
+                asyncio.to_thread(self._make_pipeline, self._source, self._sink, self._clock)
+            )
+            pipeline = await asyncio.shield(self._building)
+            if not self._over.is_set():
+                self._pipeline = pipeline
+                pipeline.start()
+                self._drain("video", self._source.put)
+                self._drain("audio", self._spread)
+        except BaseException:
+            await self.close()
+            raise
+        return answer
+
+    async def view(self, offer: str) -> tuple[str, str]:
+        """Answer a viewer: the name of their connection, and the SDP.
+
+        Raises:
+            BadOffer: the offer cannot be answered.
+            StudioFull: as many viewers as may be are there already.
+        """
+        if self._over.is_set() or len(self._viewers) >= self._settings.viewers:
+            raise StudioFull(
+                f"{len(self._viewers)} of at most {self._settings.viewers} viewers are watching"
+            )
+        name = secrets.token_urlsafe(12)
+        viewer = self._peer(receives=False, on_end=lambda: self._leave(name))
+        self._viewers[name] = viewer  # before the first await, so that the cap holds
+        try:
+            return name, await viewer.answer(offer)
+        except BaseException:
+            await self.leave(name)
+            raise
+
+    async def leave(self, viewer: str) -> bool:
+        """End a viewer's connection; whether there was one."""
+        peer = self._viewers.pop(viewer, None)
+        if peer is not None:
+            await peer.close()
+        return peer is not None
+
+    async def close(self) -> None:
+        """End the session and wait until nothing of it is left; idempotent."""
+        self._over.set()
+        await asyncio.shield(self._supervisor)
+
+    def report(self) -> dict[str, Any]:
+        """The engine's report as of now, and what became of what each connection was sent."""
+        peers = {"performer": self._performer, **self._viewers}
+        return {
+            "session": self.name,
+            "viewers": len(self._viewers),
+            "latency_ms": round(self._sink.latency_ns * 1e-6, 3),
+            "connections": [
+                {
+                    "name": name if name == "performer" else "viewer",
+                    "state": peer.state,
+                    "codec": peer.character.codec,
+                    "video": _counts(peer.character.statistics()),
+                    "sound": _counts(peer.sound.statistics()),
+                }
+                for name, peer in peers.items()
+            ],
+            "engine": None if self._pipeline is None else self._pipeline.snapshot().to_dict(),
+        }
+
+    def _peer(self, *, receives: bool, on_end: Callable[[], None]) -> Peer:
+        character = CharacterTrack(self._sink)
+        sound = SoundTrack(self._clock, lambda: self._sink.latency_ns)
+        return Peer(self._settings, character, sound, receives=receives, on_end=on_end)
+
+    def _spread(self, piece: AudioFrame) -> None:
+        for peer in (self._performer, *self._viewers.values()):
+            peer.sound.put(piece)
+
+    def _drain(self, kind: str, put: Callable[[Any], None]) -> None:
+        """Take all that comes of a kind at once, so that aiortc's own queue never grows."""
+        track = self._performer.received(kind)
+        if track is not None:
+            self._drains.append(asyncio.create_task(self._take(track, put), name=f"{kind} in"))
+
+    async def _take(
+        self, track: MediaStreamTrack, put: Callable[[VideoFrame | AudioFrame], None]
+    ) -> None:
+        try:
+            while True:
+                piece = await track.recv()
+                assert isinstance(piece, VideoFrame | AudioFrame)
+                put(piece)
+        except MediaStreamError:
+            if track.kind == "video":
+                self._over.set()
+
+    def _leave(self, viewer: str) -> None:
+        task = asyncio.create_task(self._left(viewer), name="viewer leaves")
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def _left(self, viewer: str) -> None:
+        await self.leave(viewer)
+
+    async def _supervise(self) -> None:
+        while not self._over.is_set():
+            try:
+                await asyncio.wait_for(self._over.wait(), _LOOK_S)
+            except TimeoutError:
+                silence_s = (self._clock.now_ns() - self._source.last_ns) * 1e-9
+                if silence_s > self._settings.silence_s:
+                    log.info("session %s: no picture for %.0f s", self.name, silence_s)
+                    self._over.set()
+        try:
+            await self._end()
+        finally:
+            log.info("session %s is over", self.name)
+            self._on_end(self)
+
+    async def _end(self) -> None:
+        for task in self._drains:
+            task.cancel()
+        await asyncio.gather(*self._drains, *self._leaving, return_exceptions=True)
+        peers = [self._performer, *self._viewers.values()]
+        self._viewers.clear()
+        await asyncio.gather(*(peer.close() for peer in peers))
+        self._source.stop()
+        if self._building is None:
+            return
+        try:
+            pipeline = await self._building
+            if self._pipeline is None:  # built too late: a run that ends at once closes its parts
+                pipeline.start()
+            await asyncio.to_thread(pipeline.join)
+        except Exception as error:
+            # Whoever built it has been told; of a run there is nobody else to tell.
+            self.error = error
+            log.exception("session %s failed", self.name)
+
+
+def _counts(channel: ChannelStatistics) -> dict[str, int]:
+    return {
+        "sent": channel.sent, "delivered": channel.delivered,
+        "dropped": channel.dropped, "waiting": channel.waiting,
+    }  # fmt: skip

@@ -1,0 +1,253 @@
+"""A studio to test with, and clients that speak WHIP and WHEP to it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from aiohttp import ClientResponse, ClientSession, web
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+from aiortc.mediastreams import AudioStreamTrack, MediaStreamError
+from av import VideoFrame
+
+from engine.clock import Clock
+from engine.frame import Packet
+from engine.pipeline import Pipeline, Sink, Source
+from engine.studio.peer import end
+from engine.studio.server import Studio
+from engine.studio.settings import Settings
+
+SIDE = 64
+BITS = 8  # of a picture's number, one in each column of 8 pixels
+
+
+def numbered(number: int) -> np.ndarray:
+    """A picture that carries a number: its bits are black and white columns.
+
+    Neighbours differ in one bit (Gray's code), so that what a codec smears is either of the two.
+    """
+    number ^= number >> 1
+    bits = [255 * (number >> (BITS - 1 - bit) & 1) for bit in range(BITS)]
+    row = np.repeat(np.array(bits, np.uint8), SIDE // BITS)
+    return np.ascontiguousarray(np.broadcast_to(row[None, :, None], (SIDE, SIDE, 3)))
+
+
+def number_of(image: np.ndarray) -> int:
+    """The number of a picture, however coded."""
+    number = 0
+    for bright in image.reshape(image.shape[0], BITS, -1).mean(axis=(0, 2)) > 127:
+        number = number << 1 | (int(bright) ^ (number & 1))
+    return number
+
+
+def within(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a test's coroutine; none of its tasks may outlive it."""
+
+    async def watched() -> None:
+        async with asyncio.timeout(seconds):
+            await work()
+        for _ in range(100):
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            if not left:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"tasks outlive the test: {left}")
+
+    asyncio.run(watched())
+
+
+async def until(true: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
+        await asyncio.sleep(0.01)
+
+
+class Mirror:
+    """The stage in the place of the character: what comes in goes out, upside down."""
+
+    name = "mirror"
+
+    def __init__(self, *, work_s: float = 0.0, fail_at: int = -1) -> None:
+        self._work_s, self._fail_at = work_s, fail_at
+
+    def process(self, packet: Packet) -> Iterable[Packet]:
+        if 0 <= self._fail_at <= packet.frame.sequence:
+            raise ValueError(f"the mirror broke at {self._fail_at}")
+        time.sleep(self._work_s)
+        yield replace(packet, output=packet.frame.image[::-1])
+
+    def flush(self) -> Iterable[Packet]:
+        return ()
+
+    def close(self) -> None: ...
+
+
+def mirrors(**kwargs: Any) -> Callable[[Source, Sink, Clock], Pipeline]:
+    """Makes pipelines with a `Mirror` in the place of the character."""
+
+    def make(source: Source, sink: Sink, clock: Clock) -> Pipeline:
+        return Pipeline(source, [Mirror(**kwargs)], [sink], clock=clock)
+
+    return make
+
+
+class Performer(MediaStreamTrack):
+    """Numbered pictures, 30 a second, each for `hold` pictures."""
+
+    kind = "video"
+
+    def __init__(self, hold: int = 3) -> None:
+        super().__init__()
+        self.sent = 0
+        self._hold = hold
+        self._begin = 0.0
+
+    async def recv(self) -> VideoFrame:
+        if self.readyState != "live":
+            raise MediaStreamError
+        self._begin = self._begin or time.monotonic()
+        await asyncio.sleep(self._begin + self.sent / 30 - time.monotonic())
+        frame = VideoFrame.from_ndarray(numbered(self.sent // self._hold % 2**BITS))
+        frame.pts, frame.time_base = self.sent * 3000, Fraction(1, 90_000)
+        self.sent += 1
+        return frame
+
+
+@dataclass
+class Client:
+    """One connection to the studio, and what it has received."""
+
+    connection: RTCPeerConnection
+    numbers: list[int] = field(default_factory=list)
+    pieces: int = 0
+    location: str = ""
+    status: int = 0
+    said: str = ""
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def watch(self) -> None:
+        """Take all that comes; without it, the client is one who never reads."""
+        for receiver in self.connection.getReceivers():
+            self.tasks.append(asyncio.create_task(self._take(receiver.track)))
+
+    async def close(self) -> None:
+        await end(self.connection)
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    async def _take(self, track: MediaStreamTrack) -> None:
+        try:
+            while True:
+                got = await track.recv()
+                if isinstance(got, VideoFrame):
+                    self.numbers.append(number_of(got.to_ndarray(format="rgb24")))
+                else:
+                    self.pieces += 1
+        except MediaStreamError:
+            return
+
+
+@dataclass
+class Running:
+    """A server that listens, and somebody to speak to it."""
+
+    studio: Studio
+    port: int
+    http: ClientSession
+    clients: list[Client] = field(default_factory=list)
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    async def get(self, path: str, **kwargs: Any) -> Any:
+        async with self.http.get(self.url(path), **kwargs) as response:
+            return await response.json()
+
+    async def delete(self, path: str, **kwargs: Any) -> int:
+        async with self.http.delete(self.url(path), **kwargs) as response:
+            return response.status
+
+    async def post(
+        self, path: str, body: str | bytes, headers: dict[str, str] | None = None
+    ) -> ClientResponse:
+        headers = {"Content-Type": "application/sdp"} | (headers or {})
+        async with self.http.post(self.url(path), data=body, headers=headers) as response:
+            await response.read()
+            return response
+
+    async def perform(
+        self, *, sound: bool = False, codec: str = "VP8", watch: bool = True,
+        headers: dict[str, str] | None = None, direction: str = "sendrecv",
+    ) -> Client:  # fmt: skip
+        """Send numbered pictures, and take what comes back."""
+        client = self._client()
+        kind = client.connection.addTransceiver(Performer(), direction=direction)
+        _prefer(kind, codec)
+        if sound:
+            client.connection.addTrack(AudioStreamTrack())
+        await self._offer(client, "/whip", headers)
+        if watch and client.status == 201:
+            client.watch()
+        return client
+
+    async def view(self, session: str, *, codec: str = "VP8", watch: bool = True) -> Client:
+        """Watch a session, given as its Location."""
+        client = self._client()
+        _prefer(client.connection.addTransceiver("video", direction="recvonly"), codec)
+        client.connection.addTransceiver("audio", direction="recvonly")
+        await self._offer(client, session.replace("whip", "whep"), None)
+        if watch and client.status == 201:
+            client.watch()
+        return client
+
+    def _client(self) -> Client:
+        client = Client(RTCPeerConnection(RTCConfiguration(iceServers=[])))
+        self.clients.append(client)
+        return client
+
+    async def _offer(self, client: Client, path: str, headers: dict[str, str] | None) -> None:
+        await client.connection.setLocalDescription(await client.connection.createOffer())
+        response = await self.post(path, client.connection.localDescription.sdp, headers)
+        client.status, client.said = response.status, await response.text()
+        if client.status == 201:
+            client.location = response.headers["Location"]
+            await client.connection.setRemoteDescription(
+                RTCSessionDescription(client.said, "answer")
+            )
+
+
+def _prefer(transceiver: Any, codec: str) -> None:
+    offered = RTCRtpSender.getCapabilities("video").codecs
+    transceiver.setCodecPreferences([c for c in offered if c.name == codec])
+
+
+@asynccontextmanager
+async def running(make: Any = None, **settings: Any) -> AsyncIterator[Running]:
+    """A studio on a free port of this machine; all that speaks to it is closed after it."""
+    studio = Studio(Settings(port=0, **settings), make or mirrors())
+    runner = web.AppRunner(studio.application())
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    async with ClientSession() as http:
+        server = Running(studio, port, http)
+        try:
+            yield server
+        finally:
+            for client in server.clients:
+                await client.close()
+            await runner.cleanup()
+            assert not studio.sessions, "a session outlives its server"
