@@ -14,6 +14,7 @@ from engine.controls import KEYS, Controls
 from engine.errors import SinkError
 from engine.frame import Packet
 from engine.pipeline import Pipeline, Sink, Source
+from engine.pose.estimator import DEFAULT_RUNTIME, PoseRuntime, open_estimator
 from engine.report import Report
 from engine.stages import (
     DrawStage,
@@ -61,6 +62,8 @@ class Options:
         smoothing: "auto" is Savitzky-Golay for files, which looks ahead, and One Euro for live
             input, which cannot.
         pose_model: MediaPipe's; "lite" is faster, "heavy" is steadier.
+        pose_runtime: what runs it: "mediapipe" itself, which reports usage to Google, or "onnx",
+            ONNX Runtime, which gives the same poses and reports nothing.
         mirror: swap left and right.
         show_pose: draw the pose over the picture.
         threads: processor threads that draw the character.
@@ -74,6 +77,7 @@ class Options:
     size_px: int | None = None
     smoothing: Literal["auto", "one-euro", "savitzky-golay", "none"] = "auto"
     pose_model: Literal["lite", "full", "heavy"] = "full"
+    pose_runtime: PoseRuntime = DEFAULT_RUNTIME
     mirror: bool = False
     show_pose: bool = False
     threads: int = 1
@@ -180,11 +184,10 @@ def build(
         on_message: told in words what a key did.
 
     Raises:
-        ModelMissing, ModelCorrupt, MissingDependency: see `engine.pose.mediapipe`.
+        ModelMissing, ModelCorrupt, MissingDependency, BackendError: see `engine.pose.estimator`.
         SinkError: a background that cannot be.
     """
     from engine.io.composite import Background, CompositeStage
-    from engine.pose.mediapipe import MediaPipeEstimator
 
     options = Options() if options is None else options
     clock = MonotonicClock() if clock is None else clock
@@ -200,7 +203,7 @@ def build(
                 ".webm, .mov or a folder of PNG"
             )
         background = Background(wish)
-        pose = PoseStage(MediaPipeEstimator(options.pose_model))
+        pose = PoseStage(open_estimator(options.pose_runtime, options.pose_model))
         cleanup.callback(pose.close)
         motion = MotionStage(
             cast, _make_smoother(options.smoothing, source.live), mirror=options.mirror

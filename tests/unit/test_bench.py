@@ -8,9 +8,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from bench import closed, live, models, stages
+from bench import closed, live, models, pose_agreement, render, stages
 from bench.report import Goal, Timing
 from engine.app import PERFORMER
+from engine.pose.pose import Pose
 from tests.bundles import write_bundle
 from tests.marks import needs_pose_model
 
@@ -91,6 +92,21 @@ def test_models(character):
     assert len(line["goals"]) == 2
 
 
+def test_render():
+    app = typer.Typer()
+    app.command()(render.main)
+    few = ("--count", "4", "--characters", "1", "--poses", "2", "--size", "32", "--size", "256")
+    result = CliRunner().invoke(app, few)
+    assert result.exit_code == 0, result.output
+    line = json.loads(result.stdout.splitlines()[-1])
+    assert line["bench"] == "render"
+    assert len(line["goals"]) == 1  # none is set for 32 px
+    assert line["samples"] == 4 * len(line["figures"]) == 4 * 2 * (1 + 2 * 3)
+    assert all(figure["fps"] > 0 and figure["p99_ms"] > 0 for figure in line["figures"])
+    (merged,) = line["setup"]["triangles"]["merged"]
+    assert 15_000 < merged <= 20_000 < line["setup"]["triangles"]["whole"][0]
+
+
 def test_growth_compares_the_second_minute_with_the_last():
     assert live.stretches(300) == ((60, 120), (240, 300))
     assert live.stretches(90) == ((30, 60), (60, 90))
@@ -113,3 +129,29 @@ def test_goals_are_at_least_or_at_most():
 def test_timings_are_exact_percentiles():
     timing = Timing.of([n * 1_000_000 for n in range(1, 102)])
     assert (timing.count, timing.p50_ms, timing.p95_ms, timing.max_ms) == (101, 51, 96, 101)
+
+
+@pytest.mark.model
+@needs_pose_model
+def test_pose_agreement_of_a_few_pictures():
+    line = last_line(pose_agreement.main, "--frames", 7, "--every", 3)
+    assert line["followed"]["pictures"] == line["floor"]["pictures"] == 7
+    assert line["alone"]["pictures"] == 3
+    assert line["alone"]["share"] > 0.97
+    assert line["ours_ms"]["p50_ms"] > 0
+
+
+def test_joints_that_only_one_sees_do_not_agree():
+    keypoints = np.random.default_rng(0).uniform(0, 300, (33, 2)).astype(np.float32)
+    pose, moved = (
+        Pose(places, np.ones(33, np.float32), np.zeros((33, 3), np.float32))
+        for places in (keypoints, keypoints + np.float32([1000, 0]))
+    )
+    agreement = pose_agreement.Agreement()
+    agreement.add(None, None)
+    agreement.add(pose, pose)
+    assert (agreement.pictures, agreement.share) == (1, 1.0)
+    agreement.add(pose, moved)
+    agreement.add(None, pose)
+    agreement.add(pose, None)
+    assert (agreement.pictures, agreement.share) == (4, 0.25)

@@ -222,6 +222,24 @@ def test_damaged_shards_are_explained(folder: Path, damage):
         collect(unpack(damage(data), "train.tar"), "train.tar")
 
 
+def test_mutated_shards_end_in_samples_or_one_clear_error(folder: Path):
+    data = np.frombuffer((folder / "train/procedural-00000.tar").read_bytes(), np.uint8)
+    outcomes = set()
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        mutated = data.copy()
+        # Headers and truth are a small part of the file: aim at the blocks where text is.
+        block = rng.choice(np.flatnonzero((data.reshape(-1, 512)[:, :4] < 128).all(axis=1)))
+        places = 512 * int(block) + rng.integers(0, 512, int(rng.integers(1, 9)))
+        mutated[places] = rng.integers(0, 256, len(places))
+        try:
+            collect(unpack(mutated.tobytes(), "x"), "x")
+            outcomes.add("samples")
+        except DatasetError:
+            outcomes.add("error")
+    assert outcomes == {"samples", "error"}
+
+
 def test_a_full_disk_is_explained_and_leaves_nothing_behind(tmp_path, monkeypatch):
     def full(self, data):
         raise OSError(28, "No space left on device")

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.mocap.rig import INDEX
+from engine.mocap.rig import INDEX, RigPose
 from engine.pose.skeleton import PUPPET_20
 from training.characters.character import RiggedCharacter, render_sample, rest_pose
 from training.characters.imports.load import SUFFIXES, load_character
+from training.characters.observe import observe
+from training.characters.parts import PARTS
 from training.motion.poses import random_pose
 
 DATA = os.environ.get("AYATSURI_TEST_DATA")
@@ -43,6 +45,22 @@ def test_they_stand_and_face_the_camera(characters: dict[str, RiggedCharacter]) 
         assert toe[2] > ankle[2] + 0.02, name
         eye, ear = (landmarks[PUPPET_20.index(k)] for k in ("l_eye", "l_ear"))
         assert eye[2] > ear[2], name
+
+
+def test_eyes_are_seen_from_the_front_and_never_through_the_head(
+    characters: dict[str, RiggedCharacter],
+) -> None:
+    eyes = [PUPPET_20.index("r_eye"), PUPPET_20.index("l_eye")]
+    legs = [PUPPET_20.index(f"{side}_{joint}") for side in "lr" for joint in ("ankle", "toe")]
+    for name, character in characters.items():
+        front = rest_pose()
+        rotations = front.rotations.copy()
+        rotations[0] = np.diag([-1.0, 1.0, -1.0])
+        seen = observe(character, front, 256)
+        assert seen.visible[eyes].all(), name
+        assert seen.visible[legs].all(), name
+        assert not observe(character, RigPose(rotations, front.root), 256).visible[eyes].any(), name
+        assert len(np.unique(seen.parts)) == len(PARTS), name
 
 
 def test_no_pose_tears_them(characters: dict[str, RiggedCharacter]) -> None:

@@ -4,65 +4,15 @@ import numpy as np
 import pytest
 
 from tests import naive_surfaces
+from tests.meshes import CAMERA, materials
 from training.render import _kernels, _kernels_surfaces
-from training.render.scene import DEFAULT_STYLE, Camera, Mesh, Texture, render
-from training.render.surfaces import (
-    ADD,
-    CUT_OUT,
-    MULTIPLY,
-    OPAQUE,
-    RAMP,
-    SEE_THROUGH,
-    Surfaces,
-    pack_textures,
-)  # fmt: skip
-
-CAMERA = Camera.for_height(1.0)
-
-
-def scene(seed: int, count: int = 14) -> tuple[Mesh, list[np.ndarray]]:
-    """Random triangles of six materials: each mode, with and without textures and spheres."""
-    rng = np.random.default_rng(seed)
-    vertices = rng.normal(scale=0.5, size=(3 * count, 3)).astype(np.float32)
-    vertices[:, 1] += 0.5
-    normals = rng.normal(size=(3 * count, 3))
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    pictures = [rng.integers(0, 256, (16, 16, 4), dtype=np.uint8) for _ in range(2)]
-    pictures[0][..., 3] = rng.choice([0, 255], (16, 16))
-    levels, texels = pack_textures([[p] for p in pictures])
-    ramp = np.sort(rng.uniform(size=(6, RAMP, 3)), axis=1).astype(np.float32)
-    triangles = np.arange(3 * count, dtype=np.int32).reshape(-1, 3)
-    surfaces = Surfaces(
-        material=rng.integers(0, 6, count).astype(np.int32),
-        weld=np.arange(3 * count, dtype=np.int32),
-        base=np.array([-1, 0, 1, 0, 1, -1], np.int32),
-        sphere=np.array([-1, -1, 1, -1, 0, -1], np.int32),
-        sphere_mode=np.array([MULTIPLY, ADD, MULTIPLY, ADD, ADD, ADD], np.int32),
-        ramp=ramp,
-        emission=rng.choice([0.0, 0.1], (6, 3)).astype(np.float32),
-        alpha=np.array([1, 1, 1, 0.7, 1, 0.4], np.float32),
-        mode=np.array([OPAQUE, CUT_OUT, OPAQUE, SEE_THROUGH, SEE_THROUGH, SEE_THROUGH], np.int32),
-        cutoff=np.full(6, 0.5, np.float32),
-        double=np.array([True, True, False, True, False, True]),
-        density=np.full(6, 1e9, np.float32),
-        wraps=np.array([(0, 2), (1, 0)], np.int32),
-        levels=levels,
-        texels=texels,
-    )
-    mesh = Mesh(
-        vertices=vertices, normals=normals.astype(np.float32), triangles=triangles,
-        lit=rng.uniform(size=(3 * count, 3)).astype(np.float32),
-        shade=np.zeros((3 * count, 3), np.float32), ink=np.zeros((3 * count, 3), np.float32),
-        outline=np.zeros(3 * count, np.float32), bias=np.zeros(3 * count, np.float32),
-        uv=rng.uniform(-1.5, 2.5, (3 * count, 2)).astype(np.float32),
-        textured=np.ones(count, np.bool_), surfaces=surfaces,
-    )  # fmt: skip
-    return mesh, pictures
+from training.render.scene import DEFAULT_STYLE, Texture, render
+from training.render.surfaces import pack_textures
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_pictures_agree_with_the_twin(seed: int) -> None:
-    mesh, pictures = scene(seed)
+    mesh, pictures = materials(seed)
     size, f = 32, np.float32
     screen, hull = np.empty_like(mesh.vertices), np.empty_like(mesh.vertices)
     _kernels.project_vertices(
@@ -112,7 +62,7 @@ def test_welded_normals_agree_with_the_twin() -> None:
 
 
 def test_pictures_are_premultiplied_and_repeatable() -> None:
-    mesh, _ = scene(11, 40)
+    mesh, _ = materials(11, 40)
     mesh.outline[:] = 1.0
     picture = render(mesh, CAMERA, 40, 2)
     assert (picture[..., :3] <= picture[..., 3:]).all()
@@ -123,7 +73,7 @@ def test_pictures_are_premultiplied_and_repeatable() -> None:
 
 
 def test_far_pictures_take_small_levels() -> None:
-    mesh, _ = scene(0)
+    mesh, _ = materials(0)
     picture = np.zeros((64, 64, 4), np.uint8)
     levels, _ = pack_textures([Texture.of(picture, 1.0).levels, [picture[:8, :8]]])
     assert levels.shape == (2, 3, 3)

@@ -1,44 +1,10 @@
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from tests import naive
+from tests.meshes import CAMERA, mesh_of, soup
 from training.render import _kernels
-from training.render.scene import DEFAULT_STYLE, Camera, Mesh, Texture, project, render
-
-F32 = NDArray[np.float32]
-
-
-def mesh_of(vertices: F32, triangles: NDArray[np.int32], rng: np.random.Generator) -> Mesh:
-    count = len(vertices)
-    normals = rng.normal(size=(count, 3))
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    colours = rng.uniform(size=(3, count, 3)).astype(np.float32)
-    return Mesh(
-        vertices=np.ascontiguousarray(vertices, np.float32),
-        normals=normals.astype(np.float32),
-        triangles=np.ascontiguousarray(triangles, np.int32),
-        lit=colours[0],
-        shade=colours[1],
-        ink=colours[2],
-        outline=rng.choice([0.0, 1.0], count).astype(np.float32),
-        bias=rng.normal(scale=0.2, size=count).astype(np.float32),
-        uv=rng.uniform(size=(count, 2)).astype(np.float32),
-        textured=rng.uniform(size=len(triangles)) < 0.5,
-        texture=Texture.of(rng.integers(0, 256, (64, 64, 4), dtype=np.uint8), 64.0),
-    )
-
-
-def soup(seed: int, count: int = 12) -> Mesh:
-    """Random triangles, some far outside the picture, two of them degenerate."""
-    rng = np.random.default_rng(seed)
-    vertices = rng.normal(scale=0.6, size=(3 * count, 3)) + np.array([0.0, 0.5, 0.0])
-    vertices[1] = vertices[0]
-    vertices[3:6] = vertices[3]
-    return mesh_of(vertices, np.arange(3 * count).reshape(-1, 3), rng)
-
-
-CAMERA = Camera.for_height(1.0)
+from training.render.scene import DEFAULT_STYLE, Camera, project, render
 
 
 @pytest.mark.parametrize("seed", range(6))

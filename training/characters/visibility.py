@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.mocap.rig import JOINTS
 from engine.pose.skeleton import PUPPET_20
 from training.characters.parts import PART, PARTS
 from training.characters.shapes import F64
@@ -25,8 +26,10 @@ _BONES_OF = {
     "ankle": ("shin", "foot"), "toe": ("foot",),
 }  # fmt: skip
 _FACE = ("nose", "r_eye", "l_eye", "r_ear", "l_ear")
-_NEAR, _FAR = 1.25, 2.0  # thicknesses that another part, and the keypoint's own, may be nearer
+_ASIDE = 1.2  # distances to the partner
 _THINNEST, _THICKEST = 0.2, 0.6  # of the distance between the eyes: what may lie over a face
+_SEAM = 1e-3  # of a triangle: middles of bodies are seams, and a ray must not slip through
+_X, _Z = 0, 2
 
 
 def _own_parts() -> NDArray[np.bool_]:
@@ -45,10 +48,11 @@ OWN = _own_parts()
 def tolerances(character: "RiggedCharacter") -> F64:
     """(20, 2) how much nearer than each keypoint its own and other parts may be, in rig units.
 
-    A joint of a limb lies `thickness` under the surface of its own parts, as seen from the front or
-    from the back, whichever is less (capes and tails hang on one side). Other parts may be 1.25 of
-    it nearer; its own, which a foreshortened limb turns toward the camera, 2, but less than the
-    distance to the same joint of the other side: a far shoulder is hidden by the body.
+    A keypoint of a limb lies in a body so `thick` from the front to the back, where what swings is
+    left out. Its own parts may be `thick` nearer, since a foreshortened limb turns toward the
+    camera, but not much more than the distance to its partner on the other side: a far shoulder is
+    hidden by the body. Other parts may be half of it nearer: a hand on a hip hides it. Toes lie in
+    the tip of a foot, which is as thick as it is wide.
 
     Over the eyes and the nose lies the fringe, measured along the face; over the ears the hair,
     measured sidewards. What is measured is kept within 0.2 and 0.6 of the distance between the
@@ -56,33 +60,31 @@ def tolerances(character: "RiggedCharacter") -> F64:
     a hand before the face, get 0.2.
     """
     points, mesh = character.landmarks, character.mesh
-    parts = character.triangle_parts
-    eyes = float(np.linalg.norm(points[_index("r_eye")] - points[_index("l_eye")]))
-    eyes = max(eyes, 0.02 * character.height)
+    body = character.weights[:, : len(JOINTS)].sum(axis=1)[mesh.triangles].sum(axis=1) > 1.5
+    at = {joint: points[row] for row, joint in enumerate(PUPPET_20.joints)}
+    eyes = max(float(np.linalg.norm(at["r_eye"] - at["l_eye"])), 0.02 * character.height)
     partner = np.linalg.norm(points - points[PUPPET_20.mirror()], axis=1)
     out = np.empty((len(points), 2))
     for row, joint in enumerate(PUPPET_20.joints):
-        corners = mesh.vertices[mesh.triangles[OWN[row, parts]]].astype(np.float64)
+        mine = OWN[row, character.triangle_parts]
         if joint in _FACE:
-            axis, way = (0, 1 if joint == "l_ear" else -1) if "ear" in joint else (2, 1)
-            over = _reach(points[row], corners, axis, way)
+            axis, way = (_X, 1 if joint == "l_ear" else -1) if "ear" in joint else (_Z, 1)
+            over = _reach(points[row], mesh.vertices[mesh.triangles[mine]], axis, way)
             out[row] = np.clip(over, _THINNEST * eyes, _THICKEST * eyes), _THINNEST * eyes
             continue
-        found = [over for way in (-1, 1) if (over := _reach(points[row], corners, 2, way)) > 0.0]
-        thickness = min(found) if found else _nearest(points[row], corners)
-        own = _FAR * thickness
+        corners = mesh.vertices[mesh.triangles[mine & body]]
+        axis = _X if "toe" in joint else _Z
+        sides = [_reach(points[row], corners, axis, way) for way in (-1, 1)]
+        own = sum(sides)
         if partner[row] > 0.0:
-            own = max(min(own, partner[row]), thickness)
-        out[row] = own, _NEAR * thickness
+            own = max(min(own, _ASIDE * partner[row]), *sides)
+        out[row] = own, min(own, 0.5 * sum(sides))
     return out
 
 
-def _index(joint: str) -> int:
-    return PUPPET_20.index(joint)
-
-
-def _reach(point: F64, corners: F64, axis: int, way: int) -> float:
+def _reach(point: F64, corners: F32, axis: int, way: int) -> float:
     """How far triangles (N, 3, 3) reach from a point along a half axis; 0 if they do not."""
+    corners = corners.astype(np.float64)
     across = [k for k in range(3) if k != axis]
     flat = corners[:, :, across] - point[across]
     a, b, c = flat[:, 0], flat[:, 1], flat[:, 2]
@@ -92,15 +94,10 @@ def _reach(point: F64, corners: F64, axis: int, way: int) -> float:
 
     shares = np.stack([cross(b, c), cross(c, a), cross(a, b)], axis=1)
     total = shares.sum(axis=1)
-    hit = ((shares >= 0).all(axis=1) | (shares <= 0).all(axis=1)) & (np.abs(total) > 1e-12)
-    heights = (shares[hit] * (corners[hit, :, axis] - point[axis])).sum(axis=1) / total[hit]
-    return float((way * heights).max(initial=0.0))
-
-
-def _nearest(point: F64, corners: F64) -> float:
-    """Distance from a point to the nearest corner of triangles (N, 3, 3); 0 for none."""
-    apart = np.linalg.norm(corners.reshape(-1, 3) - point, axis=1)
-    return float(apart.min()) if len(apart) else 0.0
+    solid = np.abs(total) > 1e-12
+    shares, tops = shares[solid] / total[solid, None], corners[solid, :, axis] - point[axis]
+    hit = (shares > -_SEAM).all(axis=1)
+    return float((way * (shares * tops)[hit].sum(axis=1)).max(initial=0.0))
 
 
 def seen(
@@ -125,7 +122,7 @@ def seen(
     there = label >= 0
     part = triangle_parts[label[there] % len(triangle_parts)]
     rows = np.flatnonzero(there)
-    depth = camera.distance - (points[rows, 2] - camera.target[2])
+    depth = camera.distance - (camera.level(points)[rows, 2] - camera.target[2])
     limit = np.where(OWN[rows, part], limits[rows, 0], limits[rows, 1])
     hidden = np.zeros(len(points), np.bool_)
     hidden[rows] = depth - 1.0 / nearness[rows] > limit

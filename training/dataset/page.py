@@ -112,7 +112,7 @@ def _poses(train: Statistics, test: Statistics) -> list[str]:
         (
             f"The nearest of 4,000 training poses is {np.median(apart):.3f} torsos away from a "
             "test pose (median of 4,000; root of the mean square over joints), and "
-            f"{apart.min():.3f} at the least."
+            f"{apart.min():.3f} at the least (the basic views, which are the same in both)."
         ),
     ]
 

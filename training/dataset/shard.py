@@ -88,7 +88,7 @@ def unpack(data: bytes, name: str) -> list[Sample]:
             order = [2, 1, 0] if picture.shape[2] == 3 else [2, 1, 0, 3]
             truth = json.loads(entries[key]["json"])
             samples.append(Sample(premultiplied(np.asarray(picture[..., order], np.uint8)), truth))
-    except (tarfile.TarError, ValueError, OSError) as error:
+    except (tarfile.TarError, ValueError, OSError, RecursionError, cv2.error) as error:
         raise _damaged(name, str(error)) from error
     if not samples:
         raise _damaged(name, "no samples")

@@ -25,7 +25,8 @@ def contact_sheet(
 
 def _row(character: CharacterPictures, samples: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     others = len(VIEWS) + rng.permutation(len(character) - len(VIEWS))
-    chosen = character[np.concatenate([np.arange(len(VIEWS)), np.sort(others)])[:samples]]
+    some = np.sort(others[: max(samples - len(VIEWS), 0)])
+    chosen = character[np.concatenate([np.arange(len(VIEWS)), some])[:samples]]
     cells = [
         with_skeleton(on_white(picture), joints, visible)
         for picture, joints, visible in zip(

@@ -115,12 +115,12 @@ def fill(screen, hull, outline, triangles, depth, label_buffer):
 
 @njit("void(u1[:,:,::1], f4, f4, f4[::1])", inline="always", **_OPTIONS)
 def _sample(texture, u, v, texel):
-    """Bilinear RGBA in [0, 1] at (u, v) in [0, 1], v down, clamped at the border."""
+    """Bilinear RGBA in [0, 1] at (u, v) in [0, 1], v down, clamped at the border; NaN is 0."""
     height, width = texture.shape[0], texture.shape[1]
     x = u * np.float32(width) - np.float32(0.5)
     y = v * np.float32(height) - np.float32(0.5)
-    x = min(max(x, np.float32(0.0)), np.float32(width - 1))
-    y = min(max(y, np.float32(0.0)), np.float32(height - 1))
+    x = min(x, np.float32(width - 1)) if x > np.float32(0.0) else np.float32(0.0)
+    y = min(y, np.float32(height - 1)) if y > np.float32(0.0) else np.float32(0.0)
     x0 = int(x)
     y0 = int(y)
     x1 = min(x0 + 1, width - 1)

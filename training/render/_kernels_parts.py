@@ -14,27 +14,26 @@ def resolve_parts(labels, of_triangle, supersample, out):
     """
     count = of_triangle.shape[0]
     n = supersample
+    found = np.zeros(n * n, np.int64)
     votes = np.zeros(256, np.int64)
     for oy in range(out.shape[0]):
         for ox in range(out.shape[1]):
-            best = 0
+            k = 0
+            mixed = False
             for y in range(oy * n, oy * n + n):
                 for x in range(ox * n, ox * n + n):
                     label = labels[y, x]
-                    part = 0
                     if label >= count:
-                        part = of_triangle[label - count]
-                    elif label >= 0:
-                        part = of_triangle[label]
+                        label -= count
+                    found[k] = of_triangle[label] if label >= 0 else 0
+                    mixed = mixed or found[k] != found[0]
+                    k += 1
+            best = found[0]
+            if mixed:  # rare: most pixels are inside of a part
+                for part in found:
                     votes[part] += 1
                     if votes[part] > votes[best] or (votes[part] == votes[best] and part > best):
                         best = part
+                for part in found:
+                    votes[part] = 0
             out[oy, ox] = best
-            for y in range(oy * n, oy * n + n):
-                for x in range(ox * n, ox * n + n):
-                    label = labels[y, x]
-                    if label >= count:
-                        votes[of_triangle[label - count]] = 0
-                    elif label >= 0:
-                        votes[of_triangle[label]] = 0
-            votes[0] = 0
