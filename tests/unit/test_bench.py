@@ -76,21 +76,6 @@ def test_stages(character):
     assert line["sum_p50_ms"] * 1e3 > sum(line["pieces_us"][name]["p50"] for name in counted)
 
 
-def test_render():
-    app = typer.Typer()
-    app.command()(render.main)
-    few = ("--count", "4", "--characters", "1", "--poses", "2", "--size", "32", "--size", "256")
-    result = CliRunner().invoke(app, few)
-    assert result.exit_code == 0, result.output
-    line = json.loads(result.stdout.splitlines()[-1])
-    assert line["bench"] == "render"
-    assert len(line["goals"]) == 1  # none is set for 32 px
-    assert line["samples"] == 4 * len(line["figures"]) == 4 * 2 * (1 + 2 * 3)
-    assert all(figure["fps"] > 0 and figure["p99_ms"] > 0 for figure in line["figures"])
-    (merged,) = line["setup"]["triangles"]["merged"]
-    assert 15_000 < merged <= 20_000 < line["setup"]["triangles"]["whole"][0]
-
-
 def test_models(character):
     pytest.importorskip("torch")
     app = typer.Typer()
@@ -105,6 +90,21 @@ def test_models(character):
     assert line["models"][0]["precision"] == "fp32"
     assert all(model["samples"] > 0 and model["ssim"] > 0.9 for model in line["models"])
     assert len(line["goals"]) == 2
+
+
+def test_render():
+    app = typer.Typer()
+    app.command()(render.main)
+    few = ("--count", "4", "--characters", "1", "--poses", "2", "--size", "32", "--size", "256")
+    result = CliRunner().invoke(app, few)
+    assert result.exit_code == 0, result.output
+    line = json.loads(result.stdout.splitlines()[-1])
+    assert line["bench"] == "render"
+    assert len(line["goals"]) == 1  # none is set for 32 px
+    assert line["samples"] == 4 * len(line["figures"]) == 4 * 2 * (1 + 2 * 3)
+    assert all(figure["fps"] > 0 and figure["p99_ms"] > 0 for figure in line["figures"])
+    (merged,) = line["setup"]["triangles"]["merged"]
+    assert 15_000 < merged <= 20_000 < line["setup"]["triangles"]["whole"][0]
 
 
 def test_growth_compares_the_second_minute_with_the_last():
