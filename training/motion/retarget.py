@@ -105,7 +105,7 @@ def _global_turns(
     """Global rotations (F, 19, 3, 3) of our joints; those that are missing go with others."""
     turns = np.empty((len(source.rotations), len(JOINTS), 3, 3))
     for i, name in enumerate(JOINTS):
-        if name in joints:
+        if name in offsets:  # a neck without a head has none
             turns[:, i] = axes @ source.rotations[:, joints[name]] @ offsets[name]
         elif PARENTS[i] >= 0:
             turns[:, i] = turns[:, PARENTS[i]]
