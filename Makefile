@@ -55,7 +55,7 @@ $(VENV)/.studio: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(VENV)/.engine
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install -q -c constraints.txt -e '.[dev,train,studio]'
+	$(PIP) install -q -c constraints.txt -e '.[dev,train,studio,openvino,rtx]'
 	@touch $@ $(VENV)/.engine $(VENV)/.studio
 
 clean: ## remove what the demo, the tests and the tools left behind

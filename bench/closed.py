@@ -105,7 +105,7 @@ def parts_alone(
     with ExitStack() as cleanup:
         source = FileSource(clip)
         cleanup.callback(source.close)
-        cast = load_cast([character], options.threads)
+        cast = load_cast([character], options)
         show = build(source, NullSink(), cast, options)  # not run: only its stages are
         for stage in show.pipeline.stages:
             cleanup.callback(stage.close)
@@ -141,7 +141,7 @@ def whole(
         source = FirstFrames(FileSource(clip), frames)
         cleanup.callback(source.close)
         sink: Sink = NullSink() if output is None else open_sink(output, fps=source.fps)
-        cast = load_cast([character], options.threads)
+        cast = load_cast([character], options)
         cleanup.pop_all()
     return build(source, sink, cast, options).pipeline.run()
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from bench.report import Bench, Goal
-from engine.app import DEFAULT_CHARACTER, PERFORMER, Options, Show, build, load_cast
+from engine.app import DEFAULT_CHARACTER, LIVE_FPS, PERFORMER, Options, Show, build, load_cast
 from engine.clock import MonotonicClock
 from engine.frame import Packet
 from engine.io.file import FileSource
@@ -133,7 +133,7 @@ def main(
     options = Options(threads=threads, pose_model=pose)  # type: ignore[arg-type]
     clock = MonotonicClock()
     with ExitStack() as cleanup:
-        cast = load_cast([character], threads)
+        cast = load_cast([character], Options(threads=threads), fps=LIVE_FPS)
         cleanup.callback(cast.close)
         source = FileSource(clip, realtime=True, loop=True, clock=clock)
         cleanup.pop_all()

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -13,6 +14,7 @@ from engine.controls import KEYS, Controls
 from engine.errors import SinkError
 from engine.frame import Packet
 from engine.pipeline import Pipeline, Sink, Source
+from engine.pose.estimator import DEFAULT_RUNTIME, PoseRuntime, open_estimator
 from engine.report import Report
 from engine.stages import (
     DrawStage,
@@ -42,6 +44,8 @@ Character = str | Path | CharacterBundle
 ASSETS: Final = Path(__file__).parent / "assets"
 DEFAULT_CHARACTER: Final = ASSETS / "ito.character"
 PERFORMER: Final = ASSETS / "performer.mp4"
+LIVE_FPS: Final = 30.0
+"""What cameras give, and so what a live character's generator has to keep up with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +62,14 @@ class Options:
         smoothing: "auto" is Savitzky-Golay for files, which looks ahead, and One Euro for live
             input, which cannot.
         pose_model: MediaPipe's; "lite" is faster, "heavy" is steadier.
+        pose_runtime: what runs it: "mediapipe" itself, which reports usage to Google, or "onnx",
+            ONNX Runtime, which gives the same poses and reports nothing.
         mirror: swap left and right.
         show_pose: draw the pose over the picture.
         threads: processor threads that draw the character.
+        backend, precision: what draws it, by name, or "auto": see `engine.backends.choose`.
+        memory_mb: what all characters' generators may take together; beyond it those not seen for
+            longest are put away, and loaded again when they are asked for.
     """
 
     layout: Literal["character", "side-by-side"] = "character"
@@ -68,24 +77,44 @@ class Options:
     size_px: int | None = None
     smoothing: Literal["auto", "one-euro", "savitzky-golay", "none"] = "auto"
     pose_model: Literal["lite", "full", "heavy"] = "full"
+    pose_runtime: PoseRuntime = DEFAULT_RUNTIME
     mirror: bool = False
     show_pose: bool = False
     threads: int = 1
+    backend: str = "auto"
+    precision: str = "auto"
+    memory_mb: float = 2048.0
 
 
-def load_cast(characters: Sequence[Character], threads: int = 1) -> Cast:
+def load_cast(
+    characters: Sequence[Character],
+    options: Options | None = None,
+    *,
+    fps: float | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Cast:
     """Load characters and start their backends.
+
+    Args:
+        characters: who.
+        options: `threads`, `backend` and `precision` of them.
+        fps: frames a second that are wanted; None: as many as can be.
+        say: told what draws whom.
 
     Raises:
         BundleError, BackendError: one of them cannot be used.
         MissingDependency: OpenCV cannot be loaded.
     """
     from engine import opencv
-    from engine.backends.onnxruntime import OnnxRuntimeBackend
 
     opencv.check()
+    from engine.backends.choose import open_candidate, start  # draws, and so needs OpenCV
+    from engine.backends.shelf import Shelf, estimate_mb
+
+    options = Options() if options is None else options
 
     actors: list[Actor] = []
+    shelf = Shelf(options.memory_mb)
     try:
         for character in characters:
             bundle = (
@@ -93,7 +122,16 @@ def load_cast(characters: Sequence[Character], threads: int = 1) -> Cast:
                 if isinstance(character, CharacterBundle)
                 else CharacterBundle.load(character)
             )
-            actors.append(Actor(bundle, OnnxRuntimeBackend(bundle.model, threads=threads)))
+            backend, choice = start(
+                bundle, backend=options.backend, precision=options.precision,
+                threads=options.threads, fps=fps, say=say,
+            )  # fmt: skip
+            reopen = partial(open_candidate, choice.candidate, bundle, options.threads)
+            shelved = shelf.add(backend, reopen, estimate_mb(bundle.model, bundle.resolution))
+            actors.append(Actor(bundle, shelved, choice))
+            say(str(choice))
+        if not actors[0].ready:
+            actors[0].prepare()  # the others took its room, but it begins
     except BaseException:
         for actor in actors:
             actor.backend.close()
@@ -146,11 +184,10 @@ def build(
         on_message: told in words what a key did.
 
     Raises:
-        ModelMissing, ModelCorrupt, MissingDependency: see `engine.pose.mediapipe`.
+        ModelMissing, ModelCorrupt, MissingDependency, BackendError: see `engine.pose.estimator`.
         SinkError: a background that cannot be.
     """
     from engine.io.composite import Background, CompositeStage
-    from engine.pose.mediapipe import MediaPipeEstimator
 
     options = Options() if options is None else options
     clock = MonotonicClock() if clock is None else clock
@@ -166,7 +203,7 @@ def build(
                 ".webm, .mov or a folder of PNG"
             )
         background = Background(wish)
-        pose = PoseStage(MediaPipeEstimator(options.pose_model))
+        pose = PoseStage(open_estimator(options.pose_runtime, options.pose_model))
         cleanup.callback(pose.close)
         motion = MotionStage(
             cast, _make_smoother(options.smoothing, source.live), mirror=options.mirror
@@ -196,6 +233,7 @@ def puppet(
     realtime: bool = False,
     options: Options | None = None,
     on_progress: Callable[[int, int | None], None] = lambda done, total: None,
+    on_message: Callable[[str], None] = lambda text: None,
 ) -> Report:
     """Puppet a video: the character does in `output` what the person does in `video`.
 
@@ -207,6 +245,7 @@ def puppet(
         realtime: pace the video as a camera is; what comes too late is dropped.
         options: how it looks and moves.
         on_progress: told of the frames written, and of how many there will be, where known.
+        on_message: told in words what draws the character.
 
     Raises:
         AyatsuriError: see `engine.errors`; what was written so far is a whole file.
@@ -217,7 +256,8 @@ def puppet(
 
     clock = MonotonicClock()
     with ExitStack() as cleanup:
-        cast = load_cast([character or DEFAULT_CHARACTER], (options or Options()).threads)
+        fps = LIVE_FPS if realtime else None
+        cast = load_cast([character or DEFAULT_CHARACTER], options, fps=fps, say=on_message)
         cleanup.callback(cast.close)
         source = open_source(video, realtime=realtime, clock=clock)
         cleanup.callback(source.close)
@@ -236,7 +276,7 @@ def puppet(
     try:
         show.pipeline.run(on_progress=count)
     finally:
-        result = _keep(show.pipeline.snapshot(), report)
+        result = _keep(show.pipeline.snapshot(), cast, report)
     return result
 
 
@@ -259,7 +299,7 @@ def live(
         report: a JSON file to write counts, drops and latencies to.
         seconds: stop after so long.
         options: how it looks and moves.
-        on_message: told in words what a key did.
+        on_message: told in words what draws whom, and what a key did.
 
     Raises:
         AyatsuriError: see `engine.errors`.
@@ -271,7 +311,8 @@ def live(
     clock = MonotonicClock()
     keys = _Keys()
     with ExitStack() as cleanup:
-        cast = load_cast(characters or [DEFAULT_CHARACTER], (options or Options()).threads)
+        who = characters or [DEFAULT_CHARACTER]
+        cast = load_cast(who, options, fps=LIVE_FPS, say=on_message)
         cleanup.callback(cast.close)
         opened = open_source(source, realtime=True, clock=clock)
         cleanup.callback(opened.close)
@@ -285,7 +326,7 @@ def live(
         with TerminalKeys(keys.press):
             show.pipeline.run(duration_s=seconds)
     finally:
-        result = _keep(show.pipeline.snapshot(), report)
+        result = _keep(show.pipeline.snapshot(), cast, report)
     return result
 
 
@@ -299,7 +340,13 @@ class _Keys:
         return self.controls is not None and self.controls.press(key)
 
 
-def _keep(report: Report, path: str | Path | None) -> Report:
+def _keep(report: Report, cast: Cast, path: str | Path | None) -> Report:
+    report = replace(
+        report,
+        characters={
+            actor.bundle.name: actor.choice.to_dict() for actor in cast.actors if actor.choice
+        },
+    )
     if path is not None:
         try:
             Path(path).write_text(report.to_json() + "\n", encoding="utf-8")

@@ -9,19 +9,38 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from engine.backends.base import Backend
+from engine.backends.shelf import ShelvedBackend
 from engine.character import CharacterBundle
+
+if TYPE_CHECKING:
+    from engine.backends.choose import Choice
 
 _REMEMBERED_SWITCHES = 64  # far more than there are frames under way
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A character that is ready to play: its bundle, and its generator in a running backend."""
+    """A character that is ready to play: its bundle, and its generator in a running backend.
+
+    `choice` says how that backend was chosen, where it was not simply given.
+    """
 
     bundle: CharacterBundle
     backend: Backend
+    choice: "Choice | None" = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it could play the next frame without a wait."""
+        return not isinstance(self.backend, ShelvedBackend) or self.backend.ready
+
+    def prepare(self) -> None:
+        """Begin to get ready."""
+        if isinstance(self.backend, ShelvedBackend):
+            self.backend.prepare()
 
 
 class Cast:
@@ -43,12 +62,18 @@ class Cast:
         """Ask for the actor `step` places on, round and round; the actor who will play."""
         with self._lock:
             self._wish = (self._wish + step) % len(self.actors)
-            return self.actors[self._wish]
+            actor = self.actors[self._wish]
+        actor.prepare()
+        return actor
 
     def enter(self, sequence: int) -> int:
-        """Decide who plays frame `sequence`; an index into `actors`. Called in order of frames."""
+        """Decide who plays frame `sequence`; an index into `actors`. Called in order of frames.
+
+        An actor who was asked for, but is still being loaded, enters when that is done: the show
+        goes on meanwhile.
+        """
         with self._lock:
-            if self._wish != self._switches[-1][1]:
+            if self._wish != self._switches[-1][1] and self.actors[self._wish].ready:
                 self._switches.append((sequence, self._wish))
             return self._switches[-1][1]
 

@@ -1,7 +1,8 @@
 """A character bundle: one folder or zip file with all that the engine needs of a character.
 
     manifest.json     what it is, its proportions, its tensors, the SHA-256 of every other file
-    generator.onnx    pose image in, picture out (see `engine.backends.base`)
+    generator.onnx    pose image in, picture out (see `engine.backends.base`), in fp32
+    generator.int8.onnx, ...    the same in other precisions, where there are any
     reference.png     the drawing it was made from, with alpha
 
 Loading checks all of it before anything is run: a bundle may come from a stranger.
@@ -11,7 +12,7 @@ import io
 import json
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +25,8 @@ from engine.backends.base import TensorSpec
 from engine.errors import BundleDamaged, BundleHashMismatch, BundleNotFound, BundleTooNew
 from engine.motion.proportions import CharacterSkeleton
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1: fp32 alone. 2: `precisions`. Older bundles load as they are."""
 MANIFEST = "manifest.json"
 MAX_FILE_BYTES = 256 * 2**20
 """No file of a bundle is larger: a zip that claims more is refused before it is unpacked."""
@@ -63,6 +65,19 @@ class TensorManifest(_Strict):
     shape: tuple[int, ...]
 
 
+class PrecisionManifest(_Strict):
+    """The generator in another precision: its file, and how like fp32's pictures its own are.
+
+    SSIM is over white, on poses that it was not calibrated on; errors are in levels of 255.
+    """
+
+    file: str
+    ssim: float = Field(ge=-1, le=1)
+    ssim_min: float = Field(ge=-1, le=1)
+    mean_error: float = Field(ge=0)
+    max_error: int = Field(ge=0, le=255)
+
+
 class Manifest(_Strict):
     """What manifest.json holds. `training` says how the generator was made, in free form."""
 
@@ -77,6 +92,7 @@ class Manifest(_Strict):
     input: TensorManifest
     output: TensorManifest
     files: dict[str, str]
+    precisions: dict[Literal["fp16", "int8"], PrecisionManifest] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -87,14 +103,16 @@ class CharacterBundle:
     Attributes:
         manifest: as stored.
         skeleton: proportions, for the normalisation.
-        model: the generator, a checked ONNX file.
+        model: the generator in fp32, a checked ONNX file.
         reference: (H, W, 4) uint8, straight (not premultiplied) RGBA.
+        variants: the generator in other precisions, by their names; checked likewise.
     """
 
     manifest: Manifest
     skeleton: CharacterSkeleton
     model: bytes
     reference: NDArray[np.uint8]
+    variants: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -139,7 +157,8 @@ class CharacterBundle:
                     f"{path}: {name} should have SHA-256 {digest[:12]}..., but it has "
                     f"{found[:12]}...: it was changed or damaged; get the bundle again"
                 )
-        for name in (manifest.generator, manifest.reference):
+        variants = {name: entry.file for name, entry in manifest.precisions.items()}
+        for name in (manifest.generator, manifest.reference, *variants.values()):
             if name not in manifest.files:
                 raise BundleDamaged(f"{path}: the manifest has no hash for {name!r}")
         bundle = cls(
@@ -147,6 +166,7 @@ class CharacterBundle:
             _skeleton(manifest.skeleton, path),
             files[manifest.generator],
             _decode_reference(files[manifest.reference], path),
+            {name: files[file] for name, file in variants.items()},
         )
         size = manifest.resolution
         expected = ((1, size, size, 3), (1, size, size, 4))
@@ -155,7 +175,8 @@ class CharacterBundle:
                 f"{path}: a generator of resolution {size} maps {expected[0]} to {expected[1]}, "
                 f"but the manifest says {bundle.input_spec.shape} to {bundle.output_spec.shape}"
             )
-        check_model(bundle.model, bundle.input_spec, bundle.output_spec, str(path))
+        for model in (bundle.model, *bundle.variants.values()):
+            check_model(model, bundle.input_spec, bundle.output_spec, str(path))
         return bundle
 
 

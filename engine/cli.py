@@ -1,4 +1,4 @@
-"""The command line: `ayatsuri puppet`, `live`, `demo`, `motion`, `doctor`, `models`, `version`.
+"""The command line: `ayatsuri puppet`, `live`, `demo`, `motion`, `compile`, `doctor`, `models`.
 
 Exit codes: 0 done; 1 an error, explained in one message; 2 a wrong option; 3 a bug; 130 Ctrl-C.
 """
@@ -36,6 +36,13 @@ class PoseModel(StrEnum):
     HEAVY = "heavy"
 
 
+class PoseRuntimeName(StrEnum):
+    """What runs the pose model."""
+
+    MEDIAPIPE = "mediapipe"
+    ONNX = "onnx"
+
+
 class Smoothing(StrEnum):
     """How joints are smoothed over time."""
 
@@ -43,6 +50,29 @@ class Smoothing(StrEnum):
     ONE_EURO = "one-euro"
     SAVITZKY_GOLAY = "savitzky-golay"
     NONE = "none"
+
+
+class BackendName(StrEnum):
+    """What draws the character."""
+
+    AUTO = "auto"
+    ONNXRUNTIME = "onnxruntime"
+    ONNXRUNTIME_CUDA = "onnxruntime-cuda"
+    ONNXRUNTIME_DIRECTML = "onnxruntime-directml"
+    ONNXRUNTIME_COREML = "onnxruntime-coreml"
+    OPENVINO = "openvino"
+    OPENVINO_GPU = "openvino-gpu"
+    TENSORRT = "tensorrt"
+
+
+class PrecisionName(StrEnum):
+    """In what numbers it does."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+    INT8 = "int8"
 
 
 class LifterName(StrEnum):
@@ -70,6 +100,13 @@ ReportOption = Annotated[
 PoseModelOption = Annotated[
     PoseModel, typer.Option(help="MediaPipe's pose model: lite is faster, heavy is steadier.")
 ]
+PoseRuntimeOption = Annotated[
+    PoseRuntimeName,
+    typer.Option(
+        help="What runs it: MediaPipe, which reports usage to Google, or ONNX Runtime, which gives "
+        "the same poses and reports nothing."
+    ),
+]
 SmoothingOption = Annotated[
     Smoothing,
     typer.Option(help="auto: Savitzky-Golay for files, One Euro for live input."),
@@ -93,6 +130,15 @@ SizeOption = Annotated[
 ]
 ThreadsOption = Annotated[
     int, typer.Option(min=1, max=64, help="Processor threads that draw the character.")
+]
+
+BackendOption = Annotated[
+    BackendName,
+    typer.Option(help="What draws the character; auto measures what is here, once."),
+]
+PrecisionOption = Annotated[
+    PrecisionName,
+    typer.Option(help="In what numbers; auto: the most exact that keeps up, else the quickest."),
 ]
 
 
@@ -123,16 +169,20 @@ def puppet(
     size: SizeOption = None,
     smoothing: SmoothingOption = Smoothing.AUTO,
     pose_model: PoseModelOption = PoseModel.FULL,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
     mirror: MirrorOption = False,
     show_pose: ShowPoseOption = False,
     threads: ThreadsOption = 1,
+    backend: BackendOption = BackendName.AUTO,
+    precision: PrecisionOption = PrecisionName.AUTO,
 ) -> None:
     """Puppet a video: as fast as this machine can, or as a camera would with --realtime."""
     from engine.app import Options
 
     options = Options(
         layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
-        pose_model=pose_model.value, mirror=mirror, show_pose=show_pose, threads=threads,
+        pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
+        show_pose=show_pose, threads=threads, backend=backend.value, precision=precision.value,
     )  # fmt: skip
     _puppet(video, output, character, report, realtime, options)
 
@@ -179,9 +229,12 @@ def live(
     size: SizeOption = None,
     smoothing: SmoothingOption = Smoothing.AUTO,
     pose_model: PoseModelOption = PoseModel.FULL,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
     mirror: MirrorOption = False,
     show_pose: ShowPoseOption = False,
     threads: ThreadsOption = 1,
+    backend: BackendOption = BackendName.AUTO,
+    precision: PrecisionOption = PrecisionName.AUTO,
 ) -> None:
     """The webcam puppet. Keys: m mirror, c recalibrate, n/p switch character, s pose, q quit."""
     from engine.app import KEYS, Options
@@ -189,12 +242,13 @@ def live(
 
     options = Options(
         layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
-        pose_model=pose_model.value, mirror=mirror, show_pose=show_pose, threads=threads,
+        pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
+        show_pose=show_pose, threads=threads, backend=backend.value, precision=precision.value,
     )  # fmt: skip
     console.say("[bold]keys[/]  " + "   ".join(f"[bold cyan]{k}[/] {v}" for k, v in KEYS.items()))
     result = run_live(
         source, sink, character or None, report=report, seconds=seconds, options=options,
-        on_message=lambda text: console.say(f"[cyan]{text}[/]"),
+        on_message=lambda text: console.say(f"[cyan]{escape(text)}[/]"),
     )  # fmt: skip
     console.show(result.table())
 
@@ -275,6 +329,7 @@ def motion(
         LifterName, typer.Option(help="Martinez's baseline network, or MediaPipe's own 3D.")
     ] = LifterName.BASELINE,
     pose_model: PoseModelOption = PoseModel.FULL,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
     field_of_view: Annotated[
         float, typer.Option(min=5, max=150, help="The camera's, degrees along the longer side.")
     ] = 55.0,
@@ -286,10 +341,53 @@ def motion(
         task = bar.add_task(escape(Path(video).name), total=None)
         found = recover_motion(
             video, output, lifter=lifter.value, pose_model=pose_model.value,
-            field_of_view_deg=field_of_view,
+            pose_runtime=pose_runtime.value, field_of_view_deg=field_of_view,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )  # fmt: skip
     console.say(f"wrote {len(found.clip)} frames to [bold]{escape(str(output))}[/]")
+
+
+class Target(StrEnum):
+    """What a character can be compiled for."""
+
+    RTX = "rtx"
+
+
+@app.command("compile")
+@console.explains
+def compile_character(
+    character: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A character bundle.")],
+    target: Annotated[Target, typer.Option(help="rtx: TensorRT for RTX.")] = Target.RTX,
+    compute_capability: Annotated[
+        list[str] | None,
+        typer.Option(metavar="X.Y", help="Of the card: 8.6 Ampere, 8.9 Ada, 12.0 Blackwell ..."),
+    ] = None,
+    precision: Annotated[PrecisionName, typer.Option(help="fp32 or fp16.")] = PrecisionName.FP16,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the engine here too.")
+    ] = None,
+) -> None:
+    """Compile a character for a graphics card, which need not be in this machine."""
+    from engine.backends.tensorrt import compile_rtx, why_not
+    from engine.character import CharacterBundle
+    from engine.errors import SinkError
+
+    bundle = CharacterBundle.load(character)
+    capabilities = tuple(compute_capability or ["8.9"])
+    plan, kept = compile_rtx(bundle, capabilities, precision.value)
+    how = "was compiled already" if kept else "compiled"
+    console.say(
+        f"[green]ok[/] {escape(bundle.name)} {how} for {target.value} {', '.join(capabilities)} "
+        f"in {precision.value}: {len(plan) / 1e6:.1f} MB"
+    )
+    if output is not None:
+        try:
+            output.write_bytes(plan)
+        except OSError as error:
+            raise SinkError(f"{output} cannot be written: {error}") from error
+        console.say(f"wrote [bold]{escape(str(output))}[/]")
+    if reason := why_not():
+        console.say(f"[yellow]note[/] it cannot run on this machine: {escape(reason)}")
 
 
 @app.command()
@@ -318,8 +416,12 @@ def models(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Fetch even what is there.")] = False,
 ) -> None:
-    """Fetch model files into your cache and check their SHA-256; without a name, pose-full."""
+    """Fetch model files into your cache and check their SHA-256; without a name, pose-full.
+
+    Each is also converted to ONNX, for --pose-runtime onnx.
+    """
     from engine import models as store
+    from engine.pose import networks
     from engine.pose.mediapipe import USAGE_NOTICE
 
     wanted = names or ["pose-full"]
@@ -328,6 +430,8 @@ def models(
     for name in wanted:
         path = _fetch(name, force)
         console.say(f"[green]ok[/] {name}: {escape(str(path))}")
+        networks.load(name)
+        console.say(f"[green]ok[/] {name} as ONNX: {escape(str(networks.path_of(name)))}")
     console.say(f"[yellow]note[/] {escape(USAGE_NOTICE)}")
 
 
@@ -353,6 +457,7 @@ def _puppet(
         result = run_puppet(
             video, output, character, report=report, realtime=realtime, options=options,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            on_message=lambda text: bar.console.print(f"[cyan]{escape(text)}[/]"),
         )  # fmt: skip
     console.show(result.table())
     console.say(f"wrote [bold]{escape(str(output))}[/]")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from engine import models
-from engine.errors import ModelCorrupt, ModelMissing
+from engine.errors import MissingDependency, ModelCorrupt, ModelMissing
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -57,6 +57,8 @@ def diagnose() -> list[Check]:
         _one_opencv(),
         *_system_libraries(),
         _providers(),
+        _openvino(),
+        _nvidia(),
         *(_model(model) for model in models.MODELS.values()),
         _cache(),
         _processor(),
@@ -136,6 +138,26 @@ def _providers() -> Check:
     except ImportError as error:
         return Check("execution providers", "missing", str(error), "pip install onnxruntime")
     return Check("execution providers", "ok", ", ".join(present))
+
+
+def _openvino() -> Check:
+    try:
+        from engine.backends.openvino import devices, precisions
+
+        present, able = devices(), precisions()
+    except MissingDependency:
+        remedy = "pip install 'ayatsuri[openvino]'"
+        return Check("OpenVINO", "optional", "not installed; it draws characters quicker", remedy)
+    detail = f"{version('openvino')}: {', '.join(present)}; in {', '.join(able)}, int8"
+    return Check("OpenVINO", "ok", detail)
+
+
+def _nvidia() -> Check:
+    from engine.backends.tensorrt import why_not
+
+    if reason := why_not():
+        return Check("NVIDIA GPU", "optional", reason, "nothing: all runs without one")
+    return Check("NVIDIA GPU", "ok", "the driver answers")
 
 
 def _model(model: models.Model) -> Check:

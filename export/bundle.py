@@ -17,6 +17,7 @@ from engine.character import (
     pack,
 )
 from export.onnx import compare, export_generator
+from export.quantise import CALIBRATION_SEED, pose_images_of, quantise_bundle
 from training.characters import ito
 from training.characters.proportions import character_skeleton, reference_picture
 from training.data import PosedPictures
@@ -26,6 +27,7 @@ from training.fit import evaluate, load_generator, pose_images, read_checkpoint
 def bundle(
     checkpoint: Path,
     output: Annotated[Path, typer.Option("-o", "--output")] = Path("ito.character"),
+    int8: Annotated[bool, typer.Option(help="Add the generator in int8 as well.")] = True,
 ) -> None:
     """Export the generator of a checkpoint, check it against PyTorch, measure it and pack it."""
     generator, reference = load_generator(checkpoint)
@@ -70,7 +72,12 @@ def bundle(
         },
     )
     output.write_bytes(pack(files, manifest))
-    CharacterBundle.load(output)
+    packed = CharacterBundle.load(output)
+    if int8:
+        calibration = pose_images_of(character, 200, size, CALIBRATION_SEED)
+        validation = pose_images(held_out.joints, size)
+        output.write_bytes(quantise_bundle(packed, calibration, validation))
+        CharacterBundle.load(output)
     print(json.dumps({**score, "megabytes": output.stat().st_size / 1e6}))
 
 

@@ -3,15 +3,18 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from engine import console
 from training.dataset import commands as data_commands
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.add_typer(data_commands.app, name="data")
+
+N = TypeVar("N", int, float)
 
 HELD_OUT_SEED = 1_000_003
 """Poses of this seed are never trained on."""
@@ -128,6 +131,186 @@ def lifters(
     if captures is not None:
         for line in held_out(model, captures):
             print(json.dumps(line))
+
+
+def _numbers(text: str, kind: type[N]) -> tuple[N, ...]:
+    """Numbers with commas between; none of an empty text."""
+    try:
+        return tuple(kind(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise typer.BadParameter(f"expected numbers as in 64,128, found {text!r}") from None
+
+
+@app.command()
+@console.explains
+def meta(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Made by `data make`.")],
+    folder: Annotated[Path, typer.Option(help="Where checkpoint, curve and samples are kept.")],
+    method: Annotated[
+        str, typer.Option(help="fewshot, pix2pix, pg2, patn or xinggan.")
+    ] = "fewshot",
+    preset: Annotated[str, typer.Option(help="live, base or paper.")] = "live",
+    sizes: Annotated[str, typer.Option(help="Of the pictures; growing, as in 64,128,256.")] = "256",
+    grow_at: Annotated[str, typer.Option(help="Shares of the steps, as in 0.3,0.6.")] = "",
+    steps: Annotated[int, typer.Option(help="Batches in all.")] = 20_000,
+    tasks: Annotated[int, typer.Option(help="Characters in a batch.")] = 4,
+    plain: Annotated[bool, typer.Option("--plain", help="Without meta-learning.")] = False,
+    shots: Annotated[int, typer.Option(help="Pictures of a support set, K.")] = 4,
+    queries: Annotated[int, typer.Option(help="Pictures of a query set; the paper has 1.")] = 4,
+    support: Annotated[str, typer.Option(help="views, random, shifts or mixed.")] = "views",
+    source: Annotated[str, typer.Option(help="front, support or any.")] = "front",
+    inner_steps: Annotated[int, typer.Option(help="Steps of adaptation in training.")] = 4,
+    inner_rate: Annotated[float, typer.Option(help="Their rate.")] = 1e-3,
+    second_order: Annotated[bool, typer.Option("--second-order")] = False,
+    multi_step: Annotated[
+        float, typer.Option(help="Share of the steps with the multi-step loss (then K is 2).")
+    ] = 0.0,
+    rate: Annotated[float, typer.Option(help="Of the generator, at first.")] = 2e-4,
+    rate_end: Annotated[float, typer.Option(help="Of the generator, in the last third.")] = 5e-5,
+    white: Annotated[bool, typer.Option("--white", help="RGB on white, as the paper.")] = False,
+    spectral: Annotated[bool, typer.Option(help="Spectral normalisation.")] = True,
+    fusion: Annotated[str, typer.Option(help="product; join is the ablation.")] = "product",
+    perceptual: Annotated[bool, typer.Option(help="The perceptual loss.")] = True,
+    gan: Annotated[bool, typer.Option(help="The discriminator.")] = True,
+    gan_from: Annotated[float, typer.Option(help="Share of the steps before it joins.")] = 0.0,
+    gpus: Annotated[int, typer.Option(help="Processes, a GPU each; 0: this one.")] = 0,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Mixed precision.")] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="By torch.compile.")] = False,
+    minutes: Annotated[float | None, typer.Option(help="Stop (resumably) after so long.")] = None,
+    every: Annotated[int, typer.Option(help="Steps between checkpoints and samples.")] = 500,
+    held_out: Annotated[int, typer.Option(help="Characters to look at then.")] = 4,
+    adapt_rate: Annotated[float, typer.Option(help="Of adapting to those.")] = 5e-4,
+    adapt_steps: Annotated[int, typer.Option(help="At most.")] = 40,
+    loaders: Annotated[int, typer.Option(help="Threads that make batches.")] = 2,
+    keep: Annotated[bool, typer.Option(help="Keep what was read in memory.")] = True,
+    seed: int = 0,
+) -> None:
+    """Train a few-shot method on many characters; goes on from FOLDER's checkpoint."""
+    from training.fewshot import commands
+    from training.fewshot.adapt import AdaptConfig
+    from training.fewshot.config import TrainConfig
+    from training.fewshot.episodes import EpisodeConfig
+    from training.fewshot.meta import InnerConfig
+    from training.fewshot.recipe import Recipe
+    from training.fewshot.workers import launch
+
+    if gpus and launch(gpus):
+        return
+    pixels = _numbers(sizes, int)
+    config = TrainConfig(
+        "plain" if plain else "meta", steps, tasks, EpisodeConfig(shots, queries, support, source),
+        InnerConfig(inner_steps, inner_rate, second_order), multi_step, rate, rate_end,
+        sizes=pixels, grow_at=_numbers(grow_at, float), seed=seed, bf16=bf16,
+        compile=compiled,
+    )  # fmt: skip
+    recipe = Recipe(
+        method, preset, pixels[-1], 3 if white else 4, spectral, fusion, perceptual=perceptual,
+        gan=gan, gan_from=gan_from,
+    )  # fmt: skip
+    adaptation = AdaptConfig(steps=adapt_steps, rate=adapt_rate, bf16=bf16)
+    line = commands.train(
+        data, folder, config, recipe, adaptation=adaptation, held_out=held_out, device=device,
+        minutes=minutes, every=every, loaders=loaders, keep=keep,
+    )  # fmt: skip
+    print(json.dumps(line))
+
+
+@app.command()
+@console.explains
+def adapt_check(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Made by `data make`.")],
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Of `meta`.")],
+    shots: Annotated[str, typer.Option(help="Shifts of the one drawing.")] = "1,4,10",
+    steps: Annotated[int, typer.Option(help="At most.")] = 60,
+    rate: Annotated[float, typer.Option(help="Of each step; the paper's is 0.03.")] = 5e-4,
+    optimiser: Annotated[str, typer.Option(help="adam, or sgd as in the paper.")] = "adam",
+    characters: Annotated[int, typer.Option(help="Of the test split.")] = 4,
+    queries: Annotated[int, typer.Option(help="Poses asked of each.")] = 8,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", help="A .png of samples.")] = None,
+) -> None:
+    """Adapt to characters never seen, from their front views; scores before and after."""
+    from training.fewshot import commands
+    from training.fewshot.adapt import AdaptConfig
+
+    config = AdaptConfig(steps=steps, rate=rate, optimiser=optimiser)
+    for line in commands.adapt_check(
+        data, checkpoint, config, shots=_numbers(shots, int), characters=characters,
+        queries=queries, device=device, output=output,
+    ):  # fmt: skip
+        print(json.dumps(line), flush=True)
+
+
+@app.command()
+@console.explains
+def weights(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Of `meta`.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help=".safetensors")],
+    half: Annotated[bool, typer.Option(help="In half precision.")] = True,
+) -> None:
+    """Write a checkpoint's averaged weights as they ship."""
+    from training.fewshot import commands
+
+    print(json.dumps(commands.ship(checkpoint, output, half=half)))
+
+
+@app.command()
+def measure(
+    made: Annotated[Path, typer.Argument(help="A folder of PNG files with alpha.")],
+    truth: Annotated[Path, typer.Argument(help="The true ones, under the same names.")],
+    joints: Annotated[
+        Path | None, typer.Option(help="A .npy file of the joints asked for: (N, 20, 3) or more.")
+    ] = None,
+    sequence: Annotated[bool, typer.Option(help="The pictures follow each other in time.")] = False,
+    fid: Annotated[bool, typer.Option(help="FID and KID too (a download of 25 MB, once).")] = True,
+) -> None:
+    """Measure generated pictures against true ones; see training.metrics.evaluate."""
+    import numpy as np
+    import torch
+
+    from engine.errors import AyatsuriError
+    from training.metrics.evaluate import BETTER, Networks, evaluate
+    from training.metrics.folders import read_pair
+
+    torch.set_num_threads(1)
+    try:
+        pictures, wanted = read_pair(made, truth)
+        asked = None if joints is None else np.load(joints)
+        networks = Networks(lambda text: typer.echo(text, err=True))
+        found = evaluate(pictures, wanted, asked, sequence=sequence, fid=fid, networks=networks)
+    except (AyatsuriError, ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
+    for name, value in found.items():
+        typer.echo(f"{name:20} {value:10.4f}  {BETTER.get(name, '')}", err=True)
+    print(json.dumps(found))
+
+
+@app.command()
+def estimator(
+    folder: Annotated[Path, typer.Option(help="Where renders and checkpoints are kept.")] = Path(
+        "runs/estimator"
+    ),
+    data: Annotated[
+        Path | None, typer.Option(help="A data set of `data make`; without, random poses.")
+    ] = None,
+    poses: Annotated[int, typer.Option(help="Pictures of each training character.")] = 48,
+    steps: Annotated[int, typer.Option(help="Batches in all.")] = 1_000_000,
+    minutes: Annotated[float, typer.Option(help="Anneal and stop after so long in all.")] = 60.0,
+    test: Annotated[
+        bool, typer.Option(help="Only measure FOLDER's network, or the engine's.")
+    ] = False,
+    seed: int = 0,
+) -> None:
+    """Train the estimator of drawn characters' poses; continues from FOLDER's checkpoint."""
+    from training.estimator.command import test as test_it
+    from training.estimator.command import train
+
+    if test:
+        test_it(folder, print)
+    else:
+        train(folder, data, poses, steps, minutes, seed, print)
 
 
 def main() -> None:

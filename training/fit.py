@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.motion.draw import draw_pose
@@ -142,11 +142,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def load_generator(path: Path) -> tuple[Generator, Tensor]:
     """The averaged generator of a checkpoint, in evaluation mode, and its reference picture."""
     state = read_checkpoint(path)
-    config: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in state["generator_config"].items()
-    }
-    generator = Generator(GeneratorConfig(**config))
+    generator = Generator(GeneratorConfig.from_dict(state["generator_config"]))
     generator.load_state_dict(state["average"])
     return generator.eval(), state["reference"]
 
@@ -274,17 +270,22 @@ def train_step(
     return losses
 
 
-@torch.no_grad()
 def update_average(fit: Fit) -> None:
     """Exponential moving average of the weights: what is evaluated and shipped."""
-    decay = min(fit.config.ema, (1 + fit.step) / (10 + fit.step))
-    for average, current in zip(
-        fit.average.state_dict().values(), fit.generator.state_dict().values(), strict=True
+    move_average(fit.average, fit.generator, fit.config.ema, fit.step)
+
+
+@torch.no_grad()
+def move_average(average: nn.Module, current: nn.Module, decay: float, step: int) -> None:
+    """Move every number of `average` toward `current`, faster in the first steps."""
+    decay = min(decay, (1 + step) / (10 + step))
+    for mean, value in zip(
+        average.state_dict().values(), current.state_dict().values(), strict=True
     ):
-        if average.dtype.is_floating_point:
-            average.lerp_(current, 1 - decay)
+        if mean.dtype.is_floating_point:
+            mean.lerp_(value, 1 - decay)
         else:
-            average.copy_(current)
+            mean.copy_(value)
 
 
 @torch.no_grad()

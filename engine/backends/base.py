@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import BackendError
+
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
@@ -45,3 +47,25 @@ class Backend(Protocol):
     def close(self) -> None:
         """Release the runtime's memory; idempotent."""
         ...
+
+
+def check_buffers(
+    input_spec: TensorSpec,
+    pose_image: NDArray[np.uint8],
+    output_spec: TensorSpec,
+    out: NDArray[np.uint8],
+) -> None:
+    """Refuse buffers that do not fit: a runtime reads and writes them by their address alone.
+
+    Raises:
+        BackendError: another shape or type than the network's, or not C-contiguous.
+    """
+    for spec, array in ((input_spec, pose_image), (output_spec, out)):
+        fits = array.shape == spec.shape[1:] and array.dtype == spec.dtype
+        if not fits or not array.flags.c_contiguous:
+            raise BackendError(
+                f"expected a C-contiguous buffer of shape {spec.shape[1:]} for {spec.name}, "
+                f"found {array.dtype} {array.shape}"
+            )
+    if not out.flags.writeable:
+        raise BackendError(f"the buffer for {output_spec.name} is read-only")

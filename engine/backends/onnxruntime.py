@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime: on every processor, and on what other providers this build has."""
 
 import os
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backends.base import TensorSpec
+from engine.backends.base import TensorSpec, check_buffers
 from engine.errors import BackendError, ProviderMissing
 
 
@@ -49,12 +49,22 @@ class OnnxRuntimeBackend:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        if provider == "DmlExecutionProvider":  # as DirectML demands
+            options.enable_mem_pattern = False
+            options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         # A pool that spins between frames would take the cores from the other stages.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session: Any = onnxruntime.InferenceSession(model, options, providers=[provider])
         except Exception as error:  # its exception classes are private and share no base
             raise BackendError(f"ONNX Runtime cannot load the model: {error}") from error
+        running = self._session.get_providers()
+        if provider not in running:  # it goes on without, and only warns
+            self._session = None
+            raise BackendError(
+                f"{provider} is in this ONNX Runtime, but does not start here: its libraries or "
+                f"its driver are missing; running would be {', '.join(running)}"
+            )
         self.name = f"onnxruntime {onnxruntime.__version__} {provider}, {threads} threads"
         self.input_spec = _spec(self._session.get_inputs()[0])
         self.output_spec = _spec(self._session.get_outputs()[0])
@@ -62,12 +72,7 @@ class OnnxRuntimeBackend:
 
     def run(self, pose_image: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
         """See `engine.backends.base.Backend.run`."""
-        for array, spec in ((pose_image, self.input_spec), (out, self.output_spec)):
-            if array.shape != spec.shape[1:] or not array.flags.c_contiguous:
-                raise BackendError(
-                    f"expected a C-contiguous buffer of shape {spec.shape[1:]} for {spec.name}, "
-                    f"found {array.shape}"
-                )
+        check_buffers(self.input_spec, pose_image, self.output_spec, out)
         self._binding.bind_input(
             self.input_spec.name, "cpu", 0, np.uint8, self.input_spec.shape, pose_image.ctypes.data
         )

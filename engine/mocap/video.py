@@ -13,6 +13,7 @@ from engine.mocap.place import FIELD_OF_VIEW_DEG
 from engine.mocap.recover import Recovered, recover
 from engine.mocap.track import Track, observe
 from engine.mocap.vmd import vmd
+from engine.pose.estimator import DEFAULT_RUNTIME, PoseRuntime, open_estimator
 
 SUFFIXES: Final = (".vmd", ".bvh")
 DEFAULT_LIFTER: Final = "baseline"
@@ -24,6 +25,7 @@ def motion(
     *,
     lifter: str = DEFAULT_LIFTER,
     pose_model: str = "full",
+    pose_runtime: PoseRuntime = DEFAULT_RUNTIME,
     field_of_view_deg: float = FIELD_OF_VIEW_DEG,
     on_progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> Recovered:
@@ -35,6 +37,7 @@ def motion(
         output: .vmd for MikuMikuDance, .bvh for everything else; 30 frames a second.
         lifter: "mediapipe" or "baseline", see `engine.mocap.lift`.
         pose_model: MediaPipe's: "lite", "full" or "heavy".
+        pose_runtime: what runs it: "mediapipe" or "onnx".
         field_of_view_deg: what the camera sees along the picture's longer side. It scales how far
             the person moves towards the camera and away.
         on_progress: told of the frames seen, and of how many there are, where known.
@@ -42,7 +45,7 @@ def motion(
     Raises:
         SinkError: an output of another kind, or one that cannot be written.
         NobodyInVideo, MediaError, SourceError: the video is not fit for it.
-        ModelMissing, ModelCorrupt, MissingDependency: see `engine.pose.mediapipe`.
+        ModelMissing, ModelCorrupt, MissingDependency, BackendError: see `engine.pose.estimator`.
         ValueError: there is no such lifter, or the field of view is not within 5 to 150 degrees.
     """
     path = Path(output)
@@ -57,7 +60,7 @@ def motion(
     if not 5.0 <= field_of_view_deg <= 150.0:
         raise ValueError(f"a field of view is 5 to 150 degrees, but it is {field_of_view_deg:g}")
     chosen = open_lifter(lifter)
-    track = watch(video, pose_model, on_progress)
+    track = watch(video, pose_model, on_progress, pose_runtime)
     recovered = recover(track, chosen, path.stem, field_of_view_deg)
     if suffix == ".vmd":
         _write(path, vmd(recovered.clip))
@@ -70,16 +73,16 @@ def watch(
     video: str | Path,
     pose_model: str = "full",
     on_progress: Callable[[int, int | None], None] = lambda done, total: None,
+    pose_runtime: PoseRuntime = DEFAULT_RUNTIME,
 ) -> Track:
     """The track of a video; see `motion` for the arguments and errors."""
     from engine.io.sources import frames_total, open_source
-    from engine.pose.mediapipe import MediaPipeEstimator
 
     with closing(open_source(video)) as source:
         if source.live:
             raise MediaError(f"{video} never ends: record it, and give the file")
         total = frames_total(source)
-        with closing(MediaPipeEstimator(pose_model)) as estimator:
+        with closing(open_estimator(pose_runtime, pose_model)) as estimator:
             return observe(source, estimator, lambda done: on_progress(done, total))
 
 

@@ -15,13 +15,11 @@ from engine import models
 from engine.errors import MissingDependency, PoseError
 from engine.pose.follow import Follower
 from engine.pose.pose import Pose
-
-LONGEST_SIDE_PX = 640
-"""Larger pictures are scaled down first: the networks see 224 and 256 pixels in any case."""
+from engine.pose.shrink import Shrinker
 
 USAGE_NOTICE = (
     "MediaPipe, which estimates the pose, reports usage statistics to Google (its Tasks library "
-    "1.x does; no pictures are sent). Block its network access if you do not want that."
+    "1.x does; no pictures are sent). Without it, and with the same poses: --pose-runtime onnx."
 )
 
 
@@ -58,7 +56,7 @@ class MediaPipeEstimator:
         self._rgb: Any = mediapipe.ImageFormat.SRGB
         self._follower = Follower()
         self._last_ms = -1
-        self._small = np.empty((0, 0, 3), np.uint8)
+        self._shrink = Shrinker(cv2)
         self._landmarker: Any = None
         try:
             with _hushed():
@@ -100,7 +98,7 @@ class MediaPipeEstimator:
     def _detect(self, image: NDArray[np.uint8], time_ns: int) -> Any:
         # MediaPipe wants whole milliseconds that increase strictly, whatever the clock does.
         self._last_ms = max(time_ns // 1_000_000, self._last_ms + 1)
-        picture = self._image_class(image_format=self._rgb, data=self._scaled(image))
+        picture = self._image_class(image_format=self._rgb, data=self._shrink(image))
         return self._landmarker.detect_for_video(picture, self._last_ms)
 
     def _warm_up(self) -> None:
@@ -109,17 +107,6 @@ class MediaPipeEstimator:
         person = self._cv2.imdecode(data, self._cv2.IMREAD_COLOR_RGB)
         self._detect(person, 0)
         self._detect(np.zeros_like(person), 0)
-
-    def _scaled(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        height, width = image.shape[:2]
-        shrink = max(height, width) / LONGEST_SIDE_PX
-        if shrink <= 1:
-            return image
-        size_wh = max(round(width / shrink), 1), max(round(height / shrink), 1)
-        if self._small.shape[:2] != size_wh[::-1]:
-            self._small = np.empty((size_wh[1], size_wh[0], 3), np.uint8)
-        self._cv2.resize(image, size_wh, dst=self._small, interpolation=self._cv2.INTER_AREA)
-        return self._small
 
 
 @contextmanager

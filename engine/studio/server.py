@@ -233,7 +233,7 @@ def character_pipeline(
         with ExitStack() as cleanup:
             cleanup.callback(source.close)
             cleanup.callback(sink.close)
-            cast = load_cast(wanted, options.threads)
+            cast = load_cast(wanted, options)
             cleanup.pop_all()
         return build(source, sink, cast, options, clock=clock).pipeline
 

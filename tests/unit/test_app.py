@@ -45,13 +45,15 @@ def pictures(path: Path) -> Iterator[np.ndarray]:
 
 
 @needs_pose_model
-def test_a_video_is_puppeted_without_losing_a_frame(clip, character, tmp_path):
+@pytest.mark.parametrize("pose_runtime", ["mediapipe", "onnx"])
+def test_a_video_is_puppeted_without_losing_a_frame(clip, character, tmp_path, pose_runtime):
     out, kept, seen = tmp_path / "out.mp4", tmp_path / "report.json", []
     report = engine.puppet(
         clip,
         out,
         character,
         report=kept,
+        options=engine.Options(pose_runtime=pose_runtime),
         on_progress=lambda done, total: seen.append((done, total)),
     )
     made = list(pictures(out))

@@ -8,9 +8,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from bench import closed, live, render, stages
+from bench import closed, live, models, pose_agreement, render, stages
 from bench.report import Goal, Timing
 from engine.app import PERFORMER
+from engine.pose.pose import Pose
 from tests.bundles import write_bundle
 from tests.marks import needs_pose_model
 
@@ -75,6 +76,22 @@ def test_stages(character):
     assert line["sum_p50_ms"] * 1e3 > sum(line["pieces_us"][name]["p50"] for name in counted)
 
 
+def test_models(character):
+    pytest.importorskip("torch")
+    app = typer.Typer()
+    app.command()(models.main)
+    arguments = ["--character", str(character), "--presets", "live", "--threads", "1",
+                 "--seconds", "0.1", "--poses", "2", "--no-eager"]  # fmt: skip
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    line = json.loads(result.stdout.splitlines()[-1])
+    assert line["bench"] == "models"
+    assert {"live"} == {model["preset"] for model in line["models"]}
+    assert line["models"][0]["precision"] == "fp32"
+    assert all(model["samples"] > 0 and model["ssim"] > 0.9 for model in line["models"])
+    assert len(line["goals"]) == 2
+
+
 def test_render():
     app = typer.Typer()
     app.command()(render.main)
@@ -112,3 +129,29 @@ def test_goals_are_at_least_or_at_most():
 def test_timings_are_exact_percentiles():
     timing = Timing.of([n * 1_000_000 for n in range(1, 102)])
     assert (timing.count, timing.p50_ms, timing.p95_ms, timing.max_ms) == (101, 51, 96, 101)
+
+
+@pytest.mark.model
+@needs_pose_model
+def test_pose_agreement_of_a_few_pictures():
+    line = last_line(pose_agreement.main, "--frames", 7, "--every", 3)
+    assert line["followed"]["pictures"] == line["floor"]["pictures"] == 7
+    assert line["alone"]["pictures"] == 3
+    assert line["alone"]["share"] > 0.97
+    assert line["ours_ms"]["p50_ms"] > 0
+
+
+def test_joints_that_only_one_sees_do_not_agree():
+    keypoints = np.random.default_rng(0).uniform(0, 300, (33, 2)).astype(np.float32)
+    pose, moved = (
+        Pose(places, np.ones(33, np.float32), np.zeros((33, 3), np.float32))
+        for places in (keypoints, keypoints + np.float32([1000, 0]))
+    )
+    agreement = pose_agreement.Agreement()
+    agreement.add(None, None)
+    agreement.add(pose, pose)
+    assert (agreement.pictures, agreement.share) == (1, 1.0)
+    agreement.add(pose, moved)
+    agreement.add(None, pose)
+    agreement.add(pose, None)
+    assert (agreement.pictures, agreement.share) == (4, 0.25)

@@ -47,6 +47,56 @@ def test_nothing_there(tmp_path: Path) -> None:
         CharacterBundle.load(tmp_path / "absent.character")
 
 
+def with_int8(path: Path, model: bytes, **changes: object) -> Path:
+    """A bundle with a second generator."""
+    files, manifest = bundle_files()
+    files["generator.int8.onnx"] = model
+    entry = {"file": "generator.int8.onnx", "ssim": 0.99, "ssim_min": 0.98,
+             "mean_error": 0.3, "max_error": 90} | changes  # fmt: skip
+    told = manifest.model_dump() | {
+        "precisions": {"int8": entry},
+        "files": {name: sha256(data).hexdigest() for name, data in files.items()},
+    }
+    path.write_bytes(pack(files, manifest.model_validate(told)))
+    return path
+
+
+def test_a_bundle_may_hold_other_precisions(tmp_path: Path) -> None:
+    model = stick_model(64)
+    model.producer_name = "another"
+    path = with_int8(tmp_path / "two.character", model.SerializeToString())
+    bundle = CharacterBundle.load(path)
+    assert bundle.variants == {"int8": model.SerializeToString()}
+    assert bundle.model != bundle.variants["int8"]
+    assert bundle.manifest.precisions["int8"].ssim == 0.99
+
+
+def test_other_precisions_are_checked_as_the_first_is(tmp_path: Path) -> None:
+    with pytest.raises(BundleDamaged, match="no valid ONNX"):
+        CharacterBundle.load(with_int8(tmp_path / "a.character", b"not a model"))
+    other = stick_model(128).SerializeToString()
+    with pytest.raises(BundleDamaged, match="the model has"):
+        CharacterBundle.load(with_int8(tmp_path / "b.character", other))
+    model = stick_model(64).SerializeToString()
+    with pytest.raises(BundleDamaged, match=r"no hash for 'else\.onnx'"):
+        CharacterBundle.load(with_int8(tmp_path / "c.character", model, file="else.onnx"))
+
+
+def test_a_bundle_of_the_first_schema_loads(stick: Path) -> None:
+    with zipfile.ZipFile(stick) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    del manifest["precisions"]
+    with zipfile.ZipFile(stick) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["manifest.json"] = json.dumps(manifest | {"schema_version": 1}).encode()
+    with zipfile.ZipFile(stick, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+    bundle = CharacterBundle.load(stick)
+    assert bundle.manifest.schema_version == 1
+    assert bundle.variants == {}
+
+
 def test_too_new(stick: Path) -> None:
     with pytest.raises(BundleTooNew, match="update"):
         CharacterBundle.load(rewrite_manifest(stick, schema_version=99))

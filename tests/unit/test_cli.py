@@ -87,7 +87,8 @@ def test_puppet_hands_its_options_on(calls, tmp_path):
     result = run(
         "puppet", "dance.mp4", "-o", str(tmp_path / "out.webm"), "--character", "ito.character",
         "--report", "r.json", "--realtime", "--layout", "side-by-side", "--background", "green",
-        "--size", "512", "--smoothing", "one-euro", "--pose-model", "heavy", "--mirror",
+        "--size", "512", "--smoothing", "one-euro", "--pose-model", "heavy",
+        "--pose-runtime", "onnx", "--mirror",
         "--show-pose", "--threads", "2",
     )  # fmt: skip
     assert result.exit_code == 0, text(result)
@@ -97,7 +98,7 @@ def test_puppet_hands_its_options_on(calls, tmp_path):
     assert kwargs["report"] == Path("r.json")
     assert kwargs["options"] == engine.app.Options(
         layout="side-by-side", background="green", size_px=512, smoothing="one-euro",
-        pose_model="heavy", mirror=True, show_pose=True, threads=2,
+        pose_model="heavy", pose_runtime="onnx", mirror=True, show_pose=True, threads=2,
     )  # fmt: skip
     assert "the table" in text(result)
     assert "out.webm" in text(result)
@@ -229,9 +230,12 @@ def test_models_fetches_what_is_named(monkeypatch, tmp_path):
         path.write_bytes(b"model")
         return path
 
+    converted = []
     monkeypatch.setattr(models, "fetch", fetch)
+    monkeypatch.setattr("engine.pose.networks.load", converted.append)
     result = run("models")
     assert (result.exit_code, fetched) == (0, [("pose-full", False)])
+    assert converted == ["pose-full"]
     assert "Google" in text(result)  # what MediaPipe reports is said here
     assert run("models", "pose-lite", "pose-heavy", "--force").exit_code == 0
     assert fetched[1:] == [("pose-lite", True), ("pose-heavy", True)]

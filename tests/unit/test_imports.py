@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import engine
+from tests.marks import needs_pose_model
 
 MODULES = sorted(
     ["engine", *(m.name for m in pkgutil.walk_packages(engine.__path__, prefix="engine."))]
@@ -97,3 +98,12 @@ def test_the_engine_imports_nothing_of_the_other_folders():
     answer = _import_without((), MODULES)
     assert answer["failed"] == {}
     assert not set(answer["loaded"]) & {"export", "training", "bench", "tests"}
+
+
+@pytest.mark.model
+@needs_pose_model
+def test_poses_by_onnx_runtime_need_no_mediapipe() -> None:
+    answer = _import_without(("mediapipe",), ["engine.pose.blazepose:BlazePoseEstimator"])
+    assert answer["failed"] == {}
+    assert "mediapipe" not in answer["loaded"]
+    assert "onnxruntime" in answer["loaded"]

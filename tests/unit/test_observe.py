@@ -19,6 +19,7 @@ from training.characters.procedural.build import build
 from training.characters.proportions import character_skeleton, standing_pose
 from training.characters.sheet import euler
 from training.motion.poses import random_pose
+from training.render.scene import render
 
 FACE = ["nose", "r_eye", "l_eye"]
 LIMBS = ["shoulder", "elbow", "wrist", "hip", "knee", "ankle"]
@@ -177,3 +178,29 @@ def test_a_seed_gives_the_same_bits_in_every_process() -> None:
     here: dict[str, object] = {"sha256": sha256}
     exec(_SAMPLE, here)
     assert found == {here["digest"]}
+
+
+def test_a_camera_that_looks_down_sees_what_it_would_of_a_figure_bent_towards_it(
+    character: RiggedCharacter,
+) -> None:
+    pose = rest_pose()
+    pitch = 0.3
+    camera = replace(character.camera, pitch=pitch)
+    found = observe(character, pose, 96, camera=camera)
+    mesh = character.pose(pose)
+    turn = euler((np.degrees(pitch), 0.0, 0.0))
+    target = np.asarray(camera.target)
+    bent = replace(
+        mesh,
+        vertices=((mesh.vertices - target) @ turn.T + target).astype(np.float32),
+        normals=(mesh.normals @ turn.T).astype(np.float32),
+    )
+    expected = render(bent, character.camera, 96)
+    assert np.abs(found.picture.astype(int) - expected).mean() < 0.2
+    level = observe(character, pose, 96)
+    assert not np.array_equal(found.picture, level.picture)
+    # The top of the head comes nearer, the feet go away; the face is still seen.
+    nose, ankle = found.joints[0, 2] - level.joints[0, 2], found.joints[10, 2] - level.joints[10, 2]
+    assert nose < 0 < ankle
+    assert found.visible[0]
+    np.testing.assert_allclose(found.bone_lengths, level.bone_lengths)

@@ -122,7 +122,7 @@ def seen(
     there = label >= 0
     part = triangle_parts[label[there] % len(triangle_parts)]
     rows = np.flatnonzero(there)
-    depth = camera.distance - (points[rows, 2] - camera.target[2])
+    depth = camera.distance - (camera.level(points)[rows, 2] - camera.target[2])
     limit = np.where(OWN[rows, part], limits[rows, 0], limits[rows, 1])
     hidden = np.zeros(len(points), np.bool_)
     hidden[rows] = depth - 1.0 / nearness[rows] > limit

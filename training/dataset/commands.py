@@ -46,7 +46,7 @@ def make(
     supersample: Annotated[int, typer.Option(help="Samples of a pixel along each side.")] = 2,
     background: BackgroundName = BackgroundName.TRANSPARENT,
     vary_camera: Annotated[
-        bool, typer.Option("--vary-camera", help="Zoom, place and perspective at random.")
+        bool, typer.Option("--vary-camera", help="Pitch, zoom, place and perspective at random.")
     ] = False,
     vary_light: Annotated[bool, typer.Option("--vary-light", help="Light at random.")] = False,
     model: Annotated[

@@ -72,7 +72,8 @@ def _camera(plan: Plan, character: RiggedCharacter, take: Take, rng: np.random.G
     camera = character.camera.over(float(positions[0, 0]), float(positions[0, 2]))
     if plan.vary_camera:
         nearness = float(np.exp(rng.uniform(np.log(0.35), np.log(2.0))))
-        camera = replace(camera, distance=camera.distance * nearness)
+        pitch = float(np.clip(rng.normal(0.0, np.radians(8.0)), -0.35, 0.35))
+        camera = replace(camera, distance=camera.distance * nearness, pitch=pitch)
         shift = rng.uniform(-0.06, 0.06), rng.uniform(-0.03, 0.03)
         camera = camera.moved(shift, float(rng.uniform(0.75, 1.02)))
     return camera

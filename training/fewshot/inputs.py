@@ -1,5 +1,6 @@
 """What a method of pose transfer is given: one type, so that every method meets the same data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -41,6 +42,21 @@ class Inputs:
         )
         return inputs, to_tensor(character.pictures[target])
 
+    def __getitem__(self, picks: slice) -> Self:
+        """Some of the pairs, as views."""
+        return type(self)(*(getattr(self, field.name)[picks] for field in fields(self)))
+
     def to(self, device: torch.device | str) -> Self:
-        """The same on a device."""
-        return type(self)(*(getattr(self, field.name).to(device) for field in fields(self)))
+        """The same on a device; from pinned memory the copy does not wait."""
+        return type(self)(
+            *(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self))
+        )
+
+    def pinned(self) -> Self:
+        """The same in page-locked memory."""
+        return type(self)(*(getattr(self, field.name).pin_memory() for field in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """All pairs of several inputs, one after the other."""
+        return cls(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(cls)))

@@ -2,7 +2,8 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+
+from training.networks.spectral import spectral_norm
 
 
 class PatchDiscriminator(nn.Module):
@@ -17,10 +18,11 @@ class PatchDiscriminator(nn.Module):
         layers: list[nn.Module] = []
         last = 3 + image_channels
         for channels in (width, 2 * width, 4 * width):
-            layers.append(spectral_norm(nn.Conv2d(last, channels, 4, 2, 1)))
-            layers.append(nn.LeakyReLU(0.2))
+            layers += [nn.Conv2d(last, channels, 4, 2, 1), nn.LeakyReLU(0.2)]
             last = channels
-        layers.append(spectral_norm(nn.Conv2d(last, 1, 4, 1, 1)))
+        layers.append(nn.Conv2d(last, 1, 4, 1, 1))
+        for layer in layers[::2]:
+            spectral_norm(layer)
         self.layers = nn.Sequential(*layers)
 
     def forward(self, pose_image: Tensor, picture: Tensor) -> Tensor:

@@ -6,12 +6,25 @@ resolution, with skips from the pose encoder.
 """
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.parametrizations import spectral_norm
-from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
+
+from training.networks.spectral import remove_spectral_norm, spectral_norm
+
+__all__ = [
+    "PRESETS",
+    "Generator",
+    "GeneratorConfig",
+    "compose",
+    "full",
+    "preset",
+    "remove_spectral_norm",
+]
+
+FUSIONS = ("product", "join")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +34,8 @@ class GeneratorConfig:
     `strides` are those of the five encoder convolutions. The decoder doubles the resolution three
     times; where the encoder halves it four times, the last convolution draws `subpixel` x
     `subpixel` pixels at once (Shi 2016), which costs a quarter of a full-resolution decoder.
+    `fusion` is "product" (equation 2) or, for the ablation without the fusion module, "join";
+    `fusion_scale` multiplies the mean that stands for equation 2's sum.
     """
 
     size: int = 256
@@ -31,8 +46,12 @@ class GeneratorConfig:
     subpixel: int = 1
     image_channels: int = 4
     spectral: bool = True
+    fusion: str = "product"
+    fusion_scale: float = 1.0
 
     def __post_init__(self) -> None:
+        if self.fusion not in FUSIONS:
+            raise ValueError(f"no fusion {self.fusion!r}; there are {', '.join(FUSIONS)}")
         shrink = 1
         for stride in self.strides:
             shrink *= stride
@@ -48,6 +67,15 @@ class GeneratorConfig:
         """A JSON-ready description, saved with every checkpoint and bundle."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, description: dict[str, Any]) -> "GeneratorConfig":
+        """What `to_dict` described; JSON has lists where this has tuples."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in description.items()
+        }
+        return cls(**values)
+
 
 # name           channels of the encoders       strides          decoder         head  subpixel
 PRESETS = {
@@ -58,14 +86,19 @@ PRESETS = {
 
 
 def preset(
-    name: str, size: int = 256, *, image_channels: int = 4, spectral: bool = True
+    name: str,
+    size: int = 256,
+    *,
+    image_channels: int = 4,
+    spectral: bool = True,
+    fusion: str = "product",
 ) -> GeneratorConfig:
     """The configuration of a named preset; raises KeyError that lists the names."""
     if name not in PRESETS:
         raise KeyError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
     channels, strides, decoder, head, subpixel = PRESETS[name]
     return GeneratorConfig(
-        size, channels, strides, decoder, head, subpixel, image_channels, spectral
+        size, channels, strides, decoder, head, subpixel, image_channels, spectral, fusion
     )
 
 
@@ -92,8 +125,9 @@ class Encoder(nn.Module):
 class FusionResidualBlock(nn.Module):
     """Aligns the texture T with the pose P and adds it to P (equations 1 and 2, figure 4)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, scale: float = 1.0) -> None:
         super().__init__()
+        self.scale = scale
         self.texture = nn.Conv2d(channels, channels, 3, padding=1)
         self.texture_norm = nn.BatchNorm2d(channels)
         self.pose = nn.Conv2d(channels, channels, 3, padding=1)
@@ -107,10 +141,22 @@ class FusionResidualBlock(nn.Module):
     def forward(self, texture_features: Tensor, pose: Tensor) -> Tensor:
         pose_features = F.relu(self.pose_norm(self.pose(pose)))
         # W = Conv(T) (x) Conv(P): w_ij = sum_n e_in u_nj in every channel; eq. 1-2. The mean
-        # instead of the sum keeps the scale whatever the resolution; the next convolution learns
-        # any constant factor.
-        weights = texture_features @ pose_features / pose_features.shape[-1]
+        # instead of the sum keeps the scale whatever the resolution, as progressive sizes need.
+        weights = texture_features @ pose_features * (self.scale / pose_features.shape[-1])
         return pose + self.aligned(weights)
+
+
+class JoiningBlock(FusionResidualBlock):
+    """What is left without the alignment: both are joined pixel by pixel (table 4, w/o FRM)."""
+
+    def __init__(self, channels: int, scale: float = 1.0) -> None:
+        super().__init__(channels, scale)
+        self.aligned = nn.Conv2d(2 * channels, channels, 3, padding=1)
+
+    def forward(self, texture_features: Tensor, pose: Tensor) -> Tensor:
+        pose_features = F.relu(self.pose_norm(self.pose(pose)))
+        texture_features = texture_features.expand(len(pose), -1, -1, -1)
+        return pose + self.aligned(torch.cat([texture_features, pose_features], dim=1))
 
 
 class ResidualBlock(nn.Module):
@@ -170,7 +216,8 @@ class Generator(nn.Module):
         c, d = config.channels, config.decoder
         self.pose_encoder = Encoder(3, config)
         self.texture_encoder = Encoder(config.image_channels, config)
-        self.fusion = nn.ModuleList([FusionResidualBlock(c[4]), FusionResidualBlock(c[4])])
+        block = JoiningBlock if config.fusion == "join" else FusionResidualBlock
+        self.fusion = nn.ModuleList([block(c[4], config.fusion_scale) for _ in range(2)])
         self.decoder = nn.ModuleList(
             [
                 DecoderStage(c[4] + c[4], d[0]),
@@ -204,23 +251,27 @@ class Generator(nn.Module):
         for stage, skip in zip(self.decoder, (skips[4], skips[2], skips[1]), strict=True):
             x = stage(torch.cat([x, skip], dim=1))
         x = F.relu(self.head(torch.cat([x, skips[0]], dim=1)))
-        return F.pixel_shuffle(self.out(x), self.config.subpixel)
+        logits = self.out(x)
+        if self.config.subpixel == 1:
+            return logits  # a shuffle of single pixels would be a copy, in the exported network too
+        return F.pixel_shuffle(logits, self.config.subpixel)
 
     def forward(self, pose_image: Tensor, picture: Tensor) -> Tensor:
         return self.draw(pose_image, self.texture(picture))
 
 
+def full(tensor: Tensor) -> Tensor:
+    """A tensor of mixed precision in single precision, for sums; others as they are."""
+    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
+
+
 def compose(logits: Tensor) -> Tensor:
-    """Logits to a picture in [0, 1]; with alpha, premultiplied by construction."""
-    values = torch.sigmoid(logits)
+    """Logits to a picture in [0, 1]; with alpha, premultiplied by construction.
+
+    In bfloat16 an alpha of 0.998 would be 1, and without a gradient.
+    """
+    values = torch.sigmoid(full(logits))
     if values.shape[1] == 4:
         alpha = values[:, 3:]
         return torch.cat([values[:, :3] * alpha, alpha], dim=1)
     return values
-
-
-def remove_spectral_norm(model: nn.Module) -> None:
-    """Fold spectral normalisation into the weights, in place; for export."""
-    for module in model.modules():
-        if is_parametrized(module, "weight"):
-            remove_parametrizations(module, "weight")

@@ -74,13 +74,15 @@ class Camera:
     """A fixed camera with mild perspective, in front of the character.
 
     The target, a point in world units, falls on `centre`; `scale` is picture heights per world unit
-    at the target; `distance` is in world units.
+    at the target; `distance` is in world units. It looks down on the target by `pitch` radians; the
+    light goes with it.
     """
 
     target: tuple[float, float, float]
     distance: float
     scale: float
     centre: tuple[float, float] = (0.5, 0.5)
+    pitch: float = 0.0
 
     @classmethod
     def for_height(cls, height: float, fill: float = 0.80, floor: float = 0.955) -> "Camera":
@@ -90,6 +92,19 @@ class Camera:
     def over(self, x: float, z: float) -> "Camera":
         """Carry the camera to look at another place, as high as before; world units."""
         return replace(self, target=(x, self.target[1], z))
+
+    def level(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
+        """World points (N, 3) where a camera without pitch would see them as this one does."""
+        if self.pitch == 0.0:
+            return points
+        target = np.asarray(self.target, points.dtype)
+        return target + self.level_directions(points - target)
+
+    def level_directions(self, directions: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The same for directions (N, 3)."""
+        c, s = np.cos(self.pitch), np.sin(self.pitch)
+        about_x = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
+        return np.ascontiguousarray(directions @ about_x.T.astype(directions.dtype))
 
     def moved(self, shift: tuple[float, float], zoom: float = 1.0) -> "Camera":
         """Shift the picture by fractions of its size and zoom it about the target."""
@@ -136,6 +151,9 @@ def draw(
         raise ValueError(
             f"size must be at least 1 and supersample in 1..8, found {size} and {supersample}"
         )
+    if camera.pitch != 0.0:
+        vertices, normals = camera.level(mesh.vertices), camera.level_directions(mesh.normals)
+        mesh = replace(mesh, vertices=vertices, normals=normals)
     if mesh.surfaces is not None:
         return draw_surfaces(mesh, mesh.surfaces, camera, size, supersample, style)
     samples = size * supersample
@@ -166,7 +184,7 @@ def project(points: NDArray[np.floating], camera: Camera, size: int) -> F32:
 
     z is relative to the target's plane and in the pixels of that plane.
     """
-    local = np.asarray(points, np.float64) - np.asarray(camera.target)
+    local = camera.level(np.asarray(points, np.float64)) - np.asarray(camera.target)
     scale = camera.scale * size
     k = scale * camera.distance / (camera.distance - local[:, 2])
     x = camera.centre[0] * size + k * local[:, 0]

@@ -31,3 +31,19 @@ def alpha_iou(generated: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
     a, b = generated[..., 3] > 127, truth[..., 3] > 127
     union = np.count_nonzero(a | b)
     return 1.0 if union == 0 else np.count_nonzero(a & b) / union
+
+
+def sharpness(generated: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
+    """Energy of the gradient over white, relative to the truth's: sum |grad g|^2 / sum |grad t|^2.
+
+    1 is as sharp as the truth, less is blurred or smeared, more is noise or edges that should not
+    be there; NaN where the truth is all of one colour. It does not ask whether the edges are in
+    their places: read it beside the others.
+    """
+    wanted = _gradient_energy(truth)
+    return _gradient_energy(generated) / wanted if wanted > 0 else float("nan")
+
+
+def _gradient_energy(picture: NDArray[np.uint8]) -> float:
+    rgb = on_white(picture).astype(np.float64)
+    return float(sum((np.diff(rgb, axis=axis) ** 2).sum() for axis in (0, 1)))

@@ -1,0 +1,297 @@
+"""Cutting a character out, carrying its parts, redrawing them, and the export of all that."""
+
+import warnings
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from engine.backends.onnxruntime import load
+from export.onnx import OPSET
+from tests.properties.test_warp_laws import body
+from training.characters.character import render_sample
+from training.characters.procedural.build import build
+from training.dataset.samples import CharacterPictures
+from training.fewshot.inputs import Inputs
+from training.fewshot.warp.baked import BakedPuppet
+from training.fewshot.warp.carry import KEPT, carry
+from training.fewshot.warp.compose import compose, depth_order
+from training.fewshot.warp.cutter import Cutter
+from training.fewshot.warp.cutting import labelled_pictures, train_cutter
+from training.fewshot.warp.labels import BACKGROUND, part_labels
+from training.fewshot.warp.layers import Layers, Views
+from training.fewshot.warp.maps import frames_of
+from training.fewshot.warp.masks import cut, fill, part_masks, radii, settle, spine_length
+from training.fewshot.warp.network import WarpGenerator, bend, blend
+from training.fewshot.warp.parts import COUNT, HEAD, PARTS
+from training.fit import pose_images
+from training.metrics import alpha_iou
+from training.motion.poses import random_pose
+
+SIZE = 64
+FRONT, BACK, RAISED = 0, 1, 2
+
+
+@cache
+def character() -> tuple[CharacterPictures, np.ndarray]:
+    """Eight pictures of a procedural character, and the parts in them."""
+    made = build(3, 0.5)
+    rng = np.random.default_rng(0)
+    poses = [random_pose(rng, made.rest) for _ in range(8)]
+    samples = [render_sample(made, pose, SIZE) for pose in poses]
+    labels = np.stack([part_labels(made, pose, SIZE) for pose in poses])
+    pictures = np.stack([picture for picture, _ in samples])
+    joints = np.stack([joint for _, joint in samples])
+    visible = np.ones(joints.shape[:2], np.bool_)
+    return CharacterPictures("procedural-3", pictures, joints, visible), labels
+
+
+def pairs(source: list[int], target: list[int]) -> tuple[Inputs, torch.Tensor]:
+    pictures, _ = character()
+    return Inputs.of(pictures, np.array(source), np.array(target))
+
+
+def shake(generator: WarpGenerator) -> WarpGenerator:
+    """As if trained: the last convolution does something."""
+    torch.nn.init.normal_(generator.painter.network.leave.weight, std=0.05)
+    return generator
+
+
+def test_every_joint_of_the_rig_is_carried_by_one_part():
+    rig = [joint for part in PARTS for joint in part.rig]
+    assert len(rig) == len(set(rig)) == 19
+
+
+def test_labels_are_where_the_drawing_is():
+    pictures, labels = character()
+    for picture, label in zip(pictures.pictures, labels, strict=True):
+        solid, empty = picture[..., 3] > 250, picture[..., 3] == 0
+        assert (label[solid] != BACKGROUND).mean() > 0.99
+        assert (label[empty] == BACKGROUND).mean() > 0.99
+        assert set(np.unique(label)) <= {*range(COUNT), BACKGROUND}
+        assert (label == HEAD).sum() > 20
+
+
+def test_masks_from_the_skeleton_sum_to_one_and_know_most_parts():
+    inputs, _ = pairs([*range(8)], [0] * 8)
+    masks = part_masks(inputs.source, inputs.source_joints)
+    torch.testing.assert_close(masks.sum(1), torch.ones(8, SIZE, SIZE))
+    labels = character()[1]
+    right = masks.argmax(1).numpy() == labels
+    assert right[labels != BACKGROUND].mean() > 0.5
+
+
+def test_radii_follow_the_silhouette():
+    joints = body(0, 0.0)
+    wide, narrow = torch.ones(1, 1, 48, 48), torch.zeros(1, 1, 48, 48)
+    narrow[..., :, 20:28] = 1
+    assert (radii(wide, joints) >= radii(narrow, joints)).all()
+
+
+def test_an_untrained_cutter_keeps_to_the_skeleton():
+    inputs, _ = pairs([0, 1], [2, 3])
+    made = Cutter((4, 8))(inputs.source, inputs.source_joints)
+    masks = part_masks(inputs.source, inputs.source_joints)
+    assert (made.argmax(1) == masks.argmax(1)).float().mean() > 0.999
+    assert (made.amax(1) >= masks.amax(1) - 0.02).all()
+
+
+def test_a_cutter_looks_at_large_drawings_small():
+    picture = torch.rand(1, 4, 160, 160)
+    joints = body(0, 0.0) * torch.tensor([160 / 48] * 3 + [1.0])
+    masks = Cutter((4, 8))(picture, joints)
+    assert masks.shape == (1, COUNT, 160, 160)
+    torch.testing.assert_close(masks.sum(1), torch.ones(1, 160, 160))
+
+
+def test_a_cutter_learns():
+    data = labelled_pictures(range(3, 5), 48, 2)
+    torch.manual_seed(0)
+    losses = train_cutter(Cutter((8, 16)), data, 40, batch=4, rate=5e-3)
+    assert np.mean(losses[-8:]) < 0.9 * np.mean(losses[:8])
+
+
+def test_specks_settle():
+    masks = torch.zeros(1, COUNT, SIZE, SIZE)
+    masks[:, HEAD] = 1
+    masks[:, HEAD, 30, 30], masks[:, 3, 30, 30] = 0, 1
+    masks[:, HEAD, :, :9], masks[:, 4, :, :9] = 0, 1
+    settled = settle(masks)
+    torch.testing.assert_close(settled.sum(1), torch.ones(1, SIZE, SIZE))
+    assert settled[0, 3].max() < 0.2
+    assert settled[0, 4, :, :7].min() > 0.99
+
+
+def test_a_limb_that_is_hidden_altogether_is_not_guessed():
+    inputs, _ = pairs([0], [0])
+    masks = torch.zeros(1, COUNT, SIZE, SIZE)
+    masks[:, HEAD] = 1
+    layers = cut(inputs.source, inputs.source_joints, masks)
+    assert layers[:, 4, 3:].amax() == 0
+
+
+def test_layers_add_up_to_the_drawing():
+    inputs, _ = pairs([*range(8)], [0] * 8)
+    masks = part_masks(inputs.source, inputs.source_joints)
+    layers = cut(inputs.source, inputs.source_joints, masks)
+    torch.testing.assert_close(
+        layers[:, 3].sum(1)[..., 1:-1, 1:-1], inputs.source[:, 3, 1:-1, 1:-1], atol=1e-5, rtol=1e-5
+    )
+    assert (layers[:, 4] >= layers[:, 3] - 1e-6).all()
+    outside = inputs.source[:, 3] == 0
+    assert (layers[:, 4].amax(1)[outside] == 0).all()
+    assert (layers >= 0).all()
+    assert (layers <= 1 + 1e-5).all()
+
+
+def test_fill_keeps_what_is_known_and_spreads_it():
+    colour = torch.full((1, 3, 16, 16), 0.25)
+    weight = torch.zeros(1, 1, 16, 16)
+    weight[..., 4:7, 5:9] = 1
+    torch.testing.assert_close(fill(colour, weight), colour, atol=1e-5, rtol=0)
+
+
+def test_the_pose_of_the_drawing_gives_the_drawing():
+    inputs, truth = pairs([*range(8)], [*range(8)])
+    with torch.no_grad():
+        made = WarpGenerator("tiny", learned_cut=False)(inputs)
+    assert float((made - truth).abs().mean()) < 0.003
+    for a, b in zip(made, truth, strict=True):
+        a, b = ((t.permute(1, 2, 0) * 255).round().byte().numpy() for t in (a, b))
+        assert alpha_iou(a, b) > 0.99
+
+
+def test_a_moved_drawing_is_moved():
+    inputs, truth = pairs([0], [0])
+    joints = inputs.joints + torch.tensor([5.0, -3.0, 0, 0])
+    with torch.no_grad():
+        made = WarpGenerator("tiny", learned_cut=False)(replace(inputs, joints=joints))
+    expected = torch.roll(truth, (-3, 5), (2, 3))
+    inner = slice(8, SIZE - 8)
+    assert float((made - expected)[..., inner, inner].abs().mean()) < 0.003
+
+
+def test_the_few_parts_of_a_tile_are_as_good_as_all():
+    inputs, _ = pairs([0, 1, 2, 3], [4, 5, 6, 7])
+    generator = WarpGenerator("tiny", learned_cut=False)
+    with torch.no_grad():
+        layers = generator.prepare(inputs.source, inputs.source_joints)
+        target = frames_of(inputs.joints)
+        order = depth_order(target.depth, spine_length(inputs.joints))
+        few, whole = (compose(carry(layers, target, order, k).layers)[0] for k in (KEPT, COUNT))
+    assert float((few - whole).abs().mean()) < 1e-3
+
+
+def test_pictures_are_premultiplied_whatever_the_weights():
+    inputs, _ = pairs([0, 1, 2], [3, 4, 5])
+    torch.manual_seed(0)
+    with torch.no_grad():
+        made = shake(WarpGenerator("tiny", learned_cut=False))(inputs)
+    assert (made >= 0).all()
+    assert (made <= 1).all()
+    assert (made[:, :3] <= made[:, 3:] + 1e-5).all()
+
+
+def test_no_flow_and_no_paint_change_nothing():
+    picture = torch.rand(2, 4, 16, 16)
+    picture[:, :3] *= picture[:, 3:]
+    torch.testing.assert_close(bend(picture, torch.zeros(2, 2, 8, 8)), picture, atol=1e-5, rtol=0)
+    torch.testing.assert_close(blend(picture, torch.zeros(2, 9, 16, 16)), picture)
+
+
+def test_gradients_reach_every_weight():
+    inputs, truth = pairs([0, 1], [2, 3])
+    torch.manual_seed(0)
+    generator = shake(WarpGenerator("tiny", learned_cut=False))
+    torch.nn.init.normal_(generator.cutter.network.leave.weight, std=0.05)
+    (generator(inputs) - truth).abs().mean().backward()
+    for name, weight in generator.named_parameters():
+        assert weight.grad is not None, name
+        assert torch.isfinite(weight.grad).all(), name
+        assert weight.grad.abs().max() > 0, name
+
+
+def test_it_learns_from_the_puppet_on():
+    inputs, truth = pairs([0, 1, 2, 3], [4, 5, 6, 7])
+    torch.manual_seed(0)
+    generator = WarpGenerator("tiny", learned_cut=False)
+    with torch.no_grad():
+        layers = generator.prepare(inputs.source, inputs.source_joints)
+    optimiser = torch.optim.Adam(generator.painter.parameters(), 3e-3)
+    losses = []
+    for _ in range(40):
+        loss = (generator.draw(layers, inputs.pose, inputs.joints) - truth).abs().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_of_several_drawings_the_one_that_faces_the_same_way_is_taken():
+    front = body(0, 0.0)
+    back = torch.tensor([48.0, 0, 0, 0]) + front * torch.tensor([-1.0, 1, -1, 1])
+    drawings = [
+        Layers.of(torch.ones(1, 5, COUNT, 8, 8), frames_of(joints)) for joints in (front, back)
+    ]
+    views = Views.of(drawings)
+    for i, joints in enumerate((front, back)):
+        chosen = views.nearest(frames_of(joints))
+        assert (chosen.slots == torch.arange(COUNT) + i * COUNT).all()
+        torch.testing.assert_close(chosen.frames.origin, drawings[i].frames.origin)
+
+
+def test_a_part_is_taken_from_the_drawing_that_shows_it():
+    frames = frames_of(body(0, 0.0))
+    hidden, shown = torch.ones(1, 5, COUNT, 8, 8), torch.ones(1, 5, COUNT, 8, 8)
+    hidden[:, 3:, 4] = 0
+    slots = Views.of([Layers.of(hidden, frames), Layers.of(shown, frames)]).nearest(frames).slots[0]
+    assert slots[4] == 4 + COUNT
+    assert slots[3] == 3
+
+
+@pytest.mark.slow
+def test_onnx_runtime_draws_what_torch_draws():
+    inputs, _ = pairs([0, 1], [2, 3])
+    torch.manual_seed(0)
+    generator = shake(WarpGenerator("tiny", learned_cut=False)).eval()
+    with torch.no_grad():
+        each = [
+            generator.prepare(inputs.source[i : i + 1], inputs.source_joints[i : i + 1])
+            for i in range(2)
+        ]
+    baked = BakedPuppet(generator.painter, Views.of(each)).eval()
+    joints = character()[0].joints
+    poses = pose_images(joints, SIZE)
+    example = (torch.from_numpy(poses[:1]), torch.from_numpy(joints[:1]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            baked, example, dynamo=True, opset_version=OPSET, verbose=False,
+            input_names=["pose", "joints"], output_names=["picture"],
+        )  # fmt: skip
+    assert program is not None
+    model = program.model_proto
+    onnx.checker.check_model(model, full_check=True)
+    session = load().InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    for pose, joint in zip(poses, joints, strict=True):
+        feeds = {"pose": pose[None], "joints": joint[None]}
+        (made,) = session.run(None, feeds)
+        with torch.no_grad():
+            truth = baked(*(torch.from_numpy(feeds[name]) for name in ("pose", "joints"))).numpy()
+        error = np.abs(made.astype(np.int16) - truth)
+        assert error.max() <= 2
+        assert error.mean() < 0.01
+
+
+def test_an_unknown_preset_names_those_there_are():
+    with pytest.raises(KeyError, match="live"):
+        WarpGenerator("huge")
+
+
+def test_the_spine_has_its_true_length():
+    joints = body(0, 0.0)
+    assert float(spine_length(joints)) == pytest.approx(11.0)

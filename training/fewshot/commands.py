@@ -1,0 +1,146 @@
+"""The bodies of `ayatsuri-train meta`, `adapt-check` and `weights`."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.dataset.reader import Dataset
+from training.dataset.samples import CharacterPictures
+from training.fewshot import checkpoint
+from training.fewshot.adapt import AdaptConfig
+from training.fewshot.config import TrainConfig
+from training.fewshot.errors import CheckpointError, SettingsError
+from training.fewshot.loader import Kept
+from training.fewshot.recipe import Recipe, build
+from training.fewshot.train import CHECKPOINT, Training, run
+from training.fewshot.validate import attempts, encode_sheet, scores, sheet
+from training.fewshot.workers import workers
+
+
+def train(
+    data: Path,
+    folder: Path,
+    config: TrainConfig,
+    recipe: Recipe,
+    *,
+    adaptation: AdaptConfig,
+    held_out: int,
+    device: str | None,
+    minutes: float | None,
+    every: int,
+    loaders: int,
+    keep: bool,
+) -> dict[str, float]:
+    """Train, or go on from the folder's checkpoint with the settings that it has.
+
+    Of the given settings only the number of steps counts then, so that a run can be made longer;
+    SettingsError where recipe or data differ, since the curve would be of two runs.
+    """
+    characters = Dataset.open(data, "train")
+    others = Dataset.open(data, "test")
+    digest = sha256((data / "manifest.json").read_bytes()).hexdigest()
+    path = folder / CHECKPOINT
+    with workers(device) as place:
+        state = checkpoint.load(path) if path.exists() else None
+        if state is not None:
+            recipe, config = _continued(path, state, recipe, config, digest)
+        torch.manual_seed(config.seed)
+        torch.backends.cudnn.benchmark = True
+        training = Training.new(config, *build(recipe), place.device)
+        if state is not None:
+            training.restore(state)
+        training.about |= {
+            "recipe": recipe.to_dict(),
+            "data": digest,
+            "command": " ".join(["ayatsuri-train", *sys.argv[1:]]),
+        }
+        if place.first:
+            print(json.dumps({**training.about, "config": config.to_dict(), "step": training.step}))
+        picks: Sequence[CharacterPictures] = [others[i] for i in range(min(held_out, len(others)))]
+        return run(
+            training, Kept(characters) if keep else characters, picks, folder, place,
+            adaptation=adaptation, minutes=minutes, every=every, loaders=loaders,
+        )  # fmt: skip
+
+
+def _continued(
+    path: Path, state: dict[str, Any], recipe: Recipe, config: TrainConfig, digest: str
+) -> tuple[Recipe, TrainConfig]:
+    """The settings of a checkpoint, with as many steps as asked for."""
+    try:
+        known, made = Recipe.from_dict(state["about"]["recipe"]), state["about"]["data"]
+        settings = TrainConfig.from_dict(state["config"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} lacks {error}: it was made by another program") from error
+    if known != recipe:
+        raise SettingsError(
+            f"{path} was made with {known}, found {recipe}: give the same, or another folder"
+        )
+    if made != digest:
+        raise SettingsError(
+            f"{path} was made with another data set (its manifest has SHA-256 {made}): give that "
+            "one, or another folder"
+        )
+    print(f"continuing from step {state['step']} of {path}, with its own settings")
+    return known, replace(settings, steps=config.steps)
+
+
+def load_training(path: Path, device: torch.device) -> tuple[Training, Recipe]:
+    """A checkpoint's networks, built by its own recipe."""
+    state = checkpoint.load(path)
+    if "recipe" not in state["about"]:
+        raise CheckpointError(f"{path} lacks its recipe: it was not made by a command")
+    recipe = Recipe.from_dict(state["about"]["recipe"])
+    training = Training.new(TrainConfig.from_dict(state["config"]), *build(recipe), device)
+    training.restore(state)
+    return training, recipe
+
+
+def adapt_check(
+    data: Path,
+    path: Path,
+    config: AdaptConfig,
+    *,
+    shots: Sequence[int],
+    characters: int,
+    queries: int,
+    device: str | None,
+    output: Path | None,
+) -> Iterator[dict[str, float]]:
+    """Adapt a checkpoint to characters of the test split by 1, 4, 10 shifts; a line for each."""
+    others = Dataset.open(data, "test")
+    picks = [others[i] for i in range(min(characters, len(others)))]
+    with workers(device) as place:
+        training, _ = load_training(path, place.device)
+        for count in shots:
+            began = time.monotonic()
+            trials = attempts(
+                training.shipped(), training.objective, picks, replace(config, shots=count),
+                size=training.config.sizes[-1], queries=queries, device=place.device,
+            )  # fmt: skip
+            if output is not None:
+                name = output.with_name(f"{output.stem}-{count}{output.suffix}")
+                checkpoint.write_whole(name, encode_sheet(sheet(trials)))
+            yield {
+                "shots": count,
+                **scores(trials),
+                "characters": len(trials),
+                "threads": torch.get_num_threads(),
+                "seconds": round(time.monotonic() - began, 1),
+            }
+
+
+def ship(path: Path, output: Path, *, half: bool) -> dict[str, Any]:
+    """Write a checkpoint's averaged weights as safetensors."""
+    from training.fewshot import weights
+
+    state = checkpoint.load(path)
+    size = weights.write(output, state, half=half)
+    return {"file": str(output), "megabytes": size / 1e6, "steps_done": state["step"]}

@@ -1,0 +1,51 @@
+"""What a run tells of itself while it trains."""
+
+import json
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.fewshot.checkpoint import write_whole
+from training.fewshot.validate import encode_sheet
+
+
+class Diary:
+    """What a run leaves in its folder: curve.jsonl, samples.png and TensorBoard's events.
+
+    A run that was killed may have written more than its last checkpoint knows: what came after
+    `step` is cut off.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.curve = folder, folder / "curve.jsonl"
+        if self.curve.exists():
+            lines = self.curve.read_text().splitlines(keepends=True)
+            whole = [line for line in lines if line.endswith("\n")]  # the last may be cut short
+            kept = [line for line in whole if int(json.loads(line)["step"]) <= step]
+            write_whole(self.curve, "".join(kept).encode())
+        self._events = SummaryWriter(folder / "tensorboard", purge_step=step + 1)
+
+    def write(self, line: dict[str, float]) -> None:
+        """A line of the curve: to the file, to TensorBoard and to the terminal."""
+        with self.curve.open("a") as curve:
+            curve.write(json.dumps(line) + "\n")
+        for name, value in line.items():
+            self._events.add_scalar(name, value, int(line["step"]))
+        self._events.flush()
+        print(" ".join(f"{name}={value:.5g}" for name, value in line.items()), flush=True)
+
+    def show(self, picture: NDArray[np.uint8], step: int) -> None:
+        """Write the sheet of samples."""
+        write_whole(self.folder / "samples.png", encode_sheet(picture))
+        self._events.add_image("samples", picture, step, dataformats="HWC")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._events.close()

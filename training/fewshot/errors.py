@@ -1,0 +1,35 @@
+"""What goes wrong with few-shot training and adaptation.
+
+FewShotError
+  SettingsError       settings that cannot be, or do not fit the data
+  CheckpointError     a file is damaged, foreign or of another network
+  NotANumberError     a loss is infinite or no number
+  AdaptationError     drawings that make no support set, or a rate that is too high
+  DiskFullError       there is no room; what was there is as it was
+"""
+
+from engine.errors import AyatsuriError
+
+
+class FewShotError(AyatsuriError):
+    """Base class."""
+
+
+class SettingsError(FewShotError, ValueError):
+    """Settings cannot be, or do not fit the data."""
+
+
+class CheckpointError(FewShotError, ValueError):
+    """A file is damaged, foreign, or of another network or other settings."""
+
+
+class NotANumberError(FewShotError, FloatingPointError):
+    """A loss is infinite or no number; the last checkpoint is whole."""
+
+
+class AdaptationError(FewShotError, ValueError):
+    """The drawings do not make a support set, or adaptation ran away."""
+
+
+class DiskFullError(FewShotError, OSError):
+    """There is no room for a file; what was there before is as it was."""

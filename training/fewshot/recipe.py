@@ -1,0 +1,89 @@
+"""Methods by name: what a checkpoint must remember to build its networks and losses again."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from torch import nn
+
+from training.fewshot import methods
+from training.fewshot.errors import CheckpointError, SettingsError
+from training.fewshot.method import FewShot
+from training.fewshot.objective import Objective, PaperObjective, Weights
+from training.losses import Perceptual
+from training.networks.generator import PRESETS, preset
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A method, its size and its losses."""
+
+    method: str = "fewshot"
+    preset: str = "live"
+    size: int = 256
+    image_channels: int = 4
+    spectral: bool = True
+    fusion: str = "product"
+    critic_width: int = 64
+    perceptual: bool = True
+    gan: bool = True
+    gan_from: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready description."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, description: dict[str, Any]) -> "Recipe":
+        """What `to_dict` described; CheckpointError if this program knows no such thing."""
+        try:
+            return cls(**description)
+        except TypeError as error:
+            raise CheckpointError(
+                f"the recipe {description} is none of this program's: use the one that made it"
+            ) from error
+
+
+Builder = Callable[[Recipe], tuple[nn.Module, Objective]]
+
+
+def few_shot(recipe: Recipe) -> tuple[nn.Module, Objective]:
+    """The few-shot paper's generator and losses."""
+    if recipe.preset not in PRESETS:
+        raise SettingsError(f"no preset {recipe.preset!r}; there are {', '.join(PRESETS)}")
+    config = preset(
+        recipe.preset, recipe.size, image_channels=recipe.image_channels, spectral=recipe.spectral,
+        fusion=recipe.fusion,
+    )  # fmt: skip
+    return FewShot(config), paper_objective(recipe)
+
+
+def paper_objective(recipe: Recipe) -> Objective:
+    """Equations 3 to 10, without the parts that the recipe leaves out."""
+    weights = Weights()
+    if not recipe.perceptual:
+        weights = Weights(perceptual=0)
+    if not recipe.gan:
+        weights = Weights(perceptual=weights.perceptual, gan=0)
+    return PaperObjective(
+        recipe.image_channels, width=recipe.critic_width, weights=weights,
+        perceptual=Perceptual() if recipe.perceptual else None, gan_from=recipe.gan_from,
+    )  # fmt: skip
+
+
+def baseline(recipe: Recipe) -> tuple[nn.Module, Objective]:
+    """A method to compare with, in its own paper's width and with its own losses."""
+    network, objective = methods.method_named(recipe.method).build(
+        size=recipe.size, image_channels=recipe.image_channels
+    )
+    return network, cast(Objective, objective)  # it has the same three methods
+
+
+METHODS: dict[str, Builder] = {"fewshot": few_shot, **dict.fromkeys(methods.METHODS, baseline)}
+
+
+def build(recipe: Recipe) -> tuple[nn.Module, Objective]:
+    """Fresh networks; SettingsError lists the methods where there is none of that name."""
+    if recipe.method not in METHODS:
+        raise SettingsError(f"no method {recipe.method!r}; there are {', '.join(METHODS)}")
+    return METHODS[recipe.method](recipe)

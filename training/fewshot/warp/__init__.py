@@ -1,0 +1,1 @@
+"""The main variant: a character's own limbs, cut out, carried to the pose, and redrawn."""

@@ -1,0 +1,121 @@
+"""Parts carried to a pose: all of them coarsely, and at full resolution those that are seen.
+
+Thirteen layers at every pixel would cost several times the network that redraws them, and nearly
+all would be empty. So a first look, at half resolution and at alpha alone, tells for each small
+tile which few parts are to be seen in it; only those are sampled in full.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.fewshot.warp.compose import weigh
+from training.fewshot.warp.layers import Layers
+from training.fewshot.warp.maps import Frames, inverse, pixel_centres, restretch, source_points
+from training.fewshot.warp.parts import COUNT, HEAD
+
+KEPT = 4  # parts in a tile
+_HINT = 0.02  # of a hidden part's alpha: those just behind what is seen come next
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The parts where the pose has them."""
+
+    layers: Tensor  # (B, K, 5, S, S), front first, see `compose`
+    parts: Tensor  # (B, K, T, T): which they are in each tile
+    alphas: Tensor  # (B, L, S/2, S/2) of all parts, with what is painted in
+    weights: Tensor  # (B, L, S/2, S/2): how much of each is seen
+
+    def of_parts(self, values: Tensor) -> Tensor:
+        """Values of all parts (B, L, S/2, S/2) for the layers: (B, K, S, S)."""
+        size = self.layers.shape[-1]
+        tiles = self.parts.shape[-1]
+        each = size // 2 // tiles
+        parts = self.parts[:, :, :, None, :, None].expand(-1, -1, -1, each, -1, each)
+        chosen = values.gather(1, parts.reshape(*self.parts.shape[:2], size // 2, size // 2))
+        return F.interpolate(chosen, scale_factor=2.0, mode="nearest")
+
+
+def tile_size(size: int) -> int:
+    """Pixels of a tile: about a fortieth of the picture, an even divisor of its size."""
+    return next(tile for tile in (8, 4, 2) if tile == 2 or (size % tile == 0 and size >= 32 * tile))
+
+
+def carry(layers: Layers, target: Frames, order: Tensor, kept: int = KEPT) -> Scene:
+    """The layers where `target` has them, in `order` (B, L) from front to back."""
+    size = layers.size
+    count = layers.pixels.shape[2]
+    atlas = layers.pixels.flatten(2, 3)  # (B, 5, N * S, S)
+    half = size // 2
+    points, slide = source_points(target, layers.frames, pixel_centres(half, 2.0, target.origin))
+    grid = _in_atlas(points, layers.slots[:, :, None], size, count)
+    coarse = F.grid_sample(atlas[:, 3:], grid, align_corners=False)  # (B, 2, L, N)
+    coarse = coarse.unflatten(3, (half, half))
+
+    by_depth = order[:, None, :, None, None].expand(-1, 2, -1, half, half)
+    ordered = coarse.gather(2, by_depth)
+    seen, _ = weigh(ordered[:, 0], ordered[:, 1])
+    weights = torch.zeros_like(seen).scatter(1, by_depth[:, 0], seen)
+
+    tile = tile_size(size)
+    # A tile's own pixels and one row around, lest a coarse look misses an edge.
+    found = F.max_pool2d(seen + _HINT * ordered[:, 1], tile // 2 + 2, tile // 2, padding=1)
+    ranks = found.topk(min(kept, COUNT), dim=1).indices.sort(dim=1).values  # (B, K, T, T)
+    parts = order[:, :, None, None].expand(-1, -1, *ranks.shape[2:]).gather(1, ranks)
+    slide = slide.unflatten(1, (half, half)).permute(0, 3, 1, 2)
+    slide = F.interpolate(slide, scale_factor=2.0, mode="bilinear", align_corners=False)
+    fine = _sample_tiles(atlas, layers, target, parts, slide)
+    return Scene(fine, parts, coarse[:, 1], weights)
+
+
+def _in_atlas(points: Tensor, slots: Tensor, size: int, count: int) -> Tensor:
+    """Points (..., 2) px of layers `slots` (...) as `grid_sample` takes them in the atlas."""
+    inside = points.clamp(0.5, size - 0.5)
+    x, y = inside[..., 0], inside[..., 1] + slots * size
+    return torch.stack([x * (2 / size) - 1, y * (2 / (size * count)) - 1], -1)
+
+
+def _sample_tiles(
+    atlas: Tensor, layers: Layers, target: Frames, parts: Tensor, slide: Tensor
+) -> Tensor:
+    """(B, K, 5, S, S): in each tile the layers of its `parts` (B, K, T, T)."""
+    size = layers.size
+    source = layers.frames
+    batch, kept, tiles, _ = parts.shape
+    tile = size // tiles
+    is_head = torch.zeros_like(target.depth)
+    is_head[:, HEAD] = 1
+    table = torch.cat(
+        [
+            inverse(target.axes).flatten(2), target.origin, source.axes.flatten(2), source.origin,
+            torch.stack([target.length, source.length, layers.slots.to(atlas), is_head], -1),
+        ],
+        -1,
+    )  # fmt: skip
+    rows = parts.reshape(batch, -1, 1).expand(-1, -1, table.shape[-1])
+    # All that follows is tile by tile, (B, K * T * T, tile^2): long rows, which broadcast fast.
+    values = table.gather(1, rows)[..., None, :]
+    i00, i01, i10, i11, ox, oy, s00, s01, s10, s11, px, py, to, of, slot, head = values.unbind(-1)
+    corner = pixel_centres(tiles, float(tile), atlas) - 0.5 * tile
+    corner = corner.repeat(kept, 1)[..., None]  # (K * T * T, 2, 1)
+    within = pixel_centres(tile, 1.0, atlas)
+    x, y = corner[:, 0] - ox, corner[:, 1] - oy  # (B, K * T * T, 1)
+    dx, dy = within[:, 0], within[:, 1]
+    along = restretch((i00 * x + i01 * y) + (i00 * dx + i01 * dy), to, of)
+    across = (i10 * x + i11 * y) + (i10 * dx + i11 * dy)
+    points = torch.stack([s00 * along + s01 * across + px, s10 * along + s11 * across + py], -1)
+    slide = F.pixel_unshuffle(slide, tile).unflatten(1, (2, -1)).permute(0, 3, 4, 2, 1)
+    slid = points + head[..., None] * slide.flatten(1, 2).repeat(1, kept, 1, 1)
+    count = layers.pixels.shape[2]
+    made = torch.cat(
+        [
+            F.grid_sample(channels, _in_atlas(where, slot, size, count), align_corners=False)
+            for channels, where in ((atlas[:, :3], slid), (atlas[:, 3:], points))
+        ],
+        1,
+    )  # (B, 5, K * T * T, tile^2)
+    made = made.unflatten(2, (kept, tiles, tiles)).permute(0, 2, 1, 5, 3, 4)
+    return F.pixel_shuffle(made.flatten(2, 3), tile)

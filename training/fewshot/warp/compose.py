@@ -1,0 +1,54 @@
+"""Laying parts over each other in the order of their depth."""
+
+import torch
+from torch import Tensor
+
+from training.fewshot.warp.parts import COUNT, HEAD, HIPS, PARTS
+
+_BIAS = torch.zeros(COUNT)
+_BIAS[HEAD], _BIAS[HIPS] = -0.15, -0.2
+for _i, _part in enumerate(PARTS):
+    if _part.name.endswith(("arm",)):
+        _BIAS[_i] = -0.1
+DEPTH_BIAS = _BIAS
+"""(L,) of the spine's length: what lies on what when depths are alike (a skirt on thighs)."""
+
+
+def cover(alphas: Tensor, room: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights of layers with alphas (B, L, H, W), front first, in `room` (B, H, W).
+
+    Each takes what it covers of what those in front left: min(alpha, rest). The edges of parts cut
+    from one drawing complement each other, and add up to it again without a seam, which the usual
+    (1 - alpha) product would not; opaque parts hide what is behind, as usual. Also the room left.
+    """
+    weights = []
+    for alpha in alphas.unbind(1):
+        taken = torch.minimum(alpha, room)
+        room = room - taken
+        weights.append(taken)
+    return torch.stack(weights, 1), room
+
+
+def compose(layers: Tensor) -> tuple[Tensor, Tensor]:
+    """Layers (B, K, 5, H, W) over each other, front first.
+
+    Channels are straight RGB, alpha as drawn, and alpha with what is painted in. What is painted in
+    never hides what was drawn: it takes only the room that all drawn parts leave. Returns the
+    picture (B, 4, H, W), premultiplied, and the share of it that is painted in (B, 1, H, W).
+    """
+    weights, painted_in = weigh(layers[:, :, 3], layers[:, :, 4])
+    colour = (weights[:, :, None] * layers[:, :, :3]).sum(1)
+    picture = torch.cat([colour, weights.sum(1, keepdim=True)], 1)
+    return picture, painted_in.sum(1, keepdim=True)
+
+
+def weigh(drawn: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
+    """How much of each layer is seen, and how much of that is painted in: (B, K, H, W) both."""
+    first, room = cover(drawn, torch.ones_like(drawn[:, 0]))
+    second, _ = cover((whole - drawn).clamp_min(0), room)
+    return first + second, second
+
+
+def depth_order(depth: Tensor, spine: Tensor) -> Tensor:
+    """(B, L) parts from front to back by z (B, L) px, with `DEPTH_BIAS` of the spine (B,)."""
+    return (depth + DEPTH_BIAS.to(depth) * spine[:, None]).argsort(dim=1)
