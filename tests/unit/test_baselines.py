@@ -12,11 +12,11 @@ from training.fewshot.baselines.objective import (  # noqa: E402
     OptimiserSettings,
     fake_loss,
     real_loss,
-    shown,
     signed,
     unsigned,
 )
 from training.fewshot.cost import blank_inputs, parameters  # noqa: E402
+from training.fewshot.method import like  # noqa: E402
 from training.fewshot.methods import METHODS, method_named  # noqa: E402
 
 TINY: dict[str, Any] = {"size": 64, "width": 8}
@@ -150,7 +150,7 @@ def test_the_losses_know_the_truth(name: str) -> None:
     """What is made as it should be costs less than grey, and its L1 is nothing."""
     objective = METHODS[name].objective(**TINY, image_channels=3).eval()
     inputs, truth = a_batch()
-    right, parts = objective.generator_loss(inputs, truth, shown(truth, 3))
+    right, parts = objective.generator_loss(inputs, truth, like(truth, 3))
     grey, worse = objective.generator_loss(inputs, truth, torch.full_like(truth[:, :3], 0.5))
     assert float(parts["l1"]) == 0
     assert float(worse["l1"]) > 0.5
@@ -227,9 +227,9 @@ def test_rates_fall_linearly_at_the_end() -> None:
 def test_pictures_go_to_losses_and_back() -> None:
     picture = torch.rand(2, 3, 4, 4)
     torch.testing.assert_close(unsigned(signed(picture)), picture)
-    assert shown(torch.zeros(1, 4, 2, 2), 3).eq(1).all()
+    assert like(torch.zeros(1, 4, 2, 2), 3).eq(1).all()
     with pytest.raises(ValueError, match="cannot be shown in 4"):
-        shown(picture, 4)
+        like(picture, 4)
 
 
 def test_gan_losses_are_cross_entropies() -> None:

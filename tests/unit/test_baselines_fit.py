@@ -9,10 +9,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from tests.cast import a_batch, tiny_cast  # noqa: E402
-from training.fewshot.baselines.objective import shown  # noqa: E402
 from training.fewshot.cost import Cost, multiply_adds, table  # noqa: E402
 from training.fewshot.fit import Fit, FitConfig, draw, fit, sample_batch  # noqa: E402
 from training.fewshot.inputs import Inputs  # noqa: E402
+from training.fewshot.method import like  # noqa: E402
 from training.fewshot.methods import METHODS  # noqa: E402
 
 TINY = FitConfig("pix2pix", steps=6, batch=2, size=64, width=4)
@@ -25,7 +25,7 @@ def one_thread() -> None:
 
 def error(state: Fit, channels: int) -> float:
     inputs, truth = a_batch(state.config.size)
-    return float((draw(state.network, inputs) - shown(truth, channels)).abs().mean())
+    return float((draw(state.network, inputs) - like(truth, channels)).abs().mean())
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -35,6 +35,13 @@ def on_white(pictures: Tensor) -> Tensor:
     return over(pictures, torch.ones_like(pictures[:, :3, :1, :1]))
 
 
-def like(truth: Tensor, channels: int) -> Tensor:
-    """True pictures (B, 4, S, S) as a method of so many channels shows them."""
-    return truth if channels == 4 else on_white(truth)
+def like(pictures: Tensor, channels: int) -> Tensor:
+    """Pictures (B, 3 or 4, S, S) as a method of so many channels shows them."""
+    if pictures.shape[1] == channels:
+        return pictures
+    if channels != 3:
+        raise ValueError(
+            f"pictures of {pictures.shape[1]} channels cannot be shown in {channels}: RGB on white "
+            "has lost its alpha"
+        )
+    return on_white(pictures)

@@ -1,15 +1,14 @@
 """What a method asks of a trainer: losses, discriminators and the settings of its optimisers."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.fewshot.episodes import Samples
 from training.fewshot.inputs import Inputs
+from training.fewshot.method import like
 
 Parts = dict[str, Tensor]
 """Named summands of a loss, before their weights, for the curve; without gradients."""
@@ -30,15 +29,6 @@ class OptimiserSettings:
         if share <= self.decay_from:
             return 1.0
         return max(0.0, (1 - share) / (1 - self.decay_from))
-
-
-class Samples(Protocol):
-    """A batch as a trainer holds it."""
-
-    @property
-    def inputs(self) -> Inputs: ...
-    @property
-    def truth(self) -> Tensor: ...
 
 
 class Transfer(nn.Module):
@@ -115,20 +105,7 @@ class Objective(nn.Module):
 
     def seen(self, picture: Tensor) -> Tensor:
         """A picture as the losses and discriminators see it: the method's channels, in [-1, 1]."""
-        return signed(shown(picture, self.image_channels))
-
-
-@contextmanager
-def constant(module: nn.Module) -> Iterator[None]:
-    """Within, a module's parameters are constants: gradients pass through it and none stay."""
-    trained = [p for p in module.parameters() if p.requires_grad]
-    for parameter in trained:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)
+        return signed(like(picture, self.image_channels))
 
 
 def real_loss(logits: Tensor) -> Tensor:
@@ -139,15 +116,6 @@ def real_loss(logits: Tensor) -> Tensor:
 def fake_loss(logits: Tensor) -> Tensor:
     """-log(1 - D), the mean over patches: low where a discriminator says "generated"."""
     return F.softplus(logits).mean()
-
-
-def shown(picture: Tensor, channels: int) -> Tensor:
-    """Premultiplied RGBA (B, 4, S, S) as it is or, for 3 channels, on white; RGB as it is."""
-    if picture.shape[1] == channels:
-        return picture
-    if picture.shape[1] != 4 or channels != 3:
-        raise ValueError(f"a picture of {picture.shape[1]} channels cannot be shown in {channels}")
-    return picture[:, :3] + (1 - picture[:, 3:])
 
 
 def signed(picture: Tensor) -> Tensor:

@@ -19,15 +19,15 @@ from training.fewshot.baselines.objective import (
     OptimiserSettings,
     Parts,
     Transfer,
-    constant,
     fake_loss,
     real_loss,
-    shown,
     signed,
     unsigned,
 )
 from training.fewshot.inputs import Inputs
 from training.fewshot.keypoints import heatmaps
+from training.fewshot.method import like
+from training.fewshot.objective import frozen
 from training.losses import Perceptual
 
 BLOCKS = 9  # section 4: nine PATBs for both data sets
@@ -83,7 +83,7 @@ class PATN(Transfer):
         initialise(self)
 
     def forward(self, inputs: Inputs) -> Tensor:
-        image = self.image(signed(shown(inputs.source, self.image_channels)))
+        image = self.image(signed(like(inputs.source, self.image_channels)))
         pose = self.pose(pose_maps(inputs, self.size, self.joints))
         for block in self.blocks:
             image, pose = block(image, pose)
@@ -117,11 +117,11 @@ class PairsObjective(Objective):
 
     def generator_loss(self, inputs: Inputs, truth: Tensor, made: Tensor) -> tuple[Tensor, Parts]:
         gan_weight, l1_weight, perceptual_weight = self.weights
-        with constant(self):
+        with frozen(self):
             gans = [real_loss(judge(self.seen(made), p)) for judge, p in self.partners(inputs)]
         gan = torch.stack(gans).mean()
         l1 = (self.seen(made) - self.seen(truth)).abs().mean()
-        perceptual = self.perceptual(shown(made, 3), shown(truth, 3))
+        perceptual = self.perceptual(like(made, 3), like(truth, 3))
         loss = gan_weight * gan + l1_weight * l1 + perceptual_weight * perceptual
         parts = {"gan": gan, "l1": l1, "perceptual": perceptual}
         return loss, {name: part.detach() for name, part in parts.items()}

@@ -16,14 +16,14 @@ from training.fewshot.baselines.objective import (
     OptimiserSettings,
     Parts,
     Transfer,
-    constant,
     fake_loss,
     real_loss,
-    shown,
     signed,
 )
 from training.fewshot.inputs import Inputs
 from training.fewshot.keypoints import body_mask, discs
+from training.fewshot.method import like
+from training.fewshot.objective import frozen
 
 L1_WEIGHT = 50.0  # lambda of section 3.2; its value at 256 x 256 in the released code
 STAGE_ONE = 30 / 50  # 30k steps, then 20k, on DeepFashion (section 4.2)
@@ -157,7 +157,7 @@ class PG2(Transfer):
         self.refine.requires_grad_(share >= STAGE_ONE)
 
     def forward(self, inputs: Inputs) -> Tensor:
-        source = signed(shown(inputs.source, self.image_channels))
+        source = signed(like(inputs.source, self.image_channels))
         pose = signed(discs(inputs.joints, self.size))
         coarse = self.coarse(torch.cat([source, pose], dim=1))
         if self.training and not self.refine.last.weight.requires_grad:
@@ -222,7 +222,7 @@ class PG2Objective(Objective):
         l1 = self.masked_l1(inputs, truth, made)
         if self.progress < STAGE_ONE:
             return l1, {"l1": l1.detach()}
-        with constant(self.discriminator):
+        with frozen(self.discriminator):
             gan = real_loss(self.discriminator(self.seen(inputs.source), self.seen(made)))
         return gan + L1_WEIGHT * l1, {"gan": gan.detach(), "l1": l1.detach()}
 

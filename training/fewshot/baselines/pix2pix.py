@@ -14,14 +14,14 @@ from training.fewshot.baselines.objective import (
     OptimiserSettings,
     Parts,
     Transfer,
-    constant,
     fake_loss,
     real_loss,
-    shown,
     signed,
     unsigned,
 )
 from training.fewshot.inputs import Inputs
+from training.fewshot.method import like
+from training.fewshot.objective import frozen
 
 L1_WEIGHT = 100.0  # lambda, section 4.1
 MAX_HALVINGS = 8  # 256 pixels to one, section 6.1.1
@@ -32,7 +32,7 @@ OPTIMISER = OptimiserSettings(rate=2e-4, discriminator_rate=2e-4, betas=(0.5, 0.
 
 def condition(inputs: Inputs, channels: int) -> Tensor:
     """(B, 3 + channels, S, S) in [-1, 1]: the target pose and the source picture."""
-    return signed(torch.cat([inputs.pose, shown(inputs.source, channels)], dim=1))
+    return signed(torch.cat([inputs.pose, like(inputs.source, channels)], dim=1))
 
 
 def halvings(size: int) -> int:
@@ -139,7 +139,7 @@ class Pix2PixObjective(Objective):
 
     def generator_loss(self, inputs: Inputs, truth: Tensor, made: Tensor) -> tuple[Tensor, Parts]:
         given = condition(inputs, self.image_channels)
-        with constant(self.discriminator):
+        with frozen(self.discriminator):
             gan = real_loss(self.discriminator(given, self.seen(made)))
         l1 = (self.seen(made) - self.seen(truth)).abs().mean()
         return gan + L1_WEIGHT * l1, {"gan": gan.detach(), "l1": l1.detach()}

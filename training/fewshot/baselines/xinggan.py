@@ -11,12 +11,12 @@ from training.fewshot.baselines.layers import decoder, encoder, initialise, two_
 from training.fewshot.baselines.objective import (
     OptimiserSettings,
     Transfer,
-    shown,
     signed,
     unsigned,
 )
 from training.fewshot.baselines.patn import PairsObjective, pose_maps
 from training.fewshot.inputs import Inputs
+from training.fewshot.method import like
 
 BLOCKS = 9  # T, section 4
 PICTURES = 10  # N, the pictures that each branch draws, section 3.3 and 4
@@ -110,7 +110,7 @@ class XingGAN(Transfer):
         initialise(self)
 
     def forward(self, inputs: Inputs) -> Tensor:
-        source = signed(shown(inputs.source, self.image_channels))
+        source = signed(like(inputs.source, self.image_channels))
         image, pose = self.image(source), self.pose(pose_maps(inputs, self.size, self.joints))
         for block in self.blocks:
             image, pose = block(image, pose)
