@@ -284,9 +284,12 @@ def serve(
     size: SizeOption = None,
     smoothing: SmoothingOption = Smoothing.AUTO,
     pose_model: PoseModelOption = PoseModel.FULL,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
     mirror: MirrorOption = False,
     show_pose: ShowPoseOption = False,
     threads: ThreadsOption = 1,
+    backend: BackendOption = BackendName.AUTO,
+    precision: PrecisionOption = PrecisionName.AUTO,
 ) -> None:
     """The puppet in a browser, and for any WHIP client. Off this machine it wants a token,
     a certificate and the origins that may use it."""
@@ -307,7 +310,8 @@ def serve(
     )  # fmt: skip
     options = Options(
         background=background, size_px=size, smoothing=smoothing.value,
-        pose_model=pose_model.value, mirror=mirror, show_pose=show_pose, threads=threads,
+        pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
+        show_pose=show_pose, threads=threads, backend=backend.value, precision=precision.value,
     )  # fmt: skip
 
     def say(page: str) -> None:

@@ -22,7 +22,7 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from engine._version import __version__
-from engine.app import DEFAULT_CHARACTER, Character, Options, build, load_cast
+from engine.app import DEFAULT_CHARACTER, LIVE_FPS, Character, Options, build, load_cast
 from engine.clock import Clock
 from engine.errors import AyatsuriError, BadOffer, StudioError, StudioFull
 from engine.pipeline import Pipeline, Sink, Source
@@ -233,7 +233,7 @@ def character_pipeline(
         with ExitStack() as cleanup:
             cleanup.callback(source.close)
             cleanup.callback(sink.close)
-            cast = load_cast(wanted, options)
+            cast = load_cast(wanted, options, fps=LIVE_FPS, say=log.info)
             cleanup.pop_all()
         return build(source, sink, cast, options, clock=clock).pipeline
 
@@ -260,7 +260,6 @@ def serve(
         AyatsuriError: what a session needs is missing; see `engine.app.build`.
     """
     make = character_pipeline(characters, options)
-    _rehearse(make)
     context: ssl.SSLContext | None = None
     if settings.certificate is not None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -273,10 +272,15 @@ def serve(
             ) from error
     app = Studio(settings, make).application()
 
+    async def rehearse(app: web.Application) -> None:
+        # On a thread, as for a session: OpenVINO 2026.4 that was loaded on the main thread crashes
+        # as the process ends.
+        await asyncio.to_thread(_rehearse, make)
+
     async def announce(app: web.Application) -> None:
         say(f"{settings.scheme}://{settings.host}:{settings.port}/")
 
-    app.on_startup.append(announce)
+    app.on_startup.extend([rehearse, announce])
     try:
         web.run_app(
             app, host=settings.host, port=settings.port, ssl_context=context, print=None,

@@ -16,6 +16,10 @@ from engine.studio.encoder import Encoded, Encoder
 
 _SMOOTHING = 0.1  # share of the newest measurement in the latency that the sound follows
 
+_KEY_GAP_NS = 300_000_000
+"""At least so long between key frames that viewers ask for: one of them cannot spend the bits of
+all. Who needs one waits as long."""
+
 
 class Feed:
     """One viewer's place: a bounded queue from the pipeline's thread to a task of the event loop.
@@ -126,6 +130,7 @@ class WebRtcSink:
         self._lock = threading.Lock()
         self._feeds: tuple[Feed, ...] = ()
         self._encoders: dict[str, Encoder] = {}
+        self._keyed_ns: dict[str, int] = {}
         self._first_ns: int | None = None
         self._last_pts = -1
         self._latency_ns = 0.0
@@ -189,13 +194,17 @@ class WebRtcSink:
         # Half the rows and columns of colour: an odd last one is left out.
         height, width = (side // 2 * 2 for side in picture.shape[:2])
         encoder = self._encoders.get(codec)
+        now_ns = self._clock.now_ns()
         key = any(feed.wants_key for feed in feeds)
+        key &= now_ns - self._keyed_ns.get(codec, now_ns - _KEY_GAP_NS) >= _KEY_GAP_NS
         if encoder is None or encoder.size_wh != (width, height):
             encoder = self._encoders[codec] = Encoder(codec, (width, height), self._bitrate)
             key = True
         image = np.ascontiguousarray(picture[:height, :width])
         made = encoder.encode(image, pts, key=key)
         if made is not None:
+            if made.is_keyframe:
+                self._keyed_ns[codec] = now_ns
             for feed in feeds:
                 feed.put(made)
 

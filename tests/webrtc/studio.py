@@ -167,6 +167,8 @@ class Running:
     port: int
     http: ClientSession
     clients: list[Client] = field(default_factory=list)
+    candidates: bool = True
+    """Whether offers carry them; a client that trickles, such as OBS, sends its offer without."""
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -219,7 +221,10 @@ class Running:
 
     async def _offer(self, client: Client, path: str, headers: dict[str, str] | None) -> None:
         await client.connection.setLocalDescription(await client.connection.createOffer())
-        response = await self.post(path, client.connection.localDescription.sdp, headers)
+        offer = client.connection.localDescription.sdp
+        if not self.candidates:
+            offer = "".join(line for line in offer.splitlines(True) if "candidate" not in line)
+        response = await self.post(path, offer, headers)
         client.status, client.said = response.status, await response.text()
         if client.status == 201:
             client.location = response.headers["Location"]

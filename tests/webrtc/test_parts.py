@@ -148,6 +148,27 @@ def test_pictures_may_change_their_size_and_be_odd():
     within(10, show)
 
 
+def test_a_viewer_who_asks_for_ever_gets_few_key_frames():
+    async def show():
+        clock = FakeClock()
+        sink = WebRtcSink(clock)
+        feed, other = Feed("VP8"), Feed("VP8")
+        sink.attach(feed)
+        sink.attach(other)
+        keys = 0
+        for number in range(30):
+            feed.request_key()
+            sink.write(output(number))
+            keys += (await other.get()).is_keyframe
+            clock.time_ns += 33_333_333
+        assert keys == 3  # in a second: at once, and at the first picture after each 0.3 s
+        assert law(feed.statistics())
+        assert other.statistics().dropped == 0
+        sink.close()
+
+    within(10, show)
+
+
 def test_a_track_of_a_sink_that_is_closed_ends():
     async def show():
         sink = WebRtcSink(FakeClock())

@@ -29,6 +29,17 @@ def test_the_performer_gets_the_character_back(codec):
     within(30, show)
 
 
+def test_an_offer_may_come_before_its_candidates():
+    async def show():
+        async with running() as server:
+            server.candidates = False
+            performer = await server.perform()
+            viewer = await server.view(performer.location)
+            await until(lambda: bool(performer.numbers and viewer.numbers), "pictures for both")
+
+    within(30, show)
+
+
 def test_one_encoding_serves_many_viewers(monkeypatch):
     from engine.studio import sink
 
