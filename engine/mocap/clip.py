@@ -73,8 +73,7 @@ class Clip:
         """The same motion at another rate; the last frame is the last that fits."""
         if not (np.isfinite(fps) and fps > 0.0):
             raise ValueError(f"expected a positive rate, found {fps} fps")
-        # Files round their frame time: 0.033333 s must not cost the last frame.
-        frames = int(np.floor(self.seconds * fps + 1e-2)) + 1
+        frames = int(np.floor(self.seconds * fps + 1e-9)) + 1
         seconds = np.arange(frames) / fps
         rotations, root = self._sampled(seconds)
         nearest = np.minimum(np.round(seconds * self.fps).astype(np.int64), len(self) - 1)

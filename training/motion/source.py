@@ -61,7 +61,9 @@ def check_rate(name: str, frame_time: float) -> float:
         raise MotionError(
             name, "a frame time between 0.0001 s and 10 s", f"{frame_time}", "correct the file"
         )
-    return 1.0 / frame_time
+    rate = 1.0 / frame_time
+    # Files round their frame time: 0.033333 s is 30 frames a second, and 0.033367 is not.
+    return float(round(rate)) if abs(rate - round(rate)) < 5e-5 * rate else rate
 
 
 def check_finite(name: str, what: str, values: Array) -> Array:
