@@ -104,7 +104,7 @@ def stage_one(
     size: int = 512,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> StageOne:
-    """Write the video of a character that performs a clip, and `OUTPUT.npz` with the truth.
+    """Write the video of a character that performs a clip, and OUTPUT.truth.npz beside it.
 
     The truth is `joints` (N, 20, 4) px, `visible` (N, 20), `bone_lengths` (19,) px and `fps`. A
     format without alpha gets a white background. Raises SinkError for what cannot be written.
