@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,11 @@ from typing import TypeVar
 import pytest
 
 T = TypeVar("T")
+
+# A shell without job control makes its background jobs, and their children, deaf to Ctrl-C: tests
+# that press it would wait for ever.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _FD_FOLDER = Path("/proc/self/fd")  # Linux; elsewhere only threads are watched
 _PATIENCE_S = 2.0
