@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.puppet.parts import COUNT
 from training.fewshot.warp.compose import compose, cover
 from training.fewshot.warp.maps import frames_of, pixel_centres, source_points
-from training.fewshot.warp.parts import COUNT
 
 SIZE = 48
 

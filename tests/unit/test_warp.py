@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from engine.backends.onnxruntime import load
+from engine.puppet.parts import COUNT, HEAD, PARTS
 from export.onnx import OPSET
 from tests.properties.test_warp_laws import body
 from training.characters.character import render_sample
@@ -26,7 +27,6 @@ from training.fewshot.warp.layers import Layers, Views
 from training.fewshot.warp.maps import frames_of
 from training.fewshot.warp.masks import cut, fill, part_masks, radii, settle, spine_length
 from training.fewshot.warp.network import WarpGenerator, bend, blend
-from training.fewshot.warp.parts import COUNT, HEAD, PARTS
 from training.fit import pose_images
 from training.metrics import alpha_iou
 from training.motion.poses import random_pose

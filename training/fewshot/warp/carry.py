@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from engine.puppet.parts import COUNT, HEAD
 from training.fewshot.warp.compose import weigh
 from training.fewshot.warp.layers import Layers
 from training.fewshot.warp.maps import Frames, inverse, pixel_centres, restretch, source_points
-from training.fewshot.warp.parts import COUNT, HEAD
 
 KEPT = 4  # parts in a tile
 _HINT = 0.02  # of a hidden part's alpha: those just behind what is seen come next

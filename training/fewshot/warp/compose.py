@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from training.fewshot.warp.parts import COUNT, HEAD, HIPS, PARTS
+from engine.puppet.parts import COUNT, HEAD, HIPS, PARTS
 
 _BIAS = torch.zeros(COUNT)
 _BIAS[HEAD], _BIAS[HIPS] = -0.15, -0.2

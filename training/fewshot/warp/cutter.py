@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.puppet.parts import COUNT
 from training.fewshot.warp.labels import BACKGROUND
 from training.fewshot.warp.masks import distances, part_masks, radii, segments, spine_length
-from training.fewshot.warp.parts import COUNT
 from training.fewshot.warp.unet import UNet
 
 LARGEST = 128  # px: the resolution at which a larger drawing is looked at

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.mocap.rig import JOINTS, RigPose
+from engine.puppet.parts import COUNT, part_of_rig
 from training.characters.character import RiggedCharacter
-from training.fewshot.warp.parts import COUNT, part_of_rig
 from training.render.scene import Camera, render
 
 BACKGROUND = 255

@@ -7,8 +7,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from engine.puppet.parts import COUNT, HEAD
 from training.fewshot.warp.maps import Frames
-from training.fewshot.warp.parts import COUNT, HEAD
 
 # What a drawing of a part is worth, in cosines of the angle between its view and the wanted one.
 HIDDEN = 0.6  # less where other parts hide it

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from engine.pose.skeleton import PUPPET_20
-from training.fewshot.warp.parts import CHEST, HEAD, HIPS, LIMBS, PARTS
+from engine.puppet.parts import CHEST, HEAD, HIPS, LIMBS, PARTS
 
 THICKNESS = 0.6  # depth of a torso relative to its width
 FOOT_WIDTH, FOOT_HEIGHT = 0.6, 0.5  # of a foot, relative to its length from ankle to toe

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.fewshot.warp.parts import CHEST, COUNT, HEAD, HIPS, NEIGHBOURS, PARTS
+from engine.puppet.parts import CHEST, COUNT, HEAD, HIPS, NEIGHBOURS, PARTS
 
 _RAYS, _STEPS = 7, 16
 SHARPNESS = 24.0

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.puppet.parts import CHEST, COUNT, HEAD
 from training.fewshot.inputs import Inputs
 from training.fewshot.warp.carry import carry
 from training.fewshot.warp.compose import compose, depth_order
@@ -11,7 +12,6 @@ from training.fewshot.warp.cutter import Cutter
 from training.fewshot.warp.layers import Layers
 from training.fewshot.warp.maps import Frames, frames_of
 from training.fewshot.warp.masks import cut, settle, spine_length
-from training.fewshot.warp.parts import CHEST, COUNT, HEAD
 from training.fewshot.warp.unet import UNet
 
 WIDTHS = {
