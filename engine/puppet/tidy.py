@@ -21,7 +21,7 @@ _SOLID = 24  # of 255: less is an edge, which goes with what it is the edge of
 _NEAR = 0.5  # of a part's usual radius: what is so near its bone is its own
 _ALIKE = 70.0  # levels between mean colours of a row: the same cloth
 _LARGE = 0.35  # of a part's largest patch: such a patch is as likely its own
-_TINY = 0.5  # of the square of its usual radius: such a patch is not
+_TINY = 1.5  # of the square of its usual radius: such a patch is not
 
 
 def tidy(drawing: CutDrawing) -> CutDrawing:
