@@ -65,7 +65,8 @@ def train(
             print(json.dumps({**training.about, "config": config.to_dict(), "step": training.step}))
         picks: Sequence[CharacterPictures] = [others[i] for i in range(min(held_out, len(others)))]
         return run(
-            training, Kept(characters) if keep else characters, picks, folder, place,
+            training, Kept(characters, max(config.sizes)) if keep else characters, picks, folder,
+            place,
             adaptation=adaptation, minutes=minutes, every=every, loaders=loaders,
         )  # fmt: skip
 
