@@ -35,8 +35,8 @@ class Budget:
     bf16: bool = False
     preset: str = "live"
     characters: int = 8  # of the test split, never trained on
-    pictures: int = 8  # drawn of each
-    adapt_steps: int = 60  # at most; adaptation stops where a held-out shift gets no better
+    pictures: int = 6  # drawn of each
+    adapt_steps: int = 40  # at most; adaptation stops where a held-out shift gets no better
     adapt_rate: float = 5e-4
 
     def __post_init__(self) -> None:

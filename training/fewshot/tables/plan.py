@@ -147,6 +147,13 @@ TABLES = {
 """Table 3 is of costs: see `report.costs`."""
 
 _SHORT = {"Ours (1 shot, MSL)": "Ours", "Ours (4 shots, MSL)": "Full"}
+
+
+def shots_named(shots: int) -> str:
+    """As "4 shots"."""
+    return f"{shots} shot" if shots == 1 else f"{shots} shots"
+
+
 FIGURES = {
     6: tuple(
         (_SHORT.get(row.title, row.title.split(" (")[0].strip("`")), row.trial)
@@ -154,7 +161,7 @@ FIGURES = {
         if row.trial not in {Trial("fewshot", 1), Trial("warp", 0)}
         and (row.fid is not None or row.trial.run == "warp")
     ),
-    8: tuple((f"{shots} shots" if shots > 1 else "1 shot", Trial(FULL, shots))
+    8: tuple((shots_named(shots), Trial(FULL, shots))
              for shots in (1, 4, 10)),
     9: tuple(
         (_SHORT.get(row.title, "w/o " + row.title.split("(")[-1].strip(")")), row.trial)

@@ -10,7 +10,7 @@ import torch
 
 from training.fewshot.cost import PUBLISHED_MINUTES, blank_inputs, multiply_adds
 from training.fewshot.recipe import Recipe, build
-from training.fewshot.tables.plan import FULL, TABLES, Row, Table, Trial
+from training.fewshot.tables.plan import FULL, TABLES, Row, Table, shots_named
 from training.fewshot.tables.results import Result, read_budget, read_result, result_path
 
 MEASURES = {
@@ -139,7 +139,7 @@ def costs(folder: Path) -> Iterator[list[str]]:
         yield [
             run, f"{parameters / 1e6:.2f} M", f"{work / 1e6:.0f} M",
             f"{any_one.train_minutes:.1f}", f"{60 * any_one.train_minutes / budget.steps:.2f}",
-            f"{adapted[shots].adapt_seconds:.1f} ({shots} shots)" if shots else "",
+            f"{adapted[shots].adapt_seconds:.1f} ({shots_named(shots)})" if shots else "",
             PUBLISHED_MINUTES["few-shot, paper"] if ours else PUBLISHED_MINUTES.get(run, ""),
             _PAPER_FT if ours else "",
         ]  # fmt: skip
@@ -151,14 +151,3 @@ def _size(recipe: Recipe, size: int) -> tuple[int, int]:
     count = sum(p.numel() for p in method.parameters())
     with torch.no_grad():
         return count, multiply_adds(partial(method, blank_inputs(size)))
-
-
-def documents(folder: Path) -> str:
-    """All tables of a folder."""
-    return "\n".join(markdown(folder, number) for number in (1, 2, 3, 4))
-
-
-def missing(folder: Path, trials: Sequence[Trial]) -> list[Trial]:
-    """Those that have no result yet with one of the seeds."""
-    seeds = read_budget(folder).seeds
-    return [t for t in trials if not all(result_path(folder, t, s).exists() for s in seeds)]

@@ -143,7 +143,7 @@ def read_pictures(folder: Path, trial: Trial, seed: int) -> Pictures:
     if not path.exists():
         raise ResultError(f"there is no {path}: run its table first")
     try:
-        with np.load(path) as found:
+        with np.load(io.BytesIO(path.read_bytes())) as found:
             return Pictures(**{f.name: found[f.name] for f in fields(Pictures)})
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ResultError(
