@@ -125,6 +125,21 @@ def test_no_shots_is_the_run_as_it_was_trained(tmp_path: Path) -> None:
     assert (before.made != after.made).any()
 
 
+def test_fid_is_added_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, trial = the_study(tmp_path / "tables"), Trial("fewshot", 0)
+    here.do([trial])
+    without = read_result(here.folder, trial, 0, SMALL)
+    assert without.whole == {}
+    monkeypatch.setattr(
+        Study, "_features", lambda self, ps: ps.reshape(-1, ps[0, 0].size).astype("f4")
+    )
+    here.fid = True
+    here.do([trial])
+    found = read_result(here.folder, trial, 0, SMALL)
+    assert found.whole["fid"] > 0
+    assert replace(found, whole={}) == without
+
+
 def test_every_run_sees_the_same_pictures_as_often() -> None:
     configs = [run.config(Budget(), 3) for run in RUNS.values()]
     for config in configs:
@@ -253,9 +268,9 @@ def test_one_command_makes_tables_figures_and_weights(
         characters=1, pictures=2, adapt_steps=1,
     )  # fmt: skip
     monkeypatch.setitem(
-        budgets.BUDGETS, "gpu", (tiny, replace(shipping, steps=2, sizes=(16, 32), grow_at=(0.5,)))
+        budgets.BUDGETS, "gpu", (tiny, replace(shipping, times=2, sizes=(16, 32), grow_at=(0.5,)))
     )
-    monkeypatch.setattr("training.fewshot.tables.commands._steps_within", lambda study, time: 2)
+    monkeypatch.setattr("training.fewshot.tables.commands._steps_within", lambda *arguments: 2)
     monkeypatch.setattr(  # the other tests measure
         study, "evaluate", lambda made, *rest, **options: dict.fromkeys(report.MEASURES, 0.5)
     )
@@ -272,7 +287,7 @@ def test_one_command_makes_tables_figures_and_weights(
     for number in FIGURES:
         assert (folder / f"figure-{number}.png").read_bytes().startswith(b"\x89PNG")
     _, about = weights.read(folder / "live.safetensors")
-    assert about["steps_done"] == 2
+    assert about["steps_done"] == 4
     assert about["config"]["sizes"] == [16, 32]
     assert read_budget(folder).steps == 2
 
@@ -303,5 +318,5 @@ def test_the_pace_tells_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert all(seconds > 0 for seconds in pace.values())
     monkeypatch.setattr(Study, "pace", lambda self, runs: {run.name: 2.0 for run in runs})
     names = {t.run for table in TABLES.values() for t in table.trials}
-    assert commands._steps_within(here, 10) == int(0.75 * 600 / (2 * len(names)))
-    assert Shipping().sizes[0] == Budget().sizes[0]
+    found = commands._steps_within(here, 10, Shipping(times=3))
+    assert found == int(0.65 * 600 / (2 * (len(names) + 3)))

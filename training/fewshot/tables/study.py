@@ -2,13 +2,15 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.dataset.reader import Dataset
 from training.dataset.samples import CharacterPictures
@@ -24,6 +26,7 @@ from training.fewshot.tables.results import (
     U8,
     Pictures,
     Result,
+    read_pictures,
     read_result,
     result_path,
 )
@@ -47,8 +50,9 @@ class Study:
         folder: where runs, results and pictures are kept.
         budget: that of every run.
         place: the device.
-        loaders: threads that make batches.
-        fid: whether FID and KID are measured too, at 0.15 s a picture.
+        loaders: threads that make batches, and measure.
+        fid: whether FID and KID are measured too, at 0.15 s a picture; also of trials that were
+            judged without.
         say: told what is being done.
     """
 
@@ -68,7 +72,7 @@ class Study:
         self.digest = commands.manifest_hash(data)
         self._data = data
         self._networks = Networks(say)
-        self._truth: dict[bytes, np.ndarray] = {}
+        self._truth: dict[bytes, NDArray[np.float32]] = {}  # features, of one set
 
     @cached_property
     def characters(self) -> Kept:
@@ -89,11 +93,15 @@ class Study:
         """Train and judge whatever is not done yet."""
         for trial in trials:
             for seed in self.budget.seeds:
-                if result_path(self.folder, trial, seed).exists():
-                    read_result(self.folder, trial, seed, self.budget, self.digest)
+                if not result_path(self.folder, trial, seed).exists():
+                    self.train(RUNS[trial.run], seed)
+                    self.judge(trial, seed)
                     continue
-                self.train(RUNS[trial.run], seed)
-                self.judge(trial, seed)
+                known = read_result(self.folder, trial, seed, self.budget, self.digest)
+                if self.fid and "fid" not in known.whole:  # it was judged without
+                    pictures = read_pictures(self.folder, trial, seed)
+                    found = replace(known, whole=self._of_all(pictures))
+                    found.write(result_path(self.folder, trial, seed))
 
     def train(self, run: Run, seed: int) -> None:
         """Train to the end of the budget, from wherever the run is."""
@@ -141,29 +149,32 @@ class Study:
         return result
 
     def _by_character(self, pictures: Pictures) -> dict[str, dict[str, float]]:
-        return {
-            character.name: evaluate(
-                list(made), list(truth), joints, fid=False, networks=self._networks
-            )
-            for character, made, truth, joints in zip(
-                self.held_out, pictures.made, pictures.truth, pictures.joints, strict=True
-            )
-        }
+        def measured(number: int) -> dict[str, float]:
+            parts = (pictures.made[number], pictures.truth[number], pictures.joints[number])
+            made, truth, joints = parts
+            return evaluate(list(made), list(truth), joints, fid=False, networks=self._networks)
+
+        names = [character.name for character in self.held_out]
+        # The first alone: it loads the networks that the threads share.
+        first = measured(0)
+        with ThreadPoolExecutor(self.loaders) as pool:
+            return dict(zip(names, [first, *pool.map(measured, range(1, len(names)))], strict=True))
 
     def _of_all(self, pictures: Pictures) -> dict[str, float]:
         if not self.fid:
             return {}
-        made, truth = (
-            [on_white(p) for ps in part for p in ps] for part in (pictures.made, pictures.truth)
-        )
-        features, wanted = self._networks.drawings.features(made), self._features_of_truth(truth)
-        return {"fid": frechet(features, wanted), "kid": kernel(features, wanted)}
-
-    def _features_of_truth(self, truth: Sequence[U8]) -> np.ndarray:
-        key = b"".join(p.tobytes() for p in truth)
+        key = pictures.truth.tobytes()
         if key not in self._truth:
-            self._truth = {key: self._networks.drawings.features(truth)}
-        return self._truth[key]
+            self._truth = {key: self._features(pictures.truth)}
+        made, truth = self._features(pictures.made), self._truth[key]
+        return {"fid": frechet(made, truth), "kid": kernel(made, truth)}
+
+    def _features(self, pictures: U8) -> NDArray[np.float32]:
+        network = self._networks.drawings
+        with ThreadPoolExecutor(self.loaders) as pool:
+            return np.concatenate(
+                list(pool.map(lambda ps: network.features([on_white(p) for p in ps]), pictures))
+            )
 
     def pace(self, runs: Iterable[Run]) -> dict[str, float]:
         """Seconds that a step of each run takes here and now, at the last size."""
@@ -204,13 +215,12 @@ class Study:
         """Train the full method for longer, and write its weights as they ship."""
         seed, run = self.budget.seeds[0], RUNS[FULL]
         path = self.folder / "runs" / "ship" / CHECKPOINT
-        config = replace(
-            run.config(self.budget, seed), steps=shipping.steps, sizes=shipping.sizes,
-            grow_at=shipping.grow_at, warm_up=min(100, shipping.steps // 4),
+        longer = replace(
+            self.budget, steps=shipping.times * self.budget.steps, sizes=shipping.sizes,
+            grow_at=shipping.grow_at,
         )  # fmt: skip
-        recipe = replace(run.recipe(self.budget), size=shipping.sizes[-1])
-        characters = Kept(Dataset.open(self._data, "train", shipping.sizes[-1]))
-        self._train(path, config, recipe, "what ships", characters)
+        characters = Kept(Dataset.open(self._data, "train", longer.size))
+        self._train(path, run.config(longer, seed), run.recipe(longer), "what ships", characters)
         weights.write(self.folder / WEIGHTS, checkpoint.load(path))
         return self.folder / WEIGHTS
 
