@@ -62,7 +62,7 @@ def the_study(folder: Path, budget: Budget = SMALL) -> Study:
 
 
 def fake(folder: Path, trial: Trial, seed: int = 0, **measures: float) -> Path:
-    every = dict.fromkeys(report.MEASURES, 0.5) | {"ssim": 0.8}
+    every = dict.fromkeys(report.MEASURES, 0.5) | {"ssim": 0.8, "keypoints_of_truth": 0.9}
     result = Result(
         trial.run, trial.shots, seed, read_budget(folder).to_dict(), {}, {}, "data", 1.5, 0.5,
         {"a": every | measures, "b": every}, {"fid": 4.0 + trial.shots, "kid": 0.002},
@@ -173,7 +173,8 @@ def test_a_table_has_the_papers_figures_beside_ours(tmp_path: Path) -> None:
     assert found[2].startswith("|  | perceptual ↓ | sharpness → 1 |")
     assert found[3] == "| --- |" + " ---: |" * 9
     assert found[4:10] == [f"| {' | '.join(row)} |" for row in rows]
-    assert found[11:] == [
+    assert found[11] == "Keypoints of the true pictures: 0.900."
+    assert found[12:] == [
         f"By {measure}, best first, the paper has {paper}; we find {ours}: 1 of 3 pairs in "
         "its order."
         for measure, paper, ours in (
@@ -272,7 +273,9 @@ def test_one_command_makes_tables_figures_and_weights(
     )
     monkeypatch.setattr("training.fewshot.tables.commands._steps_within", lambda *arguments: 2)
     monkeypatch.setattr(  # the other tests measure
-        study, "evaluate", lambda made, *rest, **options: dict.fromkeys(report.MEASURES, 0.5)
+        study,
+        "evaluate",
+        lambda *arguments, **options: dict.fromkeys((*report.MEASURES, "keypoints_of_truth"), 0.5),
     )
     (tmp_path / "manifest.json").touch()
     folder = tmp_path / "tables"
@@ -289,6 +292,8 @@ def test_one_command_makes_tables_figures_and_weights(
     _, about = weights.read(folder / "live.safetensors")
     assert about["steps_done"] == 4
     assert about["config"]["sizes"] == [16, 32]
+    assert about["hours"] > 0
+    assert about["curve"][-1]["step"] == 4
     assert read_budget(folder).steps == 2
 
     done = CliRunner().invoke(app, run)  # again: all is there

@@ -221,15 +221,22 @@ class Study:
         )  # fmt: skip
         characters = Kept(Dataset.open(self._data, "train", longer.size))
         self._train(path, run.config(longer, seed), run.recipe(longer), "what ships", characters)
-        weights.write(self.folder / WEIGHTS, checkpoint.load(path))
+        state = checkpoint.load(path)
+        state["about"] |= {"curve": curve(path.parent), "hours": minutes(path.parent) / 60}
+        weights.write(self.folder / WEIGHTS, state)
         return self.folder / WEIGHTS
+
+
+def curve(folder: Path) -> list[dict[str, float]]:
+    """What a run wrote down of itself."""
+    return [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
 
 
 def minutes(folder: Path) -> float:
     """The wall time of a run by its curve, which counts anew whenever it went on."""
     total = last = 0.0
-    for line in (folder / "curve.jsonl").read_text().splitlines():
-        seconds = float(json.loads(line)["seconds"])
+    for line in curve(folder):
+        seconds = float(line["seconds"])
         total += seconds - last if seconds > last else seconds
         last = seconds
     return total / 60
