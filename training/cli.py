@@ -10,9 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 
 from engine import console
 from training.dataset import commands as data_commands
+from training.fewshot.tables import commands as table_commands
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.add_typer(data_commands.app, name="data")
+table_commands.register(app)
 
 N = TypeVar("N", int, float)
 
