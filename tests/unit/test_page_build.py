@@ -61,7 +61,7 @@ def test_pages_work_under_a_strict_policy():
 def test_its_own_tests_pass():
     for script in ("check", "test"):
         done = subprocess.run(
-            ["npm", "run", "--silent", script], cwd=WEB, capture_output=True, text=True, timeout=120,
-            check=False,
+            ["npm", "run", "--silent", script],
+            cwd=WEB, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr

@@ -71,9 +71,9 @@ export class Api {
     return (await this.#json<{ characters: Character[] }>(`api/characters${query}`)).characters;
   }
 
-  /** A picture that only those with the token may fetch, as an address of this page's own. */
-  async picture(path: string): Promise<string> {
-    return URL.createObjectURL(await (await this.#ask(path)).blob());
+  /** A picture; only those with the token may fetch it, so an address in an img would not do. */
+  async picture(path: string): Promise<Blob> {
+    return (await this.#ask(path)).blob();
   }
 
   change(session: string, change: Partial<Settings>): Promise<Settings> {

@@ -3,11 +3,12 @@
 import type { Api } from "./api";
 import { $, h, icon } from "./dom";
 import type { Character } from "./protocol";
+import { portray, type Portrait } from "./portrait";
 import { choose, rove } from "./rove";
 
 export class Gallery {
   characters: Character[] = [];
-  #pictures = new Map<string, string>();
+  #pictures = new Map<string, Portrait>();
   #group = $("gallery");
   #chosen: string | null = null;
 
@@ -51,8 +52,8 @@ export class Gallery {
     return this.characters.at((here + step) % this.characters.length);
   }
 
-  /** Address of a character's picture, once it is there. */
-  picture(name: string): string | undefined {
+  /** A character's picture, once it is there. */
+  picture(name: string): Portrait | undefined {
     return this.#pictures.get(name);
   }
 
@@ -83,7 +84,7 @@ export class Gallery {
   #card({ name, title }: Character): HTMLElement {
     const portrait = h("span", { class: "portrait" });
     const known = this.#pictures.get(name);
-    portrait.append(known ? h("img", { src: known, alt: "" }) : icon("figure"));
+    portrait.append(known ? h("img", { src: known.address, alt: "" }) : icon("figure"));
     const card = h(
       "button",
       { class: "card", type: "button", role: "radio", "data-name": name },
@@ -97,10 +98,10 @@ export class Gallery {
   async #paint({ name, thumbnail }: Character): Promise<void> {
     if (thumbnail === null || this.#pictures.has(name)) return;
     try {
-      const address = await this.api.picture(thumbnail);
-      this.#pictures.set(name, address);
+      const found = await portray(await this.api.picture(thumbnail));
+      this.#pictures.set(name, found);
       const portrait = this.#group.querySelector(`[data-name="${CSS.escape(name)}"] .portrait`);
-      portrait?.replaceChildren(h("img", { src: address, alt: "" }));
+      portrait?.replaceChildren(h("img", { src: found.address, alt: "" }));
     } catch {
       // The outline stays: a character without a picture can play all the same.
     }

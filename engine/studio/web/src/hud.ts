@@ -9,9 +9,6 @@ const SCHEMA_VERSION = 1;
 /** What gets a report from the server of its own half; null where there is none. */
 export type ServerReport = () => Promise<Record<string, unknown> | null>;
 
-/** Cycled through by the parts of the ribbon; see tokens.css. */
-const HUES = 8;
-
 const FIGURES: [string, (second: Second, rtt: number | null) => string][] = [
   ["Shown", ({ figures }) => `${figures.fps.toFixed(1)} fps`],
   ["Sent", ({ figures }) => `${figures.sentFps.toFixed(1)} fps`],
@@ -104,12 +101,12 @@ export class Hud {
       ? range
       : `${range} From the server's receipt: this camera's own time cannot be told, so the way to the server is not in it.`;
     const shares = parts.filter((part) => part.ms >= 0.05);
-    this.#ribbon.replaceChildren(...shares.map((part) => band(part.ms, parts.indexOf(part))));
+    this.#ribbon.replaceChildren(...shares.map((part) => band(part.ms, part.name)));
     this.#legend.replaceChildren(
       ...shares.map((part) =>
         h(
           "div",
-          { "data-hue": String(parts.indexOf(part) % HUES) },
+          { "data-part": part.name },
           h("dt", {}, part.name),
           h("dd", {}, `${part.ms.toFixed(1)} ms`),
         ),
@@ -134,8 +131,8 @@ export class Hud {
   }
 }
 
-function band(value: number, number: number): HTMLElement {
-  const element = h("span", { "data-hue": String(number % HUES) });
+function band(value: number, part: string): HTMLElement {
+  const element = h("span", { "data-part": part });
   element.style.flexGrow = value.toFixed(2); // CSP forbids attributes, not this
   return element;
 }

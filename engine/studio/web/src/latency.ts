@@ -93,18 +93,18 @@ export function measure(
     cursor = end;
   };
 
-  if (upload_ms !== null) until("camera to server", local(frame.captured_ms));
+  if (upload_ms !== null) until("upload", local(frame.captured_ms));
   const stages = Object.entries(frame.stages).sort(([, one], [, two]) => one[0] - two[0]);
   for (const [name, [start, end]] of stages) {
     until("waiting", local(start));
     until(name, local(end));
   }
   until("waiting", local(frame.sent_ms));
-  if (shown.received !== null) until("network", shown.received);
+  if (shown.received !== null) until("download", shown.received);
   if (shown.received !== null && shown.decoding_ms !== null) {
     until("decoding", shown.received + shown.decoding_ms);
   }
-  until(shown.received === null ? "network and display" : "display", shown.shown);
+  until(shown.received === null ? "display and download" : "display", shown.shown);
   return {
     at: shown.shown,
     total_ms: shown.shown - begin,

@@ -15,6 +15,7 @@ import { Shortcuts } from "./shortcuts";
 import { Show, type State } from "./show";
 import { Stage } from "./stage";
 import { theme } from "./theme";
+import { hang } from "./understudy";
 import { Wishes } from "./wishes";
 
 const LIVE_ONLY = ["calibrate", "pose", "beside", "snapshot", "record"];
@@ -102,14 +103,10 @@ function draw(): void {
   look();
 }
 
-/** The puppet that hangs on the stage while nobody performs. */
+/** The puppet that hangs on the stage while nobody performs, and the name on the button. */
 function understudy(): void {
   const character = gallery.find(wishes.now.character);
-  const picture = character && gallery.picture(character.name);
-  const image = $<HTMLImageElement>("understudy");
-  if (picture !== undefined && image.src !== picture) image.src = picture;
-  image.hidden = picture === undefined;
-  $<SVGElement>("anyone").toggleAttribute("hidden", picture !== undefined);
+  hang(character && gallery.picture(character.name));
   $("start").textContent = `Become ${character ? (character.title ?? character.name) : "the character"}`;
 }
 

@@ -3,7 +3,7 @@
 import { WINDOW_MS } from "./meter";
 import type { Sample } from "./latency";
 
-const TOP_STEP_MS = 50;
+const TOP_STEP_MS = 100;
 const PAD = { left: 34, right: 6, top: 8, bottom: 16 };
 
 /** Draw every picture's latency as a dot, and the middle of each second as a line. */
@@ -19,7 +19,7 @@ export function plot(canvas: HTMLCanvasElement, samples: readonly Sample[], now:
   const colour = (name: string): string => style.getPropertyValue(name).trim();
 
   const highest = samples.reduce((most, { total_ms }) => Math.max(most, total_ms), 0);
-  const top = Math.max(Math.ceil((highest * 1.1) / TOP_STEP_MS) * TOP_STEP_MS, 2 * TOP_STEP_MS);
+  const top = Math.max(Math.ceil((highest * 1.05) / TOP_STEP_MS), 2) * TOP_STEP_MS;
   const x = (at: number): number =>
     PAD.left + (1 - (now - at) / WINDOW_MS) * (width - PAD.left - PAD.right);
   const y = (ms: number): number => PAD.top + (1 - ms / top) * (height - PAD.top - PAD.bottom);

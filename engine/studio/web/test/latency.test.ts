@@ -18,7 +18,7 @@ describe("measure", () => {
     const sample = measure(frame, shown, offset, 6);
     expect(sample.total_ms).toBeCloseTo(175 - 94);
     expect(sample.parts.map(({ name }) => name)).toEqual([
-      "camera to server", "waiting", "pose", "generate", "encode", "network", "decoding", "display",
+      "upload", "waiting", "pose", "generate", "encode", "download", "decoding", "display",
     ]); // prettier-ignore
     expect(sample.parts.reduce((sum, { ms }) => sum + ms, 0)).toBeCloseTo(sample.total_ms);
     expect(sample.parts.find(({ name }) => name === "waiting")?.ms).toBeCloseTo(2 + 1 + 1 + 1);
@@ -39,7 +39,7 @@ describe("measure", () => {
     const sample = measure(frame, shown, offset, null);
     expect(sample.from_camera).toBe(false);
     expect(sample.total_ms).toBeCloseTo(75);
-    expect(sample.parts.at(-1)?.name).toBe("network and display");
+    expect(sample.parts.at(-1)?.name).toBe("display and download");
   });
 });
 
