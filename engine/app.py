@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from engine.cast import Actor, Cast
 from engine.character import CharacterBundle
@@ -25,6 +25,9 @@ from engine.stages import (
     Unsmoothed,
 )
 
+if TYPE_CHECKING:
+    from engine.io.composite import CompositeStage
+
 __all__ = [
     "DEFAULT_CHARACTER",
     "KEYS",
@@ -35,6 +38,7 @@ __all__ = [
     "build",
     "live",
     "load_cast",
+    "make_smoother",
     "puppet",
 ]
 
@@ -54,9 +58,8 @@ class Options:
 
     Attributes:
         layout: the character alone, or beside the performer.
-        background: behind the character: a colour ("green", "#00ff00"), the path of a picture,
-            "source" (the original video) or "transparent". None: transparent where the output can
-            be, else a soft colour.
+        background: behind the character: see `engine.io.composite.Background`. None: transparent
+            where the output can be, else a soft colour.
         size_px: height of the character's picture; None: as the character is, or for
             "side-by-side" as the video is.
         smoothing: "auto" is Savitzky-Golay for files, which looks ahead, and One Euro for live
@@ -139,7 +142,12 @@ def load_cast(
     return Cast(actors)
 
 
-def _make_smoother(kind: str, live: bool) -> Callable[[int], Smoother]:
+def make_smoother(kind: str, *, live: bool) -> Callable[[int], Smoother]:
+    """What makes smoothers of a kind that `Options.smoothing` names, for pictures of a size.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
     from engine.motion.smooth import OneEuro, SavitzkyGolayDelay
 
     if kind == "auto":
@@ -158,10 +166,13 @@ def _make_smoother(kind: str, live: bool) -> Callable[[int], Smoother]:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """A pipeline that is ready to run, and the controls of what it shows."""
+    """A pipeline that is ready to run, and what of it can be changed while it does."""
 
     pipeline: Pipeline
     controls: Controls
+    cast: Cast
+    motion: MotionStage
+    composite: "CompositeStage"
 
 
 def build(
@@ -206,7 +217,7 @@ def build(
         pose = PoseStage(open_estimator(options.pose_runtime, options.pose_model))
         cleanup.callback(pose.close)
         motion = MotionStage(
-            cast, _make_smoother(options.smoothing, source.live), mirror=options.mirror
+            cast, make_smoother(options.smoothing, live=source.live), mirror=options.mirror
         )
         controls = Controls(
             cast, motion, clock, quit_show=source.stop, say=on_message, show_pose=options.show_pose
@@ -221,7 +232,7 @@ def build(
         stages = (pose, motion, DrawStage(cast), GenerateStage(cast), composite)
         pipeline = Pipeline(source, stages, [sink], clock=clock)
         cleanup.pop_all()
-    return Show(pipeline, controls)
+    return Show(pipeline, controls, cast, motion, composite)
 
 
 def puppet(

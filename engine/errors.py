@@ -31,6 +31,7 @@
         VirtualCameraMissing
       StudioError                 the server for browsers
         BadOffer
+        BadLook
         StudioFull
       MissingDependency           an optional package or system library is not installed
 
@@ -160,6 +161,10 @@ class StudioError(AyatsuriError):
 
 class BadOffer(StudioError):
     """A client's SDP cannot be answered."""
+
+
+class BadLook(StudioError):
+    """What a session should look like cannot be had."""
 
 
 class StudioFull(StudioError):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from engine.app import PERFORMER, Options
-from engine.studio.server import character_pipeline
+from engine.studio.shows import character_pipeline
 from tests.marks import needs_pose_model
 from tests.webrtc.browser import browsing, camera_file, needs_chromium
 from tests.webrtc.studio import running, until, within

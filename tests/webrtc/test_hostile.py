@@ -81,7 +81,7 @@ def test_a_token_is_asked_for():
                 assert response.headers["WWW-Authenticate"] == "Bearer"
                 async with server.http.get(server.url("/config"), headers=headers) as response:
                     assert response.status == 401
-            for path in ("/", "/studio.js", "/studio.css", "/health", "/ready"):
+            for path in ("/", "/studio.js", "/studio.css", "/healthz", "/readyz"):
                 async with server.http.get(server.url(path)) as response:
                     assert response.status == 200, path
             bearer = {"Authorization": f"Bearer {TOKEN}"}
@@ -121,9 +121,9 @@ def test_foreign_pages_are_refused():
 def test_performers_and_viewers_are_capped():
     async def show():
         async with running(sessions=1, viewers=1) as server:
-            assert (await server.get("/ready"))["ready"]
+            assert (await server.get("/readyz"))["ready"]
             first = await server.perform()
-            assert not (await server.get("/ready"))["ready"]
+            assert not (await server.get("/readyz"))["ready"]
             second = await server.perform()
             assert second.status == 503
             viewer = await server.view(first.location)
