@@ -142,8 +142,13 @@ def load_cast(
     return Cast(actors)
 
 
-def make_smoother(kind: str, *, live: bool) -> Callable[[int], Smoother]:
+def make_smoother(kind: str | float, *, live: bool) -> Callable[[int], Smoother]:
     """What makes smoothers of a kind that `Options.smoothing` names, for pictures of a size.
+
+    Args:
+        kind: or a number, [0, 1]: One Euro from quick to calm; 0.5 is as it is by itself, and
+            towards either end its frequencies change fourfold.
+        live: what "auto" depends on.
 
     Raises:
         ValueError: there is no such kind.
@@ -153,6 +158,9 @@ def make_smoother(kind: str, *, live: bool) -> Callable[[int], Smoother]:
     if kind == "auto":
         kind = "one-euro" if live else "savitzky-golay"
     match kind:
+        case float() | int():
+            pace = 4.0 ** (1.0 - 2.0 * kind)
+            return lambda size: OneEuro(size=size, pace=pace)
         case "one-euro":
             return lambda size: OneEuro(size=size)
         case "savitzky-golay":

@@ -41,7 +41,9 @@ export default defineConfig({
     target: "es2022",
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
-    rolldownOptions: { input: { index: join(here, "index.html"), obs: join(here, "obs.html") } },
+    rolldownOptions: {
+      input: ["index", "obs", "privacy"].map((page) => join(here, `${page}.html`)),
+    },
   },
   plugins: [stamp],
 });

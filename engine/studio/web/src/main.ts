@@ -98,7 +98,9 @@ function draw(): void {
   setPressed("sound", devices.sound);
   $("sound").querySelector("svg")?.replaceWith(icon(devices.sound ? "mic" : "mic-off"));
   $<HTMLInputElement>("smoothing").value = String(smoothing);
-  $("seen").hidden = !live || layout !== "side-by-side";
+  const seen = layout === "side-by-side" ? "camera" : background === "blur" ? "room, blurred," : null;
+  $("seen").hidden = !live || seen === null;
+  ($("seen").lastChild as Text).data = `Your ${seen ?? "camera"} is in the picture`;
   understudy();
   look();
 }

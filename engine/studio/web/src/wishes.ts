@@ -64,12 +64,25 @@ export class Wishes {
           const answer = await this.api.change(session, change);
           if (this.#session === session) this.#hear(answer);
         } catch (error) {
-          const gone = error instanceof Refused && error.status === 404;
-          this.onRefusal(gone ? "This server has no such setting." : (error as Error).message);
+          const keys = Object.keys(change) as (keyof Settings)[];
+          if (error instanceof Refused && error.status === 400 && keys.length > 1) {
+            // One of them cannot be, such as a picture that is gone: the others still can.
+            for (const key of keys) await this.#pushOne(session, { [key]: change[key] });
+          } else {
+            this.onRefusal((error as Error).message);
+          }
         }
       }
     } finally {
       this.#busy = false;
+    }
+  }
+
+  async #pushOne(session: string, change: Partial<Settings>): Promise<void> {
+    try {
+      this.#hear(await this.api.change(session, change));
+    } catch (error) {
+      this.onRefusal((error as Error).message);
     }
   }
 
@@ -81,6 +94,8 @@ export class Wishes {
   }
 
   #save(): void {
-    remember("wishes", Object.fromEntries(REMEMBERED.map((key) => [key, this.now[key]])));
+    const kept = Object.fromEntries(REMEMBERED.map((key) => [key, this.now[key]]));
+    if (kept.background === "blur") delete kept.background; // it shows where the performer is
+    remember("wishes", kept);
   }
 }
