@@ -7,6 +7,9 @@ import type { Settings } from "./protocol";
 /** What shows the camera or the skeleton is never remembered: it is chosen anew each time. */
 const REMEMBERED = ["character", "background", "mirror", "smoothing"] as const;
 
+/** Between two requests: a slider that is dragged has many wishes. */
+const PAUSE_MS = 100;
+
 const DEFAULTS: Settings = {
   character: null,
   background: "soft",
@@ -63,6 +66,7 @@ export class Wishes {
         try {
           const answer = await this.api.change(session, change);
           if (this.#session === session) this.#hear(answer);
+          await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
         } catch (error) {
           const keys = Object.keys(change) as (keyof Settings)[];
           if (error instanceof Refused && error.status === 400 && keys.length > 1) {
