@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from engine.cast import Cast
 from engine.casting import Character, load_cast
@@ -25,6 +25,9 @@ from engine.stages import (
     Unsmoothed,
 )
 
+if TYPE_CHECKING:
+    from engine.io.composite import CompositeStage
+
 __all__ = [
     "DEFAULT_CHARACTER",
     "KEYS",
@@ -35,6 +38,7 @@ __all__ = [
     "build",
     "live",
     "load_cast",
+    "make_smoother",
     "puppeteer",
 ]
 
@@ -45,12 +49,25 @@ LIVE_FPS: Final = 30.0
 """What cameras give, and so what a live character's generator has to keep up with."""
 
 
-def _make_smoother(kind: str, live: bool) -> Callable[[int], Smoother]:
+def make_smoother(kind: str | float, *, live: bool) -> Callable[[int], Smoother]:
+    """What makes smoothers of a kind that `Options.smoothing` names, for pictures of a size.
+
+    Args:
+        kind: or a number, [0, 1]: One Euro from quick to calm; 0.5 is as it is by itself, and
+            towards either end its frequencies change fourfold.
+        live: what "auto" depends on.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
     from engine.motion.smooth import OneEuro, SavitzkyGolayDelay
 
     if kind == "auto":
         kind = "one-euro" if live else "savitzky-golay"
     match kind:
+        case float() | int():
+            pace = 4.0 ** (1.0 - 2.0 * kind)
+            return lambda size: OneEuro(size=size, pace=pace)
         case "one-euro":
             return lambda size: OneEuro(size=size)
         case "savitzky-golay":
@@ -64,10 +81,13 @@ def _make_smoother(kind: str, live: bool) -> Callable[[int], Smoother]:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """A pipeline that is ready to run, and the controls of what it shows."""
+    """A pipeline that is ready to run, and what of it can be changed while it does."""
 
     pipeline: Pipeline
     controls: Controls
+    cast: Cast
+    motion: MotionStage
+    composite: "CompositeStage"
 
 
 def build(
@@ -112,7 +132,7 @@ def build(
         pose = PoseStage(open_estimator(options.pose_runtime, options.pose_model))
         cleanup.callback(pose.close)
         motion = MotionStage(
-            cast, _make_smoother(options.smoothing, source.live), mirror=options.mirror
+            cast, make_smoother(options.smoothing, live=source.live), mirror=options.mirror
         )
         controls = Controls(
             cast, motion, clock, quit_show=source.stop, say=on_message, show_pose=options.show_pose
@@ -127,7 +147,7 @@ def build(
         stages = (pose, motion, DrawStage(cast), GenerateStage(cast), composite)
         pipeline = Pipeline(source, stages, [sink], clock=clock)
         cleanup.pop_all()
-    return Show(pipeline, controls)
+    return Show(pipeline, controls, cast, motion, composite)
 
 
 def puppeteer(

@@ -32,6 +32,7 @@
         VirtualCameraMissing
       StudioError                 the server for browsers
         BadOffer
+        BadLook
         StudioFull
       MissingDependency           an optional package or system library is not installed
 
@@ -165,6 +166,10 @@ class StudioError(AyatsuriError):
 
 class BadOffer(StudioError):
     """A client's SDP cannot be answered."""
+
+
+class BadLook(StudioError):
+    """What a session should look like cannot be had."""
 
 
 class StudioFull(StudioError):
