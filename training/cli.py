@@ -314,6 +314,30 @@ def estimator(
 
 
 @app.command()
+@console.explains
+def estimators(
+    videos: Annotated[
+        list[Path] | None, typer.Argument(help="Of people, beside the performer's clip.")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Where all is kept.")] = Path("runs/estimators"),
+    data: Annotated[
+        Path | None, typer.Option(help="A data set of `data make`; without, random poses.")
+    ] = None,
+    poses: Annotated[int, typer.Option(help="Pictures of each training character.")] = 48,
+    steps: Annotated[int, typer.Option(help="Batches of drawings, for each.")] = 400,
+    output: Annotated[Path | None, typer.Option("-o", help="Write the figures here: .json")] = None,
+    seed: int = 0,
+) -> None:
+    """Train the estimator from four starts on one budget: Table 1 of the first paper in kind."""
+    from training.estimator.starts import as_markdown, compare
+
+    found = compare(folder, data, videos or [], poses, steps, seed, print)
+    print(as_markdown(found))
+    if output is not None:
+        output.write_text(json.dumps(found, indent=1) + "\n")
+
+
+@app.command()
 def cutout(
     folder: Annotated[Path, typer.Option(help="Where renders and checkpoints are kept.")] = Path(
         "runs/cutout"
