@@ -96,6 +96,7 @@ def build(
     cast: Cast,
     options: Options | None = None,
     *,
+    also: Sequence[Sink] = (),
     alpha: bool = False,
     clock: Clock | None = None,
     on_message: Callable[[str], None] = lambda text: None,
@@ -105,6 +106,7 @@ def build(
     Args:
         source, sink, cast: closed by the pipeline from here on, or here if something fails.
         options: how it looks and moves.
+        also: more sinks for the same packets, closed by the pipeline too.
         alpha: whether the sink takes transparency.
         clock: the one that the source has.
         on_message: told in words what a key did.
@@ -118,8 +120,8 @@ def build(
     options = Options() if options is None else options
     clock = MonotonicClock() if clock is None else clock
     with ExitStack() as cleanup:
-        for part in (source, sink, cast):
-            cleanup.callback(part.close)
+        for close in (source.close, *(each.close for each in (sink, *also)), cast.close):
+            cleanup.callback(close)
         wish = options.background
         if wish is None and alpha and options.layout == "character":
             wish = "transparent"
@@ -145,7 +147,7 @@ def build(
             message=controls.tick,
         )
         stages = (pose, motion, DrawStage(cast), GenerateStage(cast), composite)
-        pipeline = Pipeline(source, stages, [sink], clock=clock)
+        pipeline = Pipeline(source, stages, [sink, *also], clock=clock)
         cleanup.pop_all()
     return Show(pipeline, controls, cast, motion, composite)
 
@@ -158,6 +160,7 @@ def puppeteer(
     report: str | Path | None = None,
     realtime: bool = False,
     options: Options | None = None,
+    also: Sequence[Sink] = (),
     on_progress: Callable[[int, int | None], None] = lambda done, total: None,
     on_message: Callable[[str], None] = lambda text: None,
 ) -> Report:
@@ -170,6 +173,7 @@ def puppeteer(
         report: a JSON file to write counts, drops and latencies to.
         realtime: pace the video as a camera is; what comes too late is dropped.
         options: how it looks and moves.
+        also: more sinks that get every frame with the results of all stages; closed at the end.
         on_progress: told of the frames written, and of how many there will be, where known.
         on_message: told in words what draws the character.
 
@@ -182,6 +186,8 @@ def puppeteer(
 
     clock = MonotonicClock()
     with ExitStack() as cleanup:
+        for each in also:
+            cleanup.callback(each.close)
         fps = LIVE_FPS if realtime else None
         cast = load_cast([character or DEFAULT_CHARACTER], options, fps=fps, say=on_message)
         cleanup.callback(cast.close)
@@ -191,7 +197,7 @@ def puppeteer(
         sink = open_sink(output, audio_from=str(video) if has_sound else None, fps=source.fps)
         cleanup.pop_all()
     total = frames_total(source)
-    show = build(source, sink, cast, options, alpha=takes_alpha(output), clock=clock)
+    show = build(source, sink, cast, options, also=also, alpha=takes_alpha(output), clock=clock)
     written = 0
 
     def count(packet: Packet) -> None:
