@@ -42,7 +42,8 @@ def cut(picture: NDArray[np.uint8], joints: NDArray[np.float32]) -> CutDrawing:
     shown = np.ascontiguousarray(np.moveaxis(picture, 2, 0)[None], np.float32) / np.float32(255)
     given = {"picture": shown, "joints": joints[None].astype(np.float32)}
     (layers,) = _session().run(None, given)
-    return CutDrawing.of_layers(layers[0], joints)
+    # Of a part whose bone lies outside of the picture, the share that is seen is 0 / 0.
+    return CutDrawing.of_layers(np.nan_to_num(layers[0]), joints)
 
 
 @cache
