@@ -250,7 +250,9 @@ def main(
     asked: list[Goal] = []
     for preset in presets.split(","):
         trained = preset == "live"
-        models = {"fp32": bundle.model, **bundle.variants} if trained else untrained(preset, images)
+        network = bundle.need_generator()
+        own = {"fp32": network.model, **network.variants}
+        models = own if trained else untrained(preset, images)
         models.pop("fp16", None)  # no processor here calculates in it
         group: list[Contender] = []
         for count in counts:

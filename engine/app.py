@@ -1,20 +1,20 @@
-"""Whole shows, built from the parts: `puppet` for videos, `live` for a camera."""
+"""Whole shows, built from the parts: `puppeteer` for videos, `live` for a camera."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from engine.cast import Actor, Cast
-from engine.character import CharacterBundle
+from engine.cast import Cast
+from engine.casting import Character, load_cast
 from engine.clock import Clock, MonotonicClock
 from engine.controls import KEYS, Controls
 from engine.errors import SinkError
 from engine.frame import Packet
+from engine.options import Options
 from engine.pipeline import Pipeline, Sink, Source
-from engine.pose.estimator import DEFAULT_RUNTIME, PoseRuntime, open_estimator
+from engine.pose.estimator import open_estimator
 from engine.report import Report
 from engine.stages import (
     DrawStage,
@@ -35,108 +35,14 @@ __all__ = [
     "build",
     "live",
     "load_cast",
-    "puppet",
+    "puppeteer",
 ]
-
-Character = str | Path | CharacterBundle
-"""A bundle, or where to load one from."""
 
 ASSETS: Final = Path(__file__).parent / "assets"
 DEFAULT_CHARACTER: Final = ASSETS / "ito.character"
 PERFORMER: Final = ASSETS / "performer.mp4"
 LIVE_FPS: Final = 30.0
 """What cameras give, and so what a live character's generator has to keep up with."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a show looks and moves; the same for videos and for live input.
-
-    Attributes:
-        layout: the character alone, or beside the performer.
-        background: behind the character: a colour ("green", "#00ff00"), the path of a picture,
-            "source" (the original video) or "transparent". None: transparent where the output can
-            be, else a soft colour.
-        size_px: height of the character's picture; None: as the character is, or for
-            "side-by-side" as the video is.
-        smoothing: "auto" is Savitzky-Golay for files, which looks ahead, and One Euro for live
-            input, which cannot.
-        pose_model: MediaPipe's; "lite" is faster, "heavy" is steadier.
-        pose_runtime: what runs it: "mediapipe" itself, which reports usage to Google, or "onnx",
-            ONNX Runtime, which gives the same poses and reports nothing.
-        mirror: swap left and right.
-        show_pose: draw the pose over the picture.
-        threads: processor threads that draw the character.
-        backend, precision: what draws it, by name, or "auto": see `engine.backends.choose`.
-        memory_mb: what all characters' generators may take together; beyond it those not seen for
-            longest are put away, and loaded again when they are asked for.
-    """
-
-    layout: Literal["character", "side-by-side"] = "character"
-    background: str | None = None
-    size_px: int | None = None
-    smoothing: Literal["auto", "one-euro", "savitzky-golay", "none"] = "auto"
-    pose_model: Literal["lite", "full", "heavy"] = "full"
-    pose_runtime: PoseRuntime = DEFAULT_RUNTIME
-    mirror: bool = False
-    show_pose: bool = False
-    threads: int = 1
-    backend: str = "auto"
-    precision: str = "auto"
-    memory_mb: float = 2048.0
-
-
-def load_cast(
-    characters: Sequence[Character],
-    options: Options | None = None,
-    *,
-    fps: float | None = None,
-    say: Callable[[str], None] = lambda text: None,
-) -> Cast:
-    """Load characters and start their backends.
-
-    Args:
-        characters: who.
-        options: `threads`, `backend` and `precision` of them.
-        fps: frames a second that are wanted; None: as many as can be.
-        say: told what draws whom.
-
-    Raises:
-        BundleError, BackendError: one of them cannot be used.
-        MissingDependency: OpenCV cannot be loaded.
-    """
-    from engine import opencv
-
-    opencv.check()
-    from engine.backends.choose import open_candidate, start  # draws, and so needs OpenCV
-    from engine.backends.shelf import Shelf, estimate_mb
-
-    options = Options() if options is None else options
-
-    actors: list[Actor] = []
-    shelf = Shelf(options.memory_mb)
-    try:
-        for character in characters:
-            bundle = (
-                character
-                if isinstance(character, CharacterBundle)
-                else CharacterBundle.load(character)
-            )
-            backend, choice = start(
-                bundle, backend=options.backend, precision=options.precision,
-                threads=options.threads, fps=fps, say=say,
-            )  # fmt: skip
-            reopen = partial(open_candidate, choice.candidate, bundle, options.threads)
-            shelved = shelf.add(backend, reopen, estimate_mb(bundle.model, bundle.resolution))
-            actors.append(Actor(bundle, shelved, choice))
-            say(str(choice))
-        if not actors[0].ready:
-            actors[0].prepare()  # the others took its room, but it begins
-    except BaseException:
-        for actor in actors:
-            actor.backend.close()
-        raise
-    return Cast(actors)
 
 
 def _make_smoother(kind: str, live: bool) -> Callable[[int], Smoother]:
@@ -224,7 +130,7 @@ def build(
     return Show(pipeline, controls)
 
 
-def puppet(
+def puppeteer(
     video: str | Path,
     output: str | Path,
     character: Character | None = None,
@@ -294,7 +200,7 @@ def live(
 
     Args:
         source: `webcam:N`, or a video file or stream that is paced as a camera is.
-        sink: "window", "virtualcam", "null", or what `puppet` takes.
+        sink: "window", "virtualcam", "null", or what `puppeteer` takes.
         characters: the bundles to switch between; Ito where none is named.
         report: a JSON file to write counts, drops and latencies to.
         seconds: stop after so long.
@@ -344,7 +250,10 @@ def _keep(report: Report, cast: Cast, path: str | Path | None) -> Report:
     report = replace(
         report,
         characters={
-            actor.bundle.name: actor.choice.to_dict() for actor in cast.actors if actor.choice
+            actor.bundle.name: actor.choice.to_dict()
+            if actor.choice
+            else {"name": actor.generator.name}
+            for actor in cast.actors
         },
     )
     if path is not None:

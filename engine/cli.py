@@ -52,8 +52,16 @@ class Smoothing(StrEnum):
     NONE = "none"
 
 
-class BackendName(StrEnum):
+class Draw(StrEnum):
     """What draws the character."""
+
+    AUTO = "auto"
+    GENERATOR = "generator"
+    PUPPET = "puppet"
+
+
+class BackendName(StrEnum):
+    """What runs its network."""
 
     AUTO = "auto"
     ONNXRUNTIME = "onnxruntime"
@@ -132,9 +140,15 @@ ThreadsOption = Annotated[
     int, typer.Option(min=1, max=64, help="Processor threads that draw the character.")
 ]
 
+DrawOption = Annotated[
+    Draw,
+    typer.Option(
+        help="By its own network or as a puppet of its drawings; auto: its network, if it has one."
+    ),
+]
 BackendOption = Annotated[
     BackendName,
-    typer.Option(help="What draws the character; auto measures what is here, once."),
+    typer.Option(help="What runs its network; auto measures what is here, once."),
 ]
 PrecisionOption = Annotated[
     PrecisionName,
@@ -173,6 +187,7 @@ def puppet(
     mirror: MirrorOption = False,
     show_pose: ShowPoseOption = False,
     threads: ThreadsOption = 1,
+    draw: DrawOption = Draw.AUTO,
     backend: BackendOption = BackendName.AUTO,
     precision: PrecisionOption = PrecisionName.AUTO,
 ) -> None:
@@ -182,7 +197,8 @@ def puppet(
     options = Options(
         layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
         pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
-        show_pose=show_pose, threads=threads, backend=backend.value, precision=precision.value,
+        show_pose=show_pose, threads=threads, draw=draw.value, backend=backend.value,
+        precision=precision.value,
     )  # fmt: skip
     _puppet(video, output, character, report, realtime, options)
 
@@ -233,6 +249,7 @@ def live(
     mirror: MirrorOption = False,
     show_pose: ShowPoseOption = False,
     threads: ThreadsOption = 1,
+    draw: DrawOption = Draw.AUTO,
     backend: BackendOption = BackendName.AUTO,
     precision: PrecisionOption = PrecisionName.AUTO,
 ) -> None:
@@ -243,7 +260,8 @@ def live(
     options = Options(
         layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
         pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
-        show_pose=show_pose, threads=threads, backend=backend.value, precision=precision.value,
+        show_pose=show_pose, threads=threads, draw=draw.value, backend=backend.value,
+        precision=precision.value,
     )  # fmt: skip
     console.say("[bold]keys[/]  " + "   ".join(f"[bold cyan]{k}[/] {v}" for k, v in KEYS.items()))
     result = run_live(
@@ -288,6 +306,7 @@ def serve(
     mirror: MirrorOption = False,
     show_pose: ShowPoseOption = False,
     threads: ThreadsOption = 1,
+    draw: DrawOption = Draw.AUTO,
     backend: BackendOption = BackendName.AUTO,
     precision: PrecisionOption = PrecisionName.AUTO,
 ) -> None:
@@ -311,7 +330,8 @@ def serve(
     options = Options(
         background=background, size_px=size, smoothing=smoothing.value,
         pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
-        show_pose=show_pose, threads=threads, backend=backend.value, precision=precision.value,
+        show_pose=show_pose, threads=threads, draw=draw.value, backend=backend.value,
+        precision=precision.value,
     )  # fmt: skip
 
     def say(page: str) -> None:
@@ -453,12 +473,12 @@ def _puppet(
     realtime: bool,
     options: "Options",
 ) -> None:
-    """Run `engine.app.puppet` behind a progress bar, then show the table."""
-    from engine.app import puppet as run_puppet
+    """Run `engine.app.puppeteer` behind a progress bar, then show the table."""
+    from engine.app import puppeteer
 
     with console.progress_bar() as bar:
         task = bar.add_task(escape(Path(video).name), total=None)
-        result = run_puppet(
+        result = puppeteer(
             video, output, character, report=report, realtime=realtime, options=options,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
             on_message=lambda text: bar.console.print(f"[cyan]{escape(text)}[/]"),

@@ -23,6 +23,7 @@
         BundleDamaged
         BundleTooNew
         BundleHashMismatch
+        NotInBundle
       BackendError                running a network
         ProviderMissing
       SinkError                   output
@@ -134,6 +135,10 @@ class BundleTooNew(BundleError):
 
 class BundleHashMismatch(BundleError):
     """A file of the bundle is not the one its manifest names."""
+
+
+class NotInBundle(BundleError):
+    """The bundle is whole, but what was asked for is not in it."""
 
 
 class BackendError(AyatsuriError):
