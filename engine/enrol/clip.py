@@ -1,16 +1,21 @@
 """A standard dance, by a character: what enrolment shows when it is done."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.enrol.reading import over_white
 from engine.frame import Frame, Packet
+from engine.generator import Generator
+from engine.io._kernels_composite import over
+from engine.io.sinks import open_sink
+from engine.motion.draw import draw_pose
 from engine.motion.normalise import Normaliser
 from engine.motion.proportions import CharacterSkeleton
 from engine.motion.smooth import savgol
@@ -32,21 +37,12 @@ _NEAREST: Final = {
 _TOP, _BOTTOM = np.array([250.0, 247.0, 255.0]), np.array([222.0, 228.0, 247.0])
 
 
-class Draws(Protocol):
-    """Whatever draws a character at joints; see `engine.puppet.puppet.Puppet.draw`."""
-
-    def draw(self, joints: F32, out: U8) -> None:
-        """Into `out` (S, S, 4), premultiplied RGBA."""
-
-
 def _landmarks() -> NDArray[np.intp]:
     """(33,) the row of `PUPPET_20` that stands for each landmark of MediaPipe."""
     rows = []
     for landmark in MEDIAPIPE_33.joints:
-        side, _, part = landmark.rpartition("_") if landmark[1] == "_" else ("", "", landmark)
-        if landmark[1] == "_":
-            side, part = landmark[0], landmark[2:]
-        name = "nose" if part in ("nose", "mouth") else f"{side}_{_NEAREST.get(part, part)}"
+        side, part = (landmark[:2], landmark[2:]) if landmark[1] == "_" else ("", landmark)
+        name = "nose" if part in ("nose", "mouth") else side + _NEAREST.get(part, part)
         rows.append(PUPPET_20.joints.index(name))
     return np.array(rows)
 
@@ -77,7 +73,7 @@ def dance(skeleton: CharacterSkeleton, size: int, seconds: float | None = None) 
 
 def write_clip(
     path: str | Path,
-    puppet: Draws,
+    generator: Generator,
     track: F32,
     size: int,
     on_frame: Callable[[int, int], None] = lambda done, total: None,
@@ -87,17 +83,11 @@ def write_clip(
     Raises:
         SinkError: it cannot be written.
     """
-    from engine.io.sinks import open_sink
-
-    from fractions import Fraction
-
     sink = open_sink(path, fps=FPS)
     ground = soft_ground(size)
-    out = np.zeros((size, size, 4), np.uint8)
     try:
         for number, joints in enumerate(track):
-            puppet.draw(joints, out)
-            picture = laid_over(out, ground)
+            picture = laid_over(drawn(generator, joints, size), ground)
             frame = Frame(picture, number, number * 1_000_000_000 // FPS, number, Fraction(1, FPS))
             sink.write(Packet(frame, output=picture))
             on_frame(number + 1, len(track))
@@ -105,18 +95,25 @@ def write_clip(
         sink.close()
 
 
+def drawn(generator: Generator, joints: F32, size: int) -> U8:
+    """(S, S, 4) premultiplied RGBA: a character at joints (20, 4)."""
+    pose_image, out = np.empty((size, size, 3), np.uint8), np.empty((size, size, 4), np.uint8)
+    draw_pose(joints, pose_image)
+    generator.draw(joints, pose_image, out)
+    return out
+
+
 def soft_ground(size: int) -> U8:
-    """(S, S, 3) a quiet gradient."""
+    """(S, 1, 3) a quiet gradient, as `over` takes it."""
     share = np.linspace(0, 1, size)[:, None, None]
-    rows = _TOP + share * (_BOTTOM - _TOP)
-    return np.ascontiguousarray(np.broadcast_to(rows, (size, size, 3)).round().astype(np.uint8))
+    return np.ascontiguousarray((_TOP + share * (_BOTTOM - _TOP)).round().astype(np.uint8))
 
 
 def laid_over(picture: U8, ground: U8) -> U8:
-    """Premultiplied RGBA over RGB of the same size."""
-    left = 255 - picture[..., 3:].astype(np.uint16)
-    behind = (ground * left + 127) // 255
-    return np.asarray(np.minimum(picture[..., :3] + behind, 255), np.uint8)
+    """Premultiplied RGBA (H, W, 4) over a ground, as a new RGB picture."""
+    out = np.empty((*picture.shape[:2], 3), np.uint8)
+    over(picture, ground, out)
+    return out
 
 
 def thumbnail(picture: U8, size: int = 192) -> U8:

@@ -17,13 +17,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.character import encode_reference
 from engine.enrol.keypoints import parse_keypoints
 from engine.enrol.reading import Picture
 from engine.errors import AyatsuriError, BadKeypoints, MissingDependency
+from engine.io._kernels_composite import straighten
 from engine.pose.skeleton import PUPPET_20
 
 if TYPE_CHECKING:
@@ -99,12 +100,9 @@ class Editor:
     async def _png(self, request: "web.Request") -> "web.Response":
         from aiohttp import web
 
-        pixels = self._picture.pixels.astype(np.uint16)
-        alpha = np.maximum(pixels[..., 3:], 1)
-        straight = np.minimum((pixels[..., :3] * 255 + alpha // 2) // alpha, 255)
-        bgra = np.concatenate([straight[..., ::-1], pixels[..., 3:]], axis=2).astype(np.uint8)
-        _, data = cv2.imencode(".png", bgra)
-        return web.Response(body=data.tobytes(), content_type="image/png")
+        straight = np.empty_like(self._picture.pixels)
+        straighten(self._picture.pixels, straight)
+        return web.Response(body=encode_reference(straight), content_type="image/png")
 
     async def _figure(self, request: "web.Request") -> "web.Response":
         from aiohttp import web
@@ -124,17 +122,15 @@ class Editor:
 
     async def _given(self, request: "web.Request") -> Given:
         try:
-            content = await request.json()
-            return parse_keypoints(content["joints"], "the page")
+            joints = (await request.json())["joints"]
+            return parse_keypoints(joints, "the page") if joints else {}
         except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-            raise BadKeypoints(f'expected {{"joints": {{...}}}}, but it is no such ({error!r})') from (
-                error
-            )
+            raise BadKeypoints(f'expected {{"joints": {{...}}}}, but found {error!r}') from error
 
     async def _find_again(self, request: "web.Request") -> "web.Response":
         from aiohttp import web
 
-        given = await self._given(request) if request.content_length not in (None, 13) else {}
+        given = await self._given(request)
         self._joints = await asyncio.to_thread(self._find, given)
         return web.json_response(self._content())
 
