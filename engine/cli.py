@@ -14,11 +14,13 @@ from rich.markup import escape
 from engine import console
 from engine._version import __version__
 from engine.errors import MissingDependency
+from engine.extensions import WithExtensions
 
 if TYPE_CHECKING:
     from engine.app import Options
 
 app = typer.Typer(
+    cls=WithExtensions,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
