@@ -27,7 +27,11 @@ class WithExtensions(TyperGroup):
         if own is not None:
             return own
         entry = _entries().get(cmd_name)
-        return None if entry is None else typer.main.get_command(entry.load())
+        if entry is None:
+            return None
+        command = typer.main.get_command(entry.load())
+        command.name = cmd_name
+        return command
 
 
 def _entries() -> dict[str, EntryPoint]:
