@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "open": Command("bench.open", "How late is the picture when a camera dictates the pace?"),
     "closed": Command("bench.closed", "How fast is a video puppeteered, as fast as can be?"),
     "live": Command("bench.live", "Does the live puppet keep up, minute after minute?"),
+    "webrtc": Command("bench.webrtc", "How late is the puppet in a browser, glass to glass?"),
     "soak": Command("bench.soak", "Does anything grow over the hours?"),
     "models": Command("bench.models", "How fast are the networks, and how good their pictures?"),
     "stages": Command("bench.stages", "What does everything cost that is no network?"),

@@ -101,7 +101,7 @@ def main(
     show_usage(bench.console, run, bench.machine["cores"])
     fps = source.fps or 30.0
     bench.charts = charts_of([(name, run)], 1e3 / fps)
-    bench.extras = files_of(bench.name, [(name, run)])
+    bench.extras = files_of(bench.name, [(name, run.timeline)])
     bench.finish(
         len(run.timeline.due_ns),
         {

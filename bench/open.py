@@ -118,7 +118,7 @@ def main(
             goals.append(Goal(f"{rate:g} fps, every frame due, p95", p95, GOAL_P95_MS, False, "ms"))
     show(bench, bench.rows, runs)
     bench.charts = charts_of(runs, 1e3 / rates[0])
-    bench.extras = files_of(bench.name, runs)
+    bench.extras = files_of(bench.name, [(name, run.timeline) for name, run in runs])
     bench.finish(
         sum(len(run.timeline.due_ns) for _, run in runs), {}, goals, clip=clip.name,
         character=bundle.name, resolution=bundle.resolution, threads=threads, seconds=seconds,

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.charts import Chart, Series, by_percentile, histogram, over_time, waterfall
+from bench.logs import write_hdr, write_trace
 from bench.report import number
 from bench.statistics import Floats
 from bench.timeline import Recorder, Timeline, Usage, Watch
@@ -106,8 +106,8 @@ def growth(at_s: Floats, values: Floats, seconds: float, rank: float) -> Growth:
     return Growth(first, last, 60 * (last - first) / (late[0] - early[0]))
 
 
-def steps(timeline: Timeline) -> list[tuple[str, float, float]]:
-    """(part, median wait, median work) of all parts; a sink's work is in its wait: see Timeline."""
+def steps(timeline: Timeline, last: str = SINK) -> list[tuple[str, float, float]]:
+    """(part, median wait, median work) of all parts; of the last one all counts as work."""
     waits, works = timeline.waits_ms(), timeline.works_ms()
     if not len(waits):
         return []
@@ -116,25 +116,25 @@ def steps(timeline: Timeline) -> list[tuple[str, float, float]]:
         (name, wait, float(np.median(work)))
         for name, wait, work in zip(timeline.stages, medians, works.T, strict=False)
     ]
-    return [*found, (SINK, 0.0, medians[-1])]
+    return [*found, (last, 0.0, medians[-1])]
 
 
-def charts_of(runs: Sequence[tuple[str, Run]], budget_ms: float) -> list[Chart]:
-    """The plots of every run: latency over time, histogram, percentiles, waterfall, budget."""
-    shown = [(name, run.timeline) for name, run in runs if len(run.timeline.sequence)]
+def latency_charts(timelines: Sequence[tuple[str, Timeline]], stale_ms: float) -> list[Chart]:
+    """Latency over time, by percentile, and as a histogram."""
+    shown = [(name, timeline) for name, timeline in timelines if len(timeline.sequence)]
     if not shown:
         return []
 
     def seconds(timeline: Timeline) -> Any:
         return (timeline.due_ns[: len(timeline.answered_ms())] - timeline.due_ns[0]) * 1e-9
 
-    charts = [
+    return [
         Chart(
             "lines", "Latency over time",
             "Every frame that was due, until it or a newer one was to be seen. Of every stretch "
             "of time its least and its greatest are drawn.",
             "seconds", "ms", [over_time(n, seconds(t), t.answered_ms()) for n, t in shown],
-            limits=[("stale", STALE_MS)],
+            limits=[("stale", stale_ms)],
         ),
         Chart(
             "lines", "Latency by percentile",
@@ -148,16 +148,27 @@ def charts_of(runs: Sequence[tuple[str, Run]], budget_ms: float) -> list[Chart]:
             "ms", "frames", [histogram(n, t.answered_ms()) for n, t in shown],
         ),
     ]  # fmt: skip
+
+
+def waterfall_chart(name: str, timeline: Timeline, last: str = SINK) -> Chart:
+    """Where the time of a run goes."""
+    return Chart(
+        "waterfall", f"Where the time goes: {name}",
+        "Medians, one after the other: a frame waits for a part (pale), then the part works on it. "
+        "Medians do not quite add up to the median of the sum.",
+        "ms since the frame was due", "", waterfall(steps(timeline, last)),
+    )  # fmt: skip
+
+
+def charts_of(runs: Sequence[tuple[str, Run]], budget_ms: float) -> list[Chart]:
+    """The plots of every run: latency over time, histogram, percentiles, waterfall, budget."""
+    shown = [(name, run.timeline) for name, run in runs]
+    charts = latency_charts(shown, STALE_MS)
     for name, timeline in shown:
-        charts.append(
-            Chart(
-                "waterfall", f"Where the time goes: {name}",
-                "Medians, one after the other: a frame waits for a part (pale), then the part "
-                "works on it. Medians do not quite add up to the median of the sum.",
-                "ms since the frame was due", "", waterfall(steps(timeline)),
-            )
-        )  # fmt: skip
+        if not len(timeline.sequence):
+            continue
         works = timeline.works_ms()
+        charts.append(waterfall_chart(name, timeline))
         charts.append(
             Chart(
                 "bars", f"Budget of each part: {name}",
@@ -202,16 +213,9 @@ def show_usage(console: Console, run: Run, cores: int) -> None:
     console.print(f"{run.cores_used:.2f} of {cores} cores used, {peak} MB at most")
 
 
-def files_of(bench_name: str, runs: Sequence[tuple[str, Run]]) -> dict[str, Any]:
+def files_of(name: str, timelines: Sequence[tuple[str, Timeline]]) -> dict[str, Any]:
     """The trace and the HdrHistogram log of the runs, to be written beside the result."""
-    from bench.logs import write_hdr, write_trace
-
-    timelines = [(name, run.timeline) for name, run in runs]
-
-    def trace(path: Path) -> None:
-        write_trace(path, timelines)
-
     return {
-        f"{bench_name}.trace.json": trace,
-        f"{bench_name}.hlog": partial(write_hdr, timelines=timelines),
+        f"{name}.trace.json": partial(write_trace, timelines=timelines),
+        f"{name}.hlog": partial(write_hdr, timelines=timelines),
     }

@@ -132,15 +132,19 @@ class Timeline:
         """For every frame that was due, shown or not: until it, or a later one, was to be seen.
 
         A dropped frame is no excuse: what the performer did then was seen as late as the next frame
-        was. Frames after the last one that was shown wait still, and count with their wait so far.
+        was. Frames after the last one that was shown wait still: they count, with their wait so
+        far, only where they have waited longer than any other. How long the rest will is not known.
+
+        Returns:
+            Of the first frames that were due, without a gap.
         """
         if not len(self.sequence):
             return np.empty(0)
         position = np.searchsorted(self.sequence, self.first + np.arange(len(self.due_ns)))
-        last = self.shown_ns[-1]
-        seen_ns = np.append(self.shown_ns, last)[position]
-        waited = (seen_ns - self.due_ns) * _MS
-        return np.asarray(waited[(position < len(self.sequence)) | (waited > 0)])
+        seen = position < len(self.sequence)
+        over_ns = max(self.shown_ns[-1], self.due_ns[-1])
+        waited = (np.append(self.shown_ns, over_ns)[position] - self.due_ns) * _MS
+        return np.asarray(waited[seen | (waited > waited[seen].max())])
 
     def ages_ms(self) -> Floats:
         """How old the picture before the viewer's eyes was, at every millisecond."""
