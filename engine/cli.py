@@ -38,11 +38,13 @@ from engine.commands.options import (
     ThreadsOption,
 )
 from engine.commands.serve import serve
+from engine.extensions import WithExtensions
 
 if TYPE_CHECKING:
     from engine.app import Options
 
 app = typer.Typer(
+    cls=WithExtensions,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
