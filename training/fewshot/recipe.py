@@ -33,6 +33,7 @@ class Recipe:
     perceptual: bool = True
     gan: bool = True
     gan_from: float = 0.0
+    width: int | None = None  # of a baseline's first layer; None: its paper's
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready description."""
@@ -88,9 +89,10 @@ def paper_objective(recipe: Recipe, weights: Weights = PAPER) -> Objective:
 
 
 def baseline(recipe: Recipe) -> tuple[nn.Module, Objective]:
-    """A method to compare with, in its own paper's width and with its own losses."""
+    """A method to compare with, with its own paper's losses."""
+    sizes = {} if recipe.width is None else {"width": recipe.width}
     network, objective = methods.method_named(recipe.method).build(
-        size=recipe.size, image_channels=recipe.image_channels
+        size=recipe.size, image_channels=recipe.image_channels, **sizes
     )
     return network, cast(Objective, objective)  # it has the same three methods
 
