@@ -232,3 +232,77 @@ def compose(
                     out[y, x, 2] = np.uint8(min(blue * scale, alpha) + half)
                     out[y, x, 3] = np.uint8(alpha + half)
                     painted_in[y, x] = np.uint8(new + half)
+
+
+@njit(
+    "void(u1[::1], i8, i8[::1], i8[::1], f4[:,:,:,::1], i4[:,:,::1], f4[::1], u1[:,:,::1], i8)",
+    cache=True,
+    nogil=True,
+)
+def look(
+    pixels: Bytes,
+    size: int,
+    slots: Integers,
+    order: Integers,
+    points: Floats,
+    counts: Counts,
+    depth: Floats,
+    features: Bytes,
+    first: int,
+) -> None:
+    """What the painter is told of the parts themselves, at every second pixel.
+
+    Args:
+        pixels, size, slots, order, points, counts: see `compose`.
+        depth: (L,) of the parts, in units of the spine.
+        features: (S / 2, S / 2, ...): channel `first` + l becomes the whole alpha of part l, and
+            the one after the last 128 + 64 times the mean depth of what is seen.
+        first: the channel.
+    """
+    total = len(order)
+    cells = points.shape[1] - 1
+    cell = size // cells // 2  # of half as many pixels
+    zero: Single = np.float32(0)
+    half: Single = np.float32(0.5)
+    full: Single = np.float32(255)
+    share: Single = np.float32(1 / cell)
+    line = 5 * size
+    seen = np.empty(total, np.float32)
+    extra = np.empty(total, np.float32)
+    who = np.empty(total, np.int64)
+    for row in range(cells):
+        for column in range(cells):
+            found = 0
+            for rank in range(total):
+                part = order[rank]
+                if _is_used(points[part], row, column, counts[slots[part]], size):
+                    who[found] = part
+                    found += 1
+            for y in range(row * cell, (row + 1) * cell):
+                down: Single = (np.float32(y - row * cell) + half) * share
+                for x in range(column * cell, (column + 1) * cell):
+                    across: Single = (np.float32(x - column * cell) + half) * share
+                    features[y, x, first : first + total] = 0
+                    features[y, x, first + total] = 128
+                    if found == 0:
+                        continue
+                    room = full
+                    for k in range(found):
+                        part = who[k]
+                        u = _between(points[part], row, column, 0, across, down) - half
+                        v = _between(points[part], row, column, 1, across, down) - half
+                        p0, fx, fy = _locate(u, v, size)
+                        p0 += slots[part] * size * line
+                        drawn = _sample(pixels, p0 + 3, line, fx, fy)
+                        whole = _sample(pixels, p0 + 4, line, fx, fy)
+                        features[y, x, first + part] = np.uint8(whole + half)
+                        seen[k] = min(drawn, room)
+                        extra[k] = max(whole - drawn, zero)
+                        room -= seen[k]
+                    mean = zero
+                    for k in range(found):
+                        taken = min(extra[k], room)
+                        room -= taken
+                        mean += (seen[k] + taken) * depth[who[k]]
+                    signed = np.float32(128.5) + np.float32(64 / 255) * mean
+                    features[y, x, first + total] = np.uint8(min(max(signed, zero), full))
