@@ -60,6 +60,8 @@ class Puppet:
         self._slots = self._order = np.arange(COUNT)
         self._points = np.empty((COUNT, cells + 1, cells + 1, 2), np.float32)
         self._slide = np.empty((cells + 1, cells + 1, 2), np.float32)
+        self._candidates = np.empty((cells, cells, COUNT), np.int8)
+        self._found = np.empty((cells, cells), np.int8)
         self._picture = np.empty((size, size, 4), np.uint8)
         self._painted_in = np.empty((size, size), np.uint8)
         takes, gives = painter_shapes(size)
@@ -124,7 +126,7 @@ class Puppet:
             depth = (self._target.depth / self._spine).astype(np.float32)
             features[..., ALPHAS + COUNT + 1 :] = turns(self._target, self._source)
         carrying.look(
-            self._pixels, self.size, self._slots, self._order, self._points, self._counts,
+            self._pixels, self.size, self._slots, self._candidates, self._found, self._points,
             np.nan_to_num(depth), features, ALPHAS,
         )  # fmt: skip
 
@@ -148,8 +150,8 @@ class Puppet:
 
     def _compose(self, out: U8, maps: U8 | None = None) -> None:
         carrying.compose(
-            self._pixels, self.size, self._slots, self._order, self._points, self._slide,
-            self._counts, self._maps if maps is None else maps, maps is not None, out,
+            self._pixels, self.size, self._slots, self._candidates, self._found, self._points,
+            self._slide, self._maps if maps is None else maps, maps is not None, out,
             self._painted_in,
         )  # fmt: skip
 
@@ -167,3 +169,7 @@ class Puppet:
             self._spine = spine_length(joints)
             self._order = depth_order(target, self._spine)
         self._slots = chosen * COUNT + np.arange(COUNT)
+        carrying.find(
+            self._points, self._counts, self._slots, self._order, self.size, self._candidates,
+            self._found,
+        )  # fmt: skip
