@@ -207,7 +207,10 @@ def place(pixels: U8, joints: NDArray[np.floating], spine: float, ear_half: floa
 def is_cut(solid: NDArray[np.bool_], joints: NDArray[np.floating], spine: float) -> bool:
     """Whether the drawing ends above the feet: at its lower border, and no ankle is seen."""
     last = solid[-max(1, round(0.004 * len(solid))) :].any(axis=0)
-    return bool(_longest_run(np.asarray(last)) > 0.5 * spine and joints[[10, 13], 2].max() < _SEEN)
+    if joints[[10, 13], 2].max() > _SEEN or last.sum() < 0.3 * spine:
+        return False
+    wide = _longest_run(np.asarray(last)) > 0.5 * spine  # a skirt or hips, not feet
+    return bool(wide or joints[[10, 13], 1].min() > len(solid) + 0.1 * spine)
 
 
 def _longest_run(row: NDArray[np.bool_]) -> int:
