@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from engine.cast import Cast
 from engine.casting import Character, load_cast
@@ -25,6 +25,9 @@ from engine.stages import (
     Unsmoothed,
 )
 
+if TYPE_CHECKING:
+    from engine.io.composite import CompositeStage
+
 __all__ = [
     "DEFAULT_CHARACTER",
     "KEYS",
@@ -35,6 +38,7 @@ __all__ = [
     "build",
     "live",
     "load_cast",
+    "make_smoother",
     "puppeteer",
 ]
 
@@ -45,12 +49,25 @@ LIVE_FPS: Final = 30.0
 """What cameras give, and so what a live character's generator has to keep up with."""
 
 
-def _make_smoother(kind: str, live: bool) -> Callable[[int], Smoother]:
+def make_smoother(kind: str | float, *, live: bool) -> Callable[[int], Smoother]:
+    """What makes smoothers of a kind that `Options.smoothing` names, for pictures of a size.
+
+    Args:
+        kind: or a number, [0, 1]: One Euro from quick to calm; 0.5 is as it is by itself, and
+            towards either end its frequencies change fourfold.
+        live: what "auto" depends on.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
     from engine.motion.smooth import OneEuro, SavitzkyGolayDelay
 
     if kind == "auto":
         kind = "one-euro" if live else "savitzky-golay"
     match kind:
+        case float() | int():
+            pace = 4.0 ** (1.0 - 2.0 * kind)
+            return lambda size: OneEuro(size=size, pace=pace)
         case "one-euro":
             return lambda size: OneEuro(size=size)
         case "savitzky-golay":
@@ -64,10 +81,13 @@ def _make_smoother(kind: str, live: bool) -> Callable[[int], Smoother]:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """A pipeline that is ready to run, and the controls of what it shows."""
+    """A pipeline that is ready to run, and what of it can be changed while it does."""
 
     pipeline: Pipeline
     controls: Controls
+    cast: Cast
+    motion: MotionStage
+    composite: "CompositeStage"
 
 
 def build(
@@ -76,6 +96,7 @@ def build(
     cast: Cast,
     options: Options | None = None,
     *,
+    also: Sequence[Sink] = (),
     alpha: bool = False,
     clock: Clock | None = None,
     on_message: Callable[[str], None] = lambda text: None,
@@ -85,6 +106,7 @@ def build(
     Args:
         source, sink, cast: closed by the pipeline from here on, or here if something fails.
         options: how it looks and moves.
+        also: more sinks for the same packets, closed by the pipeline too.
         alpha: whether the sink takes transparency.
         clock: the one that the source has.
         on_message: told in words what a key did.
@@ -98,8 +120,8 @@ def build(
     options = Options() if options is None else options
     clock = MonotonicClock() if clock is None else clock
     with ExitStack() as cleanup:
-        for part in (source, sink, cast):
-            cleanup.callback(part.close)
+        for close in (source.close, *(each.close for each in (sink, *also)), cast.close):
+            cleanup.callback(close)
         wish = options.background
         if wish is None and alpha and options.layout == "character":
             wish = "transparent"
@@ -112,7 +134,7 @@ def build(
         pose = PoseStage(open_estimator(options.pose_runtime, options.pose_model))
         cleanup.callback(pose.close)
         motion = MotionStage(
-            cast, _make_smoother(options.smoothing, source.live), mirror=options.mirror
+            cast, make_smoother(options.smoothing, live=source.live), mirror=options.mirror
         )
         controls = Controls(
             cast, motion, clock, quit_show=source.stop, say=on_message, show_pose=options.show_pose
@@ -125,9 +147,9 @@ def build(
             message=controls.tick,
         )
         stages = (pose, motion, DrawStage(cast), GenerateStage(cast), composite)
-        pipeline = Pipeline(source, stages, [sink], clock=clock)
+        pipeline = Pipeline(source, stages, [sink, *also], clock=clock)
         cleanup.pop_all()
-    return Show(pipeline, controls)
+    return Show(pipeline, controls, cast, motion, composite)
 
 
 def puppeteer(
@@ -138,6 +160,7 @@ def puppeteer(
     report: str | Path | None = None,
     realtime: bool = False,
     options: Options | None = None,
+    also: Sequence[Sink] = (),
     on_progress: Callable[[int, int | None], None] = lambda done, total: None,
     on_message: Callable[[str], None] = lambda text: None,
 ) -> Report:
@@ -150,6 +173,7 @@ def puppeteer(
         report: a JSON file to write counts, drops and latencies to.
         realtime: pace the video as a camera is; what comes too late is dropped.
         options: how it looks and moves.
+        also: more sinks that get every frame with the results of all stages; closed at the end.
         on_progress: told of the frames written, and of how many there will be, where known.
         on_message: told in words what draws the character.
 
@@ -162,6 +186,8 @@ def puppeteer(
 
     clock = MonotonicClock()
     with ExitStack() as cleanup:
+        for each in also:
+            cleanup.callback(each.close)
         fps = LIVE_FPS if realtime else None
         cast = load_cast([character or DEFAULT_CHARACTER], options, fps=fps, say=on_message)
         cleanup.callback(cast.close)
@@ -171,7 +197,7 @@ def puppeteer(
         sink = open_sink(output, audio_from=str(video) if has_sound else None, fps=source.fps)
         cleanup.pop_all()
     total = frames_total(source)
-    show = build(source, sink, cast, options, alpha=takes_alpha(output), clock=clock)
+    show = build(source, sink, cast, options, also=also, alpha=takes_alpha(output), clock=clock)
     written = 0
 
     def count(packet: Packet) -> None:

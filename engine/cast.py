@@ -98,6 +98,26 @@ class Cast:
         actor.prepare()
         return actor
 
+    def choose(self, name: str) -> Actor:
+        """Ask for the actor of this name, who will play.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for index, actor in enumerate(self.actors):
+            if actor.bundle.name == name:
+                with self._lock:
+                    self._wish = index
+                actor.prepare()
+                return actor
+        raise KeyError(name)
+
+    @property
+    def wished(self) -> Actor:
+        """Who was asked for last: who plays, or will when ready."""
+        with self._lock:
+            return self.actors[self._wish]
+
     def enter(self, sequence: int) -> int:
         """Decide who plays frame `sequence`; an index into `actors`. Called in order of frames.
 

@@ -32,6 +32,7 @@
         VirtualCameraMissing
       StudioError                 the server for browsers
         BadOffer
+        BadLook
         StudioFull
       EnrolError                  a drawing cannot become a character
         BadPicture
@@ -171,6 +172,10 @@ class StudioError(AyatsuriError):
 
 class BadOffer(StudioError):
     """A client's SDP cannot be answered."""
+
+
+class BadLook(StudioError):
+    """What a session should look like cannot be had."""
 
 
 class StudioFull(StudioError):

@@ -15,9 +15,8 @@ class Options:
 
     Attributes:
         layout: the character alone, or beside the performer.
-        background: behind the character: a colour ("green", "#00ff00"), the path of a picture,
-            "source" (the original video) or "transparent". None: transparent where the output can
-            be, else a soft colour.
+        background: behind the character: see `engine.io.composite.Background`. None: transparent
+            where the output can be, else a soft colour.
         size_px: height of the character's picture; None: as the character is, or for
             "side-by-side" as the video is.
         smoothing: "auto" is Savitzky-Golay for files, which looks ahead, and One Euro for live

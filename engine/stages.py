@@ -99,8 +99,8 @@ class PoseStage:
 class MotionStage:
     """Pose to the smoothed joints of whoever is on stage.
 
-    `mirror`, `calibrate` and the cast may be used from other threads; they take effect at the next
-    frame.
+    `mirror`, `calibrate`, `smooth` and the cast may be used from other threads; they take effect at
+    the next frame.
 
     Args:
         cast: whose proportions; this stage decides at which frame a switch happens.
@@ -115,6 +115,7 @@ class MotionStage:
     ) -> None:
         self.mirror = mirror
         self._cast = cast
+        self._make_smoother = self._wished_smoother = make_smoother
         self._smoothers = [make_smoother(actor.bundle.resolution) for actor in cast.actors]
         self._normalisers = [
             Normaliser(actor.bundle.skeleton, mirror=mirror, size=actor.bundle.resolution)
@@ -123,6 +124,10 @@ class MotionStage:
         self._playing = 0
         self._calibrate = threading.Event()
         self._held: deque[Packet] = deque()  # frames whose joints the smoother still holds
+
+    def smooth(self, make_smoother: Callable[[int], Smoother]) -> None:
+        """Smooth in another way from the next frame on; see `make_smoother` above."""
+        self._wished_smoother = make_smoother
 
     def calibrate(self) -> None:
         """Measure the person anew from the coming frames, in which they stand straight."""
@@ -135,6 +140,10 @@ class MotionStage:
 
     def process(self, packet: Packet) -> Iterable[Packet]:
         """The packets whose joints are done: usually this one, or one from some frames ago."""
+        if self._wished_smoother is not self._make_smoother:
+            yield from self.flush()
+            self._make_smoother = make = self._wished_smoother
+            self._smoothers = [make(actor.bundle.resolution) for actor in self._cast.actors]
         actor = self._cast.enter(packet.frame.sequence)
         if actor != self._playing:
             yield from self.flush()  # these were posed for the one who leaves
