@@ -24,6 +24,8 @@ Box = tuple[float, float, float, float]
 _ROOM: Final = 1.14  # the square that is looked at, against the figure's longer side
 _SURE: Final = 0.3
 _HEAD: Final = (0, 1, 14, 15)  # nose, neck, eyes
+_BODY: Final = tuple(range(2, 14))
+_FAMILIAR: Final = 0.27  # children's drawings have 0.04 to 0.5, anime sprites from 0.3
 _HALF: Final = 0.58  # of the picture's width
 _A_FIGURE: Final = 0.4  # evidence that half a picture holds a whole one
 
@@ -45,6 +47,14 @@ class Figure:
     evidence: float
     head: float
     others: int
+
+    @property
+    def familiar(self) -> bool:
+        """Whether the body, where it is in the picture, is like those that networks know here."""
+        joints = self.fitted.joints
+        height = self.cut.pixels.shape[0]
+        shown = [j for j in _BODY if joints[j, 1] < height]
+        return float(joints[shown, 2].mean()) > _FAMILIAR if shown else True
 
 
 def find_figure(
