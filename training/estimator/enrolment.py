@@ -17,11 +17,10 @@ from engine.enrol.reading import Picture
 from engine.enrol.usual import usual
 from engine.pose.anime import AnimePose
 from engine.pose.skeleton import PUPPET_20
-from training.characters.character import project
 from training.characters.observe import observe
 from training.characters.procedural.build import build
-from training.characters.proportions import standing_pose
 from training.estimator.data import TEST_SEEDS
+from training.estimator.measure import head_size
 from training.fewshot.warp.cutting import drawn_pose
 
 SIZE = 512
@@ -40,11 +39,8 @@ def main() -> None:
         rng = np.random.default_rng([_SEED, seed])
         character = build(seed, 1.0)
         seen = observe(character, drawn_pose(rng, character.rest), SIZE)
-        rest = project(
-            character.keypoints(standing_pose(character, "hang")), character.camera, SIZE
-        )
         true_lengths = character.camera.scale * SIZE * character.bone_lengths
-        head = 2 * float(np.linalg.norm(rest[0, :2] - rest[1, :2]))
+        head = float(head_size(seen.joints))
         for kind in ("whole", "cut"):
             picture, joints = seen.picture, seen.joints
             if kind == "cut":
@@ -57,11 +53,11 @@ def main() -> None:
             inside = joints[:, 1] < len(picture)
             groups = {"visible": seen.visible & inside, "hidden": ~seen.visible & inside,
                       "outside": ~inside}  # fmt: skip
-            for way, guess in (("estimator", alone), ("fit", found.fitted.joints)):
-                away = np.linalg.norm(guess[:, :2] - joints[:, :2], axis=1) / (0.5 * head)
+            for way, guess in (("estimator", alone), ("fit", figure.fitted.joints)):
+                hits = found(guess, joints, head)
                 for group, counted in groups.items():
-                    scores[f"{kind} {way}", group] += (away[counted] < 1).tolist()
-            fitted = found.fitted
+                    scores[f"{kind} {way}", group] += hits[counted].tolist()
+            fitted = figure.fitted
             lengths = bone_lengths(fitted.joints, fitted.spine, usual(fitted.ear_half))
             error = np.abs(np.log(lengths / true_lengths))[list(_BODY)]
             scores[f"{kind} fit", "bone_error"] += error.tolist()
