@@ -11,7 +11,9 @@ from engine.enrol.cutout import CutOut, cut_out
 from engine.enrol.figure import Evidence
 from engine.enrol.fit import Fitted, fit
 from engine.enrol.looking import Seen, look
+from engine.enrol.proportions import below_the_cut, is_cut
 from engine.enrol.reading import Picture, over_white
+from engine.enrol.usual import usual
 from engine.errors import NoFigure
 from engine.pose.anime import AnimePose
 from engine.pose.skeleton import PUPPET_20
@@ -100,6 +102,8 @@ def find_figure(
     if cut is None or not cut.solid.any():
         raise NoFigure(f"in {picture.name} no figure can be told from the background")
     joints = fitted.joints
+    if is_cut(cut.solid, joints, fitted.spine):
+        joints[:] = below_the_cut(joints, fitted.spine, usual(fitted.ear_half))
     for name, place in given.items():
         joints[PUPPET_20.index(name)] = (*place, 1.0)
     heat = joints[:, 2]

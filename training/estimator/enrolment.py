@@ -20,7 +20,7 @@ from engine.pose.skeleton import PUPPET_20
 from training.characters.observe import observe
 from training.characters.procedural.build import build
 from training.estimator.data import TEST_SEEDS
-from training.estimator.measure import head_size
+from training.estimator.measure import found, head_size
 from training.fewshot.warp.cutting import drawn_pose
 
 SIZE = 512
@@ -46,10 +46,9 @@ def main() -> None:
             if kind == "cut":
                 knee = 0.5 * float(joints[8, 1] + joints[9, 1])
                 picture = picture[: max(64, round(knee))]
-            found = find_figure(
-                Picture("a render", np.ascontiguousarray(picture), (SIZE, SIZE)), estimator
-            )
-            alone = estimator.estimate(np.ascontiguousarray(picture))
+            picture = np.ascontiguousarray(picture)
+            figure = find_figure(Picture("a render", picture, (SIZE, len(picture))), estimator)
+            alone = estimator.estimate(picture)
             inside = joints[:, 1] < len(picture)
             groups = {"visible": seen.visible & inside, "hidden": ~seen.visible & inside,
                       "outside": ~inside}  # fmt: skip
