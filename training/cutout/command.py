@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from training.cutout.data import Scenes
+from training.cutout.grounds import held_out_photographs, photographs
 from training.cutout.network import FromBytes, NetworkConfig
 from training.cutout.train import CONFIG, CutTraining, CutTrials
 from training.estimator.command import characters_of, kept_renders
@@ -24,6 +26,7 @@ def train(
     folder: Path,
     data: Path | None,
     start: Path | None,
+    photos: Path | None,
     poses: int,
     steps: int,
     minutes: float,
@@ -44,8 +47,9 @@ def train(
         if start is not None:
             training.network.start_from(torch.load(start, weights_only=True)["averaged"])
     say(json.dumps(asdict(training.config)))
-    trials = {"iou": CutTrials.of(some, SIZE, 1)}
-    last = run(training, renders, trials, folder, steps=steps, minutes=minutes, say=say)
+    scenes = Scenes(renders, photographs(photos))
+    trials = {"iou": CutTrials.of(Scenes(some, held_out_photographs()), SIZE, 1)}
+    last = run(training, scenes, trials, folder, steps=steps, minutes=minutes, say=say)
     say(f"wrote {publish(training, folder, start is not None, last)}")
 
 

@@ -20,7 +20,7 @@ from training.characters.observe import observe
 from training.characters.procedural.build import build
 from training.cutout.baselines import flood, grabcut
 from training.cutout.data import over_ground
-from training.cutout.grounds import GROUNDS
+from training.cutout.grounds import GROUNDS, held_out_photographs, part_of
 from training.estimator.augment import developed, placed
 from training.estimator.data import TEST_SEEDS
 from training.motion.poses import random_pose
@@ -30,7 +30,6 @@ Cut = Callable[[U8, NDArray[np.floating]], U8]
 
 EDGE_PX = 5
 _SEED = 7
-_PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "gravel", "grass", "brick")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +48,21 @@ def trials(seeds: Sequence[int] = TEST_SEEDS, size: int = 512) -> Iterator[Trial
     Half are compressed as JPEG, some blurred, recoloured or grained; two of five cast a shadow.
     """
     estimator = AnimePose()
+    real = held_out_photographs()
     for seed in seeds:
         rng = np.random.default_rng([_SEED, seed])
         character = build(seed, 1.0)
         seen = observe(character, random_pose(rng, character.rest), size)
         for kind in (*GROUNDS, "photograph"):
             figure, _ = placed(seen.picture, seen.joints[:, :2], size, rng, plain=True)
-            behind = photograph(size, rng) if kind == "photograph" else GROUNDS[kind](size, rng)
+            if kind in GROUNDS:
+                behind = GROUNDS[kind](size, rng)
+            else:
+                behind = part_of(real[int(rng.integers(len(real)))], size, rng)
             picture = over_ground(figure, behind, rng)
             picture = developed(picture, rng) if rng.random() < 0.3 else _pressed(picture, rng)
             picture = np.ascontiguousarray(picture)
             yield Trial(kind, picture, estimator.estimate(picture), figure)
-
-
-def photograph(size: int, rng: np.random.Generator) -> U8:
-    """A part of a real photograph, (size, size, 3), in its own or in another light."""
-    from skimage import data
-
-    whole = getattr(data, str(rng.choice(_PHOTOGRAPHS)))()
-    whole = whole if whole.ndim == 3 else np.repeat(whole[..., None], 3, axis=2)
-    height, width = whole.shape[:2]
-    side = int(min(height, width) * rng.uniform(0.4, 1))
-    top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
-    part = np.asarray(whole[top : top + side, left : left + side, :3], np.uint8)
-    if rng.random() < 0.5:
-        part = part[:, ::-1]
-    return np.asarray(cv2.resize(part, (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def _pressed(picture: U8, rng: np.random.Generator) -> U8:
