@@ -26,7 +26,7 @@ import typer
 from numpy.typing import NDArray
 from rich.table import Table
 
-from bench.fidelity import Floats, Joints, estimate, from_neck
+from bench.fidelity import Floats, Joints, Truth, estimate, from_neck
 from bench.report import Bench, Goal
 from engine.app import PERFORMER
 from engine.io.file import FileSource
@@ -228,7 +228,8 @@ def main(
     bench = Bench("normalisation", "Does structure normalisation give the character's own pose?")
     truth = np.load(PERFORMER.with_suffix(".joints.npz"))
     joints3d, fps = truth["joints3d"].astype(np.float64), float(truth["fps"])
-    poses, times_ns, size_wh = estimate(PERFORMER, model)
+    poses, known = estimate(PERFORMER, model), Truth.of(PERFORMER)
+    times_ns, size_wh = list(known.times_ns), known.size_wh
     seconds = len(joints3d) / fps
     performances = {
         "true joints": true_performance(truth["joints"].astype(np.float64), joints3d, fps, size_wh),

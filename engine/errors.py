@@ -23,6 +23,7 @@
         BundleDamaged
         BundleTooNew
         BundleHashMismatch
+        NotInBundle
       BackendError                running a network
         ProviderMissing
       SinkError                   output
@@ -31,6 +32,7 @@
         VirtualCameraMissing
       StudioError                 the server for browsers
         BadOffer
+        BadLook
         StudioFull
       EnrolError                  a drawing cannot become a character
         BadPicture
@@ -136,6 +138,10 @@ class BundleHashMismatch(BundleError):
     """A file of the bundle is not the one its manifest names."""
 
 
+class NotInBundle(BundleError):
+    """The bundle is whole, but what was asked for is not in it."""
+
+
 class BackendError(AyatsuriError):
     """A network cannot be run."""
 
@@ -166,6 +172,10 @@ class StudioError(AyatsuriError):
 
 class BadOffer(StudioError):
     """A client's SDP cannot be answered."""
+
+
+class BadLook(StudioError):
+    """What a session should look like cannot be had."""
 
 
 class StudioFull(StudioError):

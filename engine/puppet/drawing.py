@@ -22,6 +22,7 @@ class CutDrawing:
             as drawn, and alpha with what is painted in, which is nowhere less. The outermost pixels
             are empty, so that whatever reaches beyond the picture finds nothing.
         joints: (20, 4) float32, x, y, z px and score: where the skeleton is in it.
+        name: tells a character's drawings apart: lower case letters, digits, "-" and "_".
 
     Raises:
         ValueError: another shape or type, joints that are not finite, or outermost pixels in use.
@@ -29,6 +30,7 @@ class CutDrawing:
 
     pixels: NDArray[np.uint8]
     joints: NDArray[np.float32]
+    name: str = "front"
 
     def __post_init__(self) -> None:
         shape = self.pixels.shape
@@ -52,7 +54,9 @@ class CutDrawing:
         return int(self.pixels.shape[1])
 
     @classmethod
-    def of_layers(cls, layers: NDArray[np.float32], joints: NDArray[np.float32]) -> "CutDrawing":
+    def of_layers(
+        cls, layers: NDArray[np.float32], joints: NDArray[np.float32], name: str = "front"
+    ) -> "CutDrawing":
         """From layers (5, L, S, S) in [0, 1], as the cutter gives them: channels first.
 
         Colours far from any pixel of their part are dropped: nothing looks there.
@@ -66,7 +70,7 @@ class CutDrawing:
         for part in pixels:
             near = cv2.dilate(part[..., WHOLE], np.ones((reach, reach), np.uint8))
             part[..., :3] *= (near > 0)[..., None]
-        return cls(pixels, np.ascontiguousarray(joints, np.float32))
+        return cls(pixels, np.ascontiguousarray(joints, np.float32), name)
 
     def to_png(self) -> tuple[bytes, bytes]:
         """As files: the parts below each other, straight RGBA as drawn; and the whole alphas."""
@@ -80,7 +84,13 @@ class CutDrawing:
 
     @classmethod
     def from_png(
-        cls, parts: bytes, whole: bytes, joints: NDArray[np.float32], size: int, where: str
+        cls,
+        parts: bytes,
+        whole: bytes,
+        joints: NDArray[np.float32],
+        size: int,
+        where: str,
+        name: str = "front",
     ) -> "CutDrawing":
         """Read what `to_png` wrote, for pictures of `size` pixels.
 
@@ -92,7 +102,7 @@ class CutDrawing:
         pixels[..., [2, 1, 0, DRAWN]] = rgba.reshape(COUNT, size, size, 4)
         pixels[..., WHOLE] = _decode(whole, (COUNT * size, size), where).reshape(-1, size, size)
         try:
-            return cls(pixels, joints)
+            return cls(pixels, joints, name)
         except ValueError as error:
             raise BundleDamaged(f"{where}: the cut drawing cannot be used: {error}") from error
 
@@ -101,7 +111,9 @@ def _decode(data: bytes, shape: tuple[int, ...], where: str) -> NDArray[np.uint8
     import cv2
 
     picture = None
-    if data:
+    # Its header first: a small file may claim a picture that fills the memory.
+    claimed = (int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big"))
+    if data.startswith(b"\x89PNG\r\n") and claimed == shape[:2]:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if picture is None or picture.shape != shape or picture.dtype != np.uint8:
         raise BundleDamaged(

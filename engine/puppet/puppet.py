@@ -19,7 +19,7 @@ CELLS: Final = 64
 class Puppet:
     """Draws a character in any pose, from one drawing or several, without any training.
 
-    Not safe to use from several threads at once.
+    It is an `engine.generator.Generator`.
 
     Args:
         drawings: at least one, all of the same size, a multiple of 16 pixels.
@@ -27,6 +27,9 @@ class Puppet:
     Raises:
         ValueError: none, or sizes that cannot be used.
     """
+
+    name = "puppet"
+    ready = True
 
     def __init__(self, drawings: Sequence[CutDrawing]) -> None:
         sizes = {drawing.size for drawing in drawings}
@@ -52,8 +55,20 @@ class Puppet:
         self._painted_in = np.empty((self.size, self.size), np.uint8)
         self._no_maps = np.zeros((1, 1, 1), np.uint8)
 
-    def draw(self, joints: NDArray[np.float32], out: NDArray[np.uint8]) -> None:
-        """Draw the character.
+    def prepare(self) -> None:
+        """It always is."""
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def draw(
+        self, joints: NDArray[np.float32], pose_image: NDArray[np.uint8], out: NDArray[np.uint8]
+    ) -> None:
+        """See `engine.generator.Generator.draw`; without a painter the pose image is not read."""
+        self.carry(joints, out)
+
+    def carry(self, joints: NDArray[np.float32], out: NDArray[np.uint8]) -> None:
+        """Draw the character, unpainted.
 
         Args:
             joints: (20, 4) x, y, z px and score; parts whose joints are not finite are left out.

@@ -15,7 +15,7 @@ seeds = st.integers(0, 2**31)
 
 def draw(joints: np.ndarray) -> np.ndarray:
     out = np.empty((SIZE, SIZE, 4), np.uint8)
-    PUPPET.draw(joints, out)
+    PUPPET.carry(joints, out)
     return out
 
 

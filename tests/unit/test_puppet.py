@@ -32,7 +32,7 @@ def tensors(*drawings: CutDrawing) -> list[Layers]:
 
 def draw(puppet: Puppet, joints: np.ndarray) -> np.ndarray:
     out = np.full((puppet.size, puppet.size, 4), 7, np.uint8)
-    puppet.draw(joints, out)
+    puppet.carry(joints, out)
     return out
 
 
@@ -169,4 +169,4 @@ def test_drawings_that_cannot_be_a_puppet_are_refused():
     with pytest.raises(ValueError, match="multiple of 16"):
         Puppet([cut_drawing(40)])
     with pytest.raises(ValueError, match="C-contiguous"):
-        Puppet([cut_drawing()]).draw(body(SIZE), np.zeros((8, 8, 4), np.uint8))
+        Puppet([cut_drawing()]).carry(body(SIZE), np.zeros((8, 8, 4), np.uint8))
