@@ -53,6 +53,17 @@ def train(
     say(f"wrote {publish(training, folder, start is not None, last)}")
 
 
+def test(folder: Path, output: Path | None, say: Say) -> None:
+    """Measure FOLDER's network, or the engine's, beside the other ways; see `evaluate`."""
+    from training.cutout.evaluate import as_markdown, table, trials, ways
+
+    path = folder / "cutout.onnx"
+    lines = table(list(trials()), ways(path.read_bytes() if path.is_file() else None))
+    if output is not None:
+        output.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    say(as_markdown(lines))
+
+
 def publish(training: CutTraining, folder: Path, started: bool, last: dict[str, Any]) -> Path:
     """Write cutout.onnx and, beside it, cutout.json: where it comes from."""
     path = folder / "cutout.onnx"
