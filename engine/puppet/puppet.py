@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.puppet import _kernels_carry as carry
-from engine.puppet import _kernels_frames as maps
 from engine.puppet.drawing import DRAWN, CutDrawing
-from engine.puppet.frames import Frames, depth_order, nearest, spine_length
+from engine.puppet.frames import Frames, depth_order, map_grid, nearest, spine_length
 from engine.puppet.parts import COUNT
 
 CELLS: Final = 64
@@ -95,9 +94,6 @@ class Puppet:
             source.table[part] = self._drawn[drawing].table[part]
         source.turn[:] = self._drawn[chosen[0]].turn
         step = self.size / (self._points.shape[1] - 1)
-        maps.map_grid(
-            target.table, source.table, target.turn, source.turn, float(target.radius[0]),
-            0.0, step, self._points, self._slide,
-        )  # fmt: skip
+        map_grid(target, source, 0.0, step, self._points, self._slide)
         order = depth_order(target, spine_length(joints))
         return chosen * COUNT + np.arange(COUNT), order
