@@ -159,7 +159,8 @@ def test_the_exported_file_is_the_network(trained: tuple[CutTraining, Path]) -> 
 def test_the_estimators_features_are_where_it_may_start(trained: tuple[CutTraining, Path]) -> None:
     network = CutNetwork(TINY)
     own = network.state_dict()
-    state = {name: torch.full_like(own[name], 0.5) for name in own if name.endswith("stem.0.weight")}
+    stems = [name for name in own if name.endswith("stem.0.weight")]
+    state = {name: torch.full_like(own[name], 0.5) for name in stems}
     assert state
     network.start_from({**state, "initial.weight": torch.zeros(3)})
     assert all((network.state_dict()[name] == 0.5).all() for name in state)

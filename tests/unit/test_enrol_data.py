@@ -1,4 +1,4 @@
-"""Real drawings, where they are at hand: AYATSURI_TEST_DATA names a folder with `drawings` in it."""
+"""Real drawings, where they are at hand: AYATSURI_TEST_DATA names a folder with `drawings`."""
 
 import os
 from pathlib import Path
