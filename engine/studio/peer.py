@@ -20,7 +20,7 @@ from engine.studio.settings import Settings
 from engine.studio.telemetry import Telemetry
 from engine.studio.tracks import CharacterTrack, SoundTrack
 
-_ICE_STEP_S = 0.05  # longer than aioice sleeps between its checks
+_STEP_S = 0.05  # longer than aioice sleeps between its checks
 
 
 class Peer:
@@ -147,12 +147,15 @@ class Peer:
 async def end(connection: RTCPeerConnection) -> None:
     """Close a connection, and what it may still begin after that.
 
-    aioice 0.13 forgets, in the step from "checking" to "connected", to look whether it was closed:
-    it then asks the other side for consent for ever.
+    Two libraries forget, between two of their steps, to look whether they were closed. aioice 0.13
+    then asks the other side for consent for ever; aiortc 1.16 starts to send, and reports for ever.
     """
-    began = connection.iceConnectionState == "checking"
+    began = connection.connectionState not in ("connected", "failed", "closed")
     await connection.close()
     if began:
-        await asyncio.sleep(_ICE_STEP_S)
+        await asyncio.sleep(_STEP_S)
         for transceiver in connection.getTransceivers():
+            await transceiver.stop()
             await transceiver.receiver.transport.transport._connection.close()
+        if connection.sctp is not None:
+            await connection.sctp.stop()

@@ -23,7 +23,7 @@ from engine.studio.control import Control
 from engine.studio.guard import Guard
 from engine.studio.http import SDP, read_text
 from engine.studio.metrics import Metrics
-from engine.studio.pages import add_pages
+from engine.studio.page import add_pages
 from engine.studio.session import Session
 from engine.studio.studio import Studio
 

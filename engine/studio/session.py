@@ -218,7 +218,6 @@ class Session:
         try:
             await self._end()
         finally:
-            log.info("session %s is over", self.name)
             self._on_end(self)
 
     async def _end(self) -> None:

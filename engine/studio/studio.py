@@ -98,6 +98,7 @@ class Studio:
         if director is not None:  # it may be over already
             director.listen(lambda event: self.events.tell({"session": session.name, **event}))
         self.events.tell({"type": "session", "session": session.name, "state": "began"})
+        log.info("session %s began", session.name, extra={"session": session.name})
         return session, answer
 
     async def drain(self) -> None:
@@ -146,5 +147,15 @@ class Studio:
     def _forget(self, session: Session) -> None:
         if session.error is not None:
             self.failed += 1
+        report = session.report()
+        engine = report["engine"] or {}
+        log.info(
+            "session %s is over", session.name,
+            extra={
+                "session": session.name, "pictures": engine.get("frames_out", 0),
+                "dropped": engine.get("dropped", 0), "seconds": engine.get("duration_s", 0),
+                "latency_ms": report["latency_ms"], "encoded": report["encoded"],
+            },
+        )  # fmt: skip
         del self.sessions[session.name]
         self.events.tell({"type": "session", "session": session.name, "state": "ended"})
