@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +53,12 @@ class Gallery:
             self._bundles[bundle.name] = bundle
             self._thumbnails.pop(bundle.name, None)
         return bundle
+
+    def free_name(self, wish: str) -> str:
+        """A name that nobody has: the wish, or the wish and a number."""
+        taken = {bundle.name for bundle in self.bundles}
+        names = (wish if number == 1 else f"{wish} {number}" for number in count(1))
+        return next(name for name in names if name not in taken)
 
     def get(self, name: str) -> CharacterBundle | None:
         """The one of this name, or None."""

@@ -59,10 +59,13 @@ def test_a_token_is_asked_for_and_kept_in_the_address(tmp_path):
             await page.js(press("start"))
             await page.until(f"{TITLE} === 'This stage has a key'")
             typed = "document.querySelector('#screen input')"
-            for token, state in (("wrong", "trouble"), (TOKEN, "live")):
-                await page.js(f"{typed}.value = '{token}'")
-                await page.js("document.querySelector('#screen form').requestSubmit()")
-                await page.until(f"{STATE} === '{state}'")
+            submit = "document.querySelector('#screen form').requestSubmit()"
+            await page.js(f"{typed}.value = 'wrong'")
+            await page.js(submit)
+            await page.until(f"{TITLE} === 'That was not the key'")
+            await page.js(f"{typed}.value = '{TOKEN}'")
+            await page.js(submit)
+            await page.until(f"{STATE} === 'live'")
             assert await page.js("location.hash") == f"#token={TOKEN}"
             await page.until("document.querySelectorAll('#gallery img').length === 2")
             assert (await page.js("document.getElementById('obs-address').value")).endswith(

@@ -46,7 +46,14 @@ const TROUBLES: Record<Trouble, Screen> = {
   token: {
     icon: "lock",
     title: "This stage has a key",
-    text: "The server wants a token, and this one it does not know. Whoever runs it can tell you.",
+    text: "The server asks for a token. Whoever runs it can tell you.",
+    action: "Open",
+    token: true,
+  },
+  "wrong-token": {
+    icon: "lock",
+    title: "That was not the key",
+    text: "The server does not know this token. Perhaps a letter is missing, or it has a new one.",
     action: "Open",
     token: true,
   },
@@ -68,6 +75,11 @@ const CUTS: Record<Cut, { icon: string; title: string; text: string }> = {
     icon: "knot",
     title: "The line was cut",
     text: "Your character comes back by itself when the network does.",
+  },
+  change: {
+    icon: "mark",
+    title: "Changing behind the curtain",
+    text: "Your new character comes on stage in a moment.",
   },
   full: {
     icon: "seat",

@@ -28,6 +28,8 @@ export class Stage {
   show(state: State): void {
     this.#state = state;
     this.#stage.dataset.state = state.name;
+    if (state.name === "live") this.#stage.dataset.lit = "";
+    else if (state.name !== "cut") delete this.#stage.dataset.lit;
     clearTimeout(this.#hush);
     this.#hush = 0;
     this.#tell();

@@ -1,4 +1,4 @@
-import{d as e,i as t,r as n}from"./line-DmahKVpS.js";var r=`
+import{d as e,i as t,r as n}from"./line-ATnKN1lP.js";var r=`
 attribute vec2 corner;
 varying vec2 place;
 void main() {
