@@ -146,7 +146,7 @@ class Enrolments:
         gallery = self._studio.gallery
         with ExitStack() as cleanup:
             here = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
-            drawing = here / f"drawing{suffix}"
+            drawing = here / f"{_file_name(name)}{suffix}"
             drawing.write_bytes(data)
             wish = Wish(name=gallery.free_name(name))
             character = enrol([drawing], wish, step=step)

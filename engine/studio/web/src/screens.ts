@@ -105,8 +105,8 @@ const OPENING = {
   character: "Tying the strings…",
 } as const;
 
-/** The line of text beside the page's name. */
-export function statusOf(state: State, now: number): string {
+/** The line of text beside the page's name; it is read out when it changes. */
+export function statusOf(state: State): string {
   switch (state.name) {
     case "idle":
       return "Ready when you are";
@@ -116,10 +116,14 @@ export function statusOf(state: State, now: number): string {
       return "You are live";
     case "trouble":
       return TROUBLES[state.trouble].title;
-    case "cut": {
-      if (state.next === null) return "Calling again…";
-      const seconds = Math.max(Math.ceil((state.next - now) / 1000), 1);
-      return `Calling again in ${seconds} s`;
-    }
+    case "cut":
+      return "Calling again";
   }
+}
+
+/** What is added to it for those who see it; a countdown is not read out each second. */
+export function countdownOf(state: State, now: number): string {
+  if (state.name !== "cut") return "";
+  if (state.next === null) return "…";
+  return ` in ${Math.max(Math.ceil((state.next - now) / 1000), 1)} s`;
 }
