@@ -7,6 +7,7 @@ GET  /api/enrol/ID/events    server-sent events: {"stage": in words, "share": [0
 
 import asyncio
 import base64
+import contextlib
 import json
 import logging
 import re
@@ -101,19 +102,11 @@ class Enrolments:
         response.content_type = "text/event-stream"
         self._guard.dress(request, response)
         await response.prepare(request)
-        told = 0
-        while True:
-            enrolment.news.clear()
-            for event in enrolment.events[told:]:
-                await response.write(f"data: {json.dumps(event)}\n\n".encode())
-            told = len(enrolment.events)
-            if enrolment.over:
-                return response
-            try:
-                async with asyncio.timeout(_QUIET_S):
-                    await enrolment.news.wait()
-            except TimeoutError:
-                await response.write(b": still at it\n\n")
+        with contextlib.suppress(
+            ConnectionResetError
+        ):  # they have closed the page; the work goes on
+            await _tell(response, enrolment)
+        return response
 
     async def _work(self, enrolment: Enrolment, name: str, suffix: str, data: bytes) -> None:
         loop = asyncio.get_running_loop()
@@ -170,6 +163,27 @@ class Enrolments:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _tell(response: web.StreamResponse, enrolment: Enrolment) -> None:
+    """Send all events, from the first one to the last.
+
+    Raises:
+        ConnectionResetError: nobody listens any more.
+    """
+    told = 0
+    while True:
+        enrolment.news.clear()
+        for event in enrolment.events[told:]:
+            await response.write(f"data: {json.dumps(event)}\n\n".encode())
+        told = len(enrolment.events)
+        if enrolment.over:
+            return
+        try:
+            async with asyncio.timeout(_QUIET_S):
+                await enrolment.news.wait()
+        except TimeoutError:
+            await response.write(b": still at it\n\n")
 
 
 async def _parts(request: web.Request) -> tuple[str, str, bytes]:
