@@ -184,6 +184,7 @@ def build(
     alpha: bool = False,
     clock: Clock | None = None,
     on_message: Callable[[str], None] = lambda text: None,
+    more_sinks: Sequence[Sink] = (),
 ) -> Show:
     """The pipeline of every show: pose, motion, draw, generate, composite.
 
@@ -193,6 +194,7 @@ def build(
         alpha: whether the sink takes transparency.
         clock: the one that the source has.
         on_message: told in words what a key did.
+        more_sinks: get the same output as `sink`.
 
     Raises:
         ModelMissing, ModelCorrupt, MissingDependency, BackendError: see `engine.pose.estimator`.
@@ -205,6 +207,8 @@ def build(
     with ExitStack() as cleanup:
         for part in (source, sink, cast):
             cleanup.callback(part.close)
+        for more in more_sinks:
+            cleanup.callback(more.close)
         wish = options.background
         if wish is None and alpha and options.layout == "character":
             wish = "transparent"
@@ -230,7 +234,7 @@ def build(
             message=controls.tick,
         )
         stages = (pose, motion, DrawStage(cast), GenerateStage(cast), composite)
-        pipeline = Pipeline(source, stages, [sink], clock=clock)
+        pipeline = Pipeline(source, stages, [sink, *more_sinks], clock=clock)
         cleanup.pop_all()
     return Show(pipeline, controls, cast, motion, composite)
 
@@ -298,6 +302,8 @@ def live(
     *,
     report: str | Path | None = None,
     seconds: float | None = None,
+    push: Sequence[str] = (),
+    push_token: str | None = None,
     options: Options | None = None,
     on_message: Callable[[str], None] = lambda text: None,
 ) -> Report:
@@ -309,13 +315,15 @@ def live(
         characters: the bundles to switch between; Ito where none is named.
         report: a JSON file to write counts, drops and latencies to.
         seconds: stop after so long.
+        push: streaming services that get the show too; see `engine.push.address.parse`.
+        push_token: for those that are spoken to by WHIP.
         options: how it looks and moves.
         on_message: told in words what draws whom, and what a key did.
 
     Raises:
         AyatsuriError: see `engine.errors`.
     """
-    from engine.io.sinks import open_sink, takes_alpha
+    from engine.io.sinks import open_push, open_sink, takes_alpha
     from engine.io.sources import open_source
     from engine.keys import TerminalKeys
 
@@ -328,10 +336,16 @@ def live(
         opened = open_source(source, realtime=True, clock=clock)
         cleanup.callback(opened.close)
         shown = open_sink(sink, fps=opened.fps, on_key=keys.press, on_close=opened.stop)
+        cleanup.callback(shown.close)
+        pushes: list[Sink] = []
+        for url in push:
+            pushes.append(open_push(url, clock, token=push_token))
+            cleanup.callback(pushes[-1].close)
         cleanup.pop_all()
     show = build(
-        opened, shown, cast, options, alpha=takes_alpha(sink), clock=clock, on_message=on_message
-    )
+        opened, shown, cast, options, alpha=takes_alpha(sink), clock=clock, on_message=on_message,
+        more_sinks=pushes,
+    )  # fmt: skip
     keys.controls = show.controls
     try:
         with TerminalKeys(keys.press):

@@ -19,6 +19,8 @@ from engine.commands.options import (
     PoseRuntimeOption,
     PrecisionName,
     PrecisionOption,
+    PushOption,
+    PushTokenOption,
     ShowPoseOption,
     SizeOption,
     Smoothing,
@@ -73,6 +75,8 @@ def serve(
     preset: Annotated[
         Path | None, typer.Option(metavar="FILE", help="How sessions look when they begin.")
     ] = None,
+    push: PushOption = None,
+    push_token: PushTokenOption = None,
     drain: Annotated[
         float, typer.Option(min=0, metavar="S", help="Time for sessions to end after SIGTERM.")
     ] = 10.0,
@@ -104,6 +108,7 @@ def serve(
             f"the studio needs aiortc and aiohttp ({error}): pip install 'ayatsuri[studio]'"
         ) from error
     from engine.app import Options
+    from engine.push.address import parse
     from engine.studio import certificate, logs
     from engine.studio.looks import load_preset
     from engine.studio.run import serve as run_server
@@ -122,7 +127,7 @@ def serve(
     settings = Settings(
         host=host, port=port, token=token, origins=tuple(origin or ()), certificate=cert, key=key,
         ice_servers=tuple(map(IceServer.parse, ice_server or ())), sessions=sessions,
-        drain_s=drain, folder=folder,
+        push=tuple(map(parse, push or ())), push_token=push_token, drain_s=drain, folder=folder,
     )  # fmt: skip
     options = Options(
         background=background, size_px=size, smoothing=smoothing.value,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from engine.errors import StudioError
+from engine.push.address import Address
 
 
 def default_folder() -> Path:
@@ -72,6 +73,8 @@ class Settings:
         bitrate: of the video, bits per second; less for those whose network carries less.
         offers_per_s, offers_burst: POST requests that an address may make a second, and at once.
         requests_per_s, requests_burst: of all kinds.
+        push: streaming services that the show of one session at a time goes to.
+        push_token: for those that are spoken to by WHIP.
         drain_s: how long sessions may go on when the server is told to end (SIGTERM).
         folder: where presets, the last session's settings and background pictures are kept; None:
             nowhere.
@@ -96,6 +99,8 @@ class Settings:
     offers_burst: int = 20
     requests_per_s: float = 50.0
     requests_burst: int = 200
+    push: tuple[Address, ...] = ()
+    push_token: str | None = None
     drain_s: float = 10.0
     folder: Path | None = None
 

@@ -99,6 +99,7 @@ class Studio:
             director.listen(lambda event: self.events.tell({"session": session.name, **event}))
         self.events.tell({"type": "session", "session": session.name, "state": "began"})
         log.info("session %s began", session.name, extra={"session": session.name})
+        self._choose_pusher()
         return session, answer
 
     async def drain(self) -> None:
@@ -138,6 +139,12 @@ class Studio:
             look = look.model_copy(update={"background": "soft"})
         return look
 
+    def _choose_pusher(self) -> None:
+        """One session at a time goes to the streaming services: the oldest."""
+        sessions = [s for s in self.sessions.values() if s.director is not None]
+        if self.settings.push and sessions and not any(s.pushing for s in sessions):
+            sessions[0].push(self.settings.push, self.settings.push_token)
+
     def _keep(self, name: str, look: Look) -> None:
         try:
             self.presets.put(name, look)
@@ -158,4 +165,5 @@ class Studio:
             },
         )  # fmt: skip
         del self.sessions[session.name]
+        self._choose_pusher()
         self.events.tell({"type": "session", "session": session.name, "state": "ended"})

@@ -30,8 +30,9 @@ HEAVY = ("cv2", "mediapipe", "onnxruntime", "onnx", "av", "matplotlib")
 STUDIO = {
     f"engine.studio.{name}"
     for name in (
-        "api", "certificate", "control", "guard", "http", "client", "metrics", "network", "page",
-        "peer", "privacy", "run", "server", "session", "studio", "telemetry", "tracks",
+        "api", "certificate", "client", "control", "guard", "http", "metrics", "network", "page",
+        "peer", "privacy", "push", "run", "server", "session", "studio", "telemetry", "tracks",
+        "whip",
     )
 }  # fmt: skip
 
