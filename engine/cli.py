@@ -1,4 +1,4 @@
-"""The command line: `ayatsuri puppet`, `live`, `demo`, `motion`, `compile`, `doctor`, `models`.
+"""The command line: `ayatsuri puppet`, `live`, `adapt`, `motion`, `compile`, `doctor`, `models` ...
 
 Exit codes: 0 done; 1 an error, explained in one message; 2 a wrong option; 3 a bug; 130 Ctrl-C.
 """
@@ -12,11 +12,14 @@ from rich.markup import escape
 
 from engine import console
 from engine._version import __version__
+from engine.commands.adapt import adapt
 from engine.commands.options import (
     BackendName,
     BackendOption,
     BackgroundOption,
     CharacterOption,
+    Draw,
+    DrawOption,
     Layout,
     LayoutOption,
     LifterName,
@@ -37,11 +40,13 @@ from engine.commands.options import (
     ThreadsOption,
 )
 from engine.commands.serve import serve
+from engine.extensions import WithExtensions
 
 if TYPE_CHECKING:
     from engine.app import Options
 
 app = typer.Typer(
+    cls=WithExtensions,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -82,6 +87,7 @@ def puppet(
     mirror: MirrorOption = False,
     show_pose: ShowPoseOption = False,
     threads: ThreadsOption = 1,
+    draw: DrawOption = Draw.AUTO,
     backend: BackendOption = BackendName.AUTO,
     precision: PrecisionOption = PrecisionName.AUTO,
 ) -> None:
@@ -91,7 +97,8 @@ def puppet(
     options = Options(
         layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
         pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
-        show_pose=show_pose, threads=threads, backend=backend.value, precision=precision.value,
+        show_pose=show_pose, threads=threads, draw=draw.value, backend=backend.value,
+        precision=precision.value,
     )  # fmt: skip
     _puppet(video, output, character, report, realtime, options)
 
@@ -144,6 +151,7 @@ def live(
     mirror: MirrorOption = False,
     show_pose: ShowPoseOption = False,
     threads: ThreadsOption = 1,
+    draw: DrawOption = Draw.AUTO,
     backend: BackendOption = BackendName.AUTO,
     precision: PrecisionOption = PrecisionName.AUTO,
 ) -> None:
@@ -154,7 +162,8 @@ def live(
     options = Options(
         layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
         pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
-        show_pose=show_pose, threads=threads, backend=backend.value, precision=precision.value,
+        show_pose=show_pose, threads=threads, draw=draw.value, backend=backend.value,
+        precision=precision.value,
     )  # fmt: skip
     console.say("[bold]keys[/]  " + "   ".join(f"[bold cyan]{k}[/] {v}" for k, v in KEYS.items()))
     result = run_live(
@@ -285,6 +294,9 @@ def models(
     console.say(f"[yellow]note[/] {escape(USAGE_NOTICE)}")
 
 
+app.command()(adapt)
+
+
 @app.command()
 def version() -> None:
     """Print the version."""
@@ -299,12 +311,12 @@ def _puppet(
     realtime: bool,
     options: "Options",
 ) -> None:
-    """Run `engine.app.puppet` behind a progress bar, then show the table."""
-    from engine.app import puppet as run_puppet
+    """Run `engine.app.puppeteer` behind a progress bar, then show the table."""
+    from engine.app import puppeteer
 
     with console.progress_bar() as bar:
         task = bar.add_task(escape(Path(video).name), total=None)
-        result = run_puppet(
+        result = puppeteer(
             video, output, character, report=report, realtime=realtime, options=options,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
             on_message=lambda text: bar.console.print(f"[cyan]{escape(text)}[/]"),

@@ -207,9 +207,9 @@ class DrawStage:
 
 
 class GenerateStage:
-    """Pose image to picture, by the generator of the character on stage; buffers are used again.
+    """Joints and pose image to picture, by the character on stage; buffers are used again.
 
-    Closing it closes the cast's backends.
+    Closing it closes the cast.
     """
 
     name = "generate"
@@ -223,11 +223,11 @@ class GenerateStage:
 
     def process(self, packet: Packet) -> Iterable[Packet]:
         """One packet with the character's picture, premultiplied RGBA."""
-        if packet.pose_image is None:
+        if packet.pose_image is None or packet.joints is None:
             raise ValueError("the generate stage needs a pose image: put the draw stage before it")
         actor = self._cast.actors[self._cast.at(packet.frame.sequence)]
         picture = self._pools[actor.bundle.resolution].take()
-        actor.backend.run(packet.pose_image, picture)
+        actor.draw(packet.joints, packet.pose_image, picture)
         yield replace(packet, picture=picture)
 
     def flush(self) -> Iterable[Packet]:
@@ -235,5 +235,5 @@ class GenerateStage:
         return ()
 
     def close(self) -> None:
-        """Close the backends."""
+        """Close the cast."""
         self._cast.close()

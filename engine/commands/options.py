@@ -31,6 +31,14 @@ class Smoothing(StrEnum):
     NONE = "none"
 
 
+class Draw(StrEnum):
+    """What draws the character."""
+
+    AUTO = "auto"
+    GENERATOR = "generator"
+    PUPPET = "puppet"
+
+
 class BackendName(StrEnum):
     """What draws the character."""
 
@@ -111,6 +119,12 @@ ThreadsOption = Annotated[
     int, typer.Option(min=1, max=64, help="Processor threads that draw the character.")
 ]
 
+DrawOption = Annotated[
+    Draw,
+    typer.Option(
+        help="By its own network or as a puppet of its drawings; auto: its network, if it has one."
+    ),
+]
 BackendOption = Annotated[
     BackendName,
     typer.Option(help="What draws the character; auto measures what is here, once."),

@@ -12,6 +12,8 @@ from engine.commands.options import (
     BackendName,
     BackendOption,
     BackgroundOption,
+    Draw,
+    DrawOption,
     MirrorOption,
     PoseModel,
     PoseModelOption,
@@ -94,6 +96,7 @@ def serve(
     mirror: MirrorOption = False,
     show_pose: ShowPoseOption = False,
     threads: ThreadsOption = 1,
+    draw: DrawOption = Draw.AUTO,
     backend: BackendOption = BackendName.AUTO,
     precision: PrecisionOption = PrecisionName.AUTO,
 ) -> None:
@@ -132,7 +135,8 @@ def serve(
     options = Options(
         background=background, size_px=size, smoothing=smoothing.value,
         pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
-        show_pose=show_pose, threads=threads, backend=backend.value, precision=precision.value,
+        show_pose=show_pose, threads=threads, draw=draw.value, backend=backend.value,
+        precision=precision.value,
     )  # fmt: skip
     look = None if preset is None else load_preset(preset)
 

@@ -38,7 +38,8 @@ class Director:
         self._show = show
         self._direction = direction
         self._listeners: list[Listen] = []
-        self._background, self._smoothing = "", ""
+        self._background = ""
+        self._smoothing: str | float = ""
         self._dressing = asyncio.Lock()
 
     async def begin(self) -> None:

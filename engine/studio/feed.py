@@ -19,12 +19,14 @@ class Facts:
         sequence: of the frame that it was made from.
         character: who is shown.
         captured_ns: when the frame was taken.
+        present: whether somebody is in the picture.
         stages: name, begin and end of all that was done, ns on the pipeline's clock.
     """
 
     sequence: int
     character: str | None
     captured_ns: int
+    present: bool
     stages: tuple[tuple[str, int, int], ...]
 
 

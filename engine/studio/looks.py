@@ -5,7 +5,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -16,7 +16,7 @@ LAST: Final = "last"
 """The preset that every session is saved as, unless it was begun from another one."""
 
 _NAME = re.compile(r"[\w-]{1,40}")
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}|[a-z]{3,10}")
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}|[a-z]{3,11}")
 _UPLOADED = re.compile(r"image:[0-9a-f]{16}")
 _SHOWS_THE_PERFORMER = ("source", "blur")
 
@@ -31,7 +31,7 @@ class Look(BaseModel):
             "image:ID" for a picture that was sent to `POST /api/backgrounds`. Never a path: who
             sends it need not be who owns this machine.
         mirror: swap left and right.
-        smoothing: see `engine.app.Options`.
+        smoothing: see `engine.app.make_smoother`.
         layout: the character alone, or beside the performer.
         show_pose: draw the pose over the picture.
     """
@@ -41,7 +41,9 @@ class Look(BaseModel):
     character: str | None = Field(default=None, max_length=80)
     background: str = "soft"
     mirror: bool = False
-    smoothing: Literal["auto", "one-euro", "savitzky-golay", "none"] = "auto"
+    smoothing: (
+        Literal["auto", "one-euro", "savitzky-golay", "none"] | Annotated[float, Field(ge=0, le=1)]
+    ) = "auto"
     layout: Literal["character", "side-by-side"] = "character"
     show_pose: bool = False
 

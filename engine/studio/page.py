@@ -1,4 +1,4 @@
-"""The pages, as they were built: whatever lies in the folder `page`."""
+"""The pages, as `make page` builds them from `engine/studio/web`."""
 
 from pathlib import Path
 from typing import Final
@@ -7,12 +7,12 @@ from aiohttp import hdrs, web
 
 from engine.studio.http import Handler
 
-PAGE: Final = Path(__file__).parent / "page"
+STATIC: Final = Path(__file__).parent / "static"
 _ADDRESSES: Final = {"index.html": "/", "obs.html": "/obs", "privacy.html": "/privacy"}
 _FOREVER: Final = "public, max-age=31536000, immutable"
 
 
-def add_pages(app: web.Application, folder: Path = PAGE) -> set[str]:
+def add_pages(app: web.Application, folder: Path = STATIC) -> set[str]:
     """Serve every file of the folder; where they are.
 
     What is in a folder `assets` is named by its content, and so is kept by browsers.

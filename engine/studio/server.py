@@ -24,7 +24,6 @@ from engine.studio.guard import Guard
 from engine.studio.http import SDP, read_text
 from engine.studio.metrics import Metrics
 from engine.studio.page import add_pages
-from engine.studio.privacy import add_privacy
 from engine.studio.session import Session
 from engine.studio.studio import Studio
 
@@ -36,7 +35,7 @@ def application(studio: Studio) -> web.Application:
     """What aiohttp serves; shutting it down ends all sessions."""
     guard = Guard(studio.settings, MonotonicClock())
     app = web.Application(middlewares=[guard.check], client_max_size=studio.settings.offer_bytes)
-    guard.open |= add_pages(app) | add_privacy(app)
+    guard.open |= add_pages(app)
     guard.open |= Metrics(studio, guard).add_routes(app)
     _Doors(studio).add_routes(app)
     Api(studio).add_routes(app)

@@ -214,6 +214,7 @@ class WebRtcSink:
             packet.frame.sequence,
             self._character(),
             packet.frame.captured_ns,
+            packet.pose is not None,
             (
                 *((stamp.stage, stamp.start_ns, stamp.end_ns) for stamp in packet.stamps),
                 ("encode", start_ns, self._clock.now_ns()),

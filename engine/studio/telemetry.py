@@ -3,11 +3,12 @@
 The page opens a channel labelled `ayatsuri`. For each picture that was handed to the network:
 
     {"type": "frame", "rtp_timestamp", "source_rtp_timestamp", "sequence", "character",
-     "captured_ms", "stages": {name: [start, end]}, "sent_ms"}
+     "captured_ms", "present", "stages": {name: [start, end]}, "sent_ms"}
 
 The first time stamp is that of the picture as sent, which a browser finds with it again; the second
-that of the picture it was made from, as the performer's browser sent it (null for other viewers).
-Times are milliseconds on the server's clock. To map them to one's own:
+that of the picture it was made from, as the performer's browser sent it (null for other viewers);
+`present` tells whether somebody is in it. Times are milliseconds on the server's clock. To map them
+to one's own:
 
     {"type": "ping", "t0": any number}  ->  {"type": "pong", "t0", "t1": received, "t2": answered}
 """
@@ -74,6 +75,7 @@ class Telemetry:
                 "sequence": facts.sequence,
                 "character": facts.character,
                 "captured_ms": _ms(facts.captured_ns),
+                "present": facts.present,
                 "stages": {name: [_ms(start), _ms(end)] for name, start, end in facts.stages},
                 "sent_ms": _ms(now_ns),
             }

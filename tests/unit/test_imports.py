@@ -31,8 +31,7 @@ STUDIO = {
     f"engine.studio.{name}"
     for name in (
         "api", "certificate", "client", "control", "guard", "http", "metrics", "network", "page",
-        "peer", "privacy", "push", "run", "server", "session", "studio", "telemetry", "tracks",
-        "whip",
+        "peer", "push", "run", "server", "session", "studio", "telemetry", "tracks", "whip",
     )
 }  # fmt: skip
 
