@@ -27,6 +27,7 @@ from engine.cast import Actor, Cast
 from engine.clock import Clock
 from engine.controls import Controls
 from engine.frame import Packet
+from engine.generator import NetworkGenerator
 from engine.io.composite import Background, CompositeStage
 from engine.pipeline import Pipeline, Sink, Source
 from engine.stages import MotionStage
@@ -129,7 +130,7 @@ def mirrors(**kwargs: Any) -> Callable[[Source, Sink, Clock], Show]:
         for name in NAMES:
             bundle = FakeBundle(64)
             bundle.name = name
-            actors.append(Actor(bundle, FakeBackend(64)))
+            actors.append(Actor(bundle, NetworkGenerator(FakeBackend(64))))
         cast = Cast(actors)
         motion = MotionStage(cast, make_smoother("none", live=True))
         controls = Controls(cast, motion, clock, quit_show=source.stop, say=lambda text: None)
