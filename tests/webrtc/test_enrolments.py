@@ -67,7 +67,7 @@ def test_a_drawing_becomes_a_character(tmp_path):
             another = Gallery()
             add_kept(another, tmp_path)
             assert another.get(name) is not None
-            del gallery._bundles[name]
+            gallery.remove(name)
 
     within(90, show)
 
