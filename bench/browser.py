@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 from aiohttp import ClientSession, ClientWebSocketResponse
 
 from bench.blockcode import stamp
@@ -33,7 +34,7 @@ def camera_file(video: Path, out: Path, frames: int = 120, *, coded: bool = Fals
         stream.width, stream.height, stream.pix_fmt = size.width, size.height, "yuvj420p"
         for number, frame in enumerate(itertools.islice(clip.decode(video=0), frames)):
             if coded:
-                image = frame.to_ndarray(format="rgb24")
+                image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
                 stamp(image, number)
                 frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             picture = frame.reformat(format="yuvj420p")

@@ -52,7 +52,7 @@ def draw_all(
     size = bundle.resolution
     poses = np.empty((len(joints), size, size, 3), np.uint8)
     pictures = np.empty((len(joints), size, size, 4), np.uint8)
-    backend = OnnxRuntimeBackend(bundle.model)
+    backend = OnnxRuntimeBackend(bundle.need_generator().model)
     try:
         for i, one in enumerate(joints):
             draw_pose(one, poses[i])

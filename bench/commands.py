@@ -39,6 +39,9 @@ COMMANDS: Final = {
     "page": Command("bench.page", "Make a page of results that were kept.", measures=False),
     "character": Command("bench.character", "How good are pictures of poses never seen?"),
     "fidelity": Command("bench.fidelity", "How true are the joints that drive the character?"),
+    "normalisation": Command(
+        "bench.normalisation", "Does normalisation give the character's own pose?"
+    ),
     "pose-agreement": Command("bench.pose_agreement", "Do our pose networks agree with MediaPipe?"),
     "motion": Command("bench.motion", "Do feet slide when any motion plays on any rig?"),
     "render": Command("bench.render", "How many pictures a second does the renderer draw?"),

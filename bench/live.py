@@ -31,14 +31,14 @@ from bench.show import (
 from bench.statistics import Measure
 from engine.app import DEFAULT_CHARACTER, PERFORMER, Options
 from engine.character import CharacterBundle
-from engine.cli import (
+from engine.clock import MonotonicClock
+from engine.commands.options import (
     PoseModel,
     PoseModelOption,
     PoseRuntimeName,
     PoseRuntimeOption,
     ThreadsOption,
 )
-from engine.clock import MonotonicClock
 from engine.io.file import FileSource
 from engine.io.sinks import open_sink
 

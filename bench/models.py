@@ -209,7 +209,9 @@ def generators(
 ) -> list[Contender]:  # fmt: skip
     """One preset in all runtimes and precisions, with floors, and rated where it is trained."""
     trained = preset == "live"
-    models = {"fp32": bundle.model, **bundle.variants} if trained else untrained(preset, images)
+    network = bundle.need_generator()
+    own = {"fp32": network.model, **network.variants}
+    models = own if trained else untrained(preset, images)
     models.pop("fp16", None)  # no processor here calculates in it
     here = [*contenders(preset, models, threads, cleanup)]
     if trained:

@@ -22,7 +22,8 @@ from bench.statistics import Measure
 from engine.app import DEFAULT_CHARACTER, PERFORMER, Options
 from engine.backends.choose import Candidate, open_candidate
 from engine.character import CharacterBundle
-from engine.cli import (
+from engine.clock import MonotonicClock
+from engine.commands.options import (
     BackendName,
     BackendOption,
     PoseModel,
@@ -33,7 +34,6 @@ from engine.cli import (
     PrecisionOption,
     ThreadsOption,
 )
-from engine.clock import MonotonicClock
 from engine.io.null import NullSink
 from engine.motion.smooth import OneEuro
 
@@ -57,7 +57,7 @@ def measure(
 def quality(clip: Path, bundle: CharacterBundle, options: Options, run: Run) -> dict[str, Measure]:
     """How good the pictures of a run's setting are; see `bench.quality`."""
     chosen = Candidate(str(run.drawn_by["backend"]), str(run.drawn_by["precision"]))
-    backend = open_candidate(chosen, bundle, options.threads)
+    backend = open_candidate(chosen, bundle.need_generator(), options.threads)
     try:
         found = likeness(bundle, backend, dance(bundle, clip, options.pose_model)).measures()
     finally:

@@ -54,7 +54,7 @@ def likeness(bundle: CharacterBundle, backend: Backend, joints: NDArray[np.float
     """Compare a backend's pictures of joints (T, 20, 4) with ONNX Runtime's in fp32."""
     from training.metrics.flicker import flicker
 
-    exact = open_candidate(Candidate("onnxruntime", "fp32"), bundle, 1)
+    exact = open_candidate(Candidate("onnxruntime", "fp32"), bundle.need_generator(), 1)
     try:
         truth = draw_all(exact, bundle.resolution, joints)
     finally:

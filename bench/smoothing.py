@@ -22,7 +22,7 @@ from bench.quality import error_when_shown, estimated, live_track
 from bench.report import Bench, Goal
 from bench.statistics import Floats, Measure
 from engine.app import PERFORMER
-from engine.cli import PoseModel, PoseModelOption, PoseRuntimeName, PoseRuntimeOption
+from engine.commands.options import PoseModel, PoseModelOption, PoseRuntimeName, PoseRuntimeOption
 from engine.motion.normalise import Normaliser
 from engine.motion.smooth import OneEuro, SavitzkyGolayDelay, savgol
 

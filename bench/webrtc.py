@@ -36,7 +36,7 @@ from bench.show import files_of, latency_charts, waterfall_chart
 from bench.statistics import Measure
 from bench.timeline import Timeline
 from engine.app import DEFAULT_CHARACTER, PERFORMER, Options
-from engine.cli import (
+from engine.commands.options import (
     PoseModel,
     PoseModelOption,
     PoseRuntimeName,
@@ -85,12 +85,12 @@ async def studio(
     """
     from aiohttp import web
     from aioice import ice
-    from engine.studio.gallery import Gallery
-    from engine.studio.shows import gallery_shows
-    from engine.studio.studio import Studio
 
+    from engine.studio.gallery import Gallery
     from engine.studio.server import application
     from engine.studio.settings import Settings
+    from engine.studio.shows import gallery_shows
+    from engine.studio.studio import Studio
 
     gallery = Gallery([character])
     make = gallery_shows(gallery, options)

@@ -9,7 +9,6 @@ torch = pytest.importorskip("torch")
 from tests.cast import a_batch  # noqa: E402
 from training.fewshot.baselines import patn, pg2, pix2pix, xinggan  # noqa: E402
 from training.fewshot.baselines.objective import (  # noqa: E402
-    OptimiserSettings,
     fake_loss,
     real_loss,
     signed,
@@ -216,12 +215,6 @@ def test_the_pictures_of_a_batch_do_not_touch_each_other() -> None:
             both = network(inputs)
             first = type(inputs)(*(getattr(inputs, f)[:1] for f in inputs.__slots__))
             torch.testing.assert_close(network(first), both[:1], msg=name)
-
-
-def test_rates_fall_linearly_at_the_end() -> None:
-    settings = OptimiserSettings(decay_from=0.5)
-    assert [settings.scale(s) for s in (0, 0.5, 0.75, 1)] == [1, 1, 0.5, 0]
-    assert OptimiserSettings().scale(1.0) == 1
 
 
 def test_pictures_go_to_losses_and_back() -> None:

@@ -16,12 +16,13 @@ from training.dataset.samples import CharacterPictures
 from training.fewshot import checkpoint
 from training.fewshot.adapt import AdaptConfig
 from training.fewshot.config import TrainConfig
+from training.fewshot.episodes import Characters
 from training.fewshot.errors import CheckpointError, SettingsError
 from training.fewshot.loader import Kept
 from training.fewshot.recipe import Recipe, build
 from training.fewshot.train import CHECKPOINT, Training, run
 from training.fewshot.validate import attempts, encode_sheet, scores, sheet
-from training.fewshot.workers import workers
+from training.fewshot.workers import Workers, workers
 
 
 def train(
@@ -43,31 +44,56 @@ def train(
     Of the given settings only the number of steps counts then, so that a run can be made longer;
     SettingsError where recipe or data differ, since the curve would be of two runs.
     """
-    characters = Dataset.open(data, "train")
-    others = Dataset.open(data, "test")
-    digest = sha256((data / "manifest.json").read_bytes()).hexdigest()
-    path = folder / CHECKPOINT
+    characters, others = Dataset.open(data, "train"), Dataset.open(data, "test")
     with workers(device) as place:
-        state = checkpoint.load(path) if path.exists() else None
-        if state is not None:
-            recipe, config = _continued(path, state, recipe, config, digest)
-        torch.manual_seed(config.seed)
-        torch.backends.cudnn.benchmark = True
-        training = Training.new(config, *build(recipe), place.device)
-        if state is not None:
-            training.restore(state)
-        training.about |= {
-            "recipe": recipe.to_dict(),
-            "data": digest,
-            "command": " ".join(["ayatsuri-train", *sys.argv[1:]]),
-        }
-        if place.first:
-            print(json.dumps({**training.about, "config": config.to_dict(), "step": training.step}))
-        picks: Sequence[CharacterPictures] = [others[i] for i in range(min(held_out, len(others)))]
-        return run(
-            training, Kept(characters) if keep else characters, picks, folder, place,
+        return train_on(
+            Kept(characters, max(config.sizes)) if keep else characters,
+            [others[i] for i in range(min(held_out, len(others)))],
+            manifest_hash(data), folder, config, recipe, place,
             adaptation=adaptation, minutes=minutes, every=every, loaders=loaders,
         )  # fmt: skip
+
+
+def manifest_hash(data: Path) -> str:
+    """What tells one data set from another: SHA-256 of its manifest."""
+    return sha256((data / "manifest.json").read_bytes()).hexdigest()
+
+
+def train_on(
+    characters: Characters,
+    held_out: Sequence[CharacterPictures],
+    digest: str,
+    folder: Path,
+    config: TrainConfig,
+    recipe: Recipe,
+    place: Workers,
+    *,
+    adaptation: AdaptConfig,
+    minutes: float | None,
+    every: int,
+    loaders: int,
+) -> dict[str, float]:
+    """`train` with characters that were opened; `digest` is their manifest's."""
+    path = folder / CHECKPOINT
+    state = checkpoint.load(path) if path.exists() else None
+    if state is not None:
+        recipe, config = _continued(path, state, recipe, config, digest)
+    torch.manual_seed(config.seed)
+    torch.backends.cudnn.benchmark = True
+    training = Training.new(config, *build(recipe), place.device)
+    if state is not None:
+        training.restore(state)
+    training.about |= {
+        "recipe": recipe.to_dict(),
+        "data": digest,
+        "command": " ".join(["ayatsuri-train", *sys.argv[1:]]),
+    }
+    if place.first:
+        print(json.dumps({**training.about, "config": config.to_dict(), "step": training.step}))
+    return run(
+        training, characters, held_out, folder, place,
+        adaptation=adaptation, minutes=minutes, every=every, loaders=loaders,
+    )  # fmt: skip
 
 
 def _continued(
@@ -100,6 +126,8 @@ def load_training(path: Path, device: torch.device) -> tuple[Training, Recipe]:
     recipe = Recipe.from_dict(state["about"]["recipe"])
     training = Training.new(TrainConfig.from_dict(state["config"]), *build(recipe), device)
     training.restore(state)
+    # Losses, and networks that train in stages, are told how far the run is before every step.
+    training.objective.advance(training.config.share(training.step))
     return training, recipe
 
 

@@ -5,6 +5,7 @@ FewShotError
   CheckpointError     a file is damaged, foreign or of another network
   NotANumberError     a loss is infinite or no number
   AdaptationError     drawings that make no support set, or a rate that is too high
+  ResultError         a kept result is damaged, or of other settings
   DiskFullError       there is no room; what was there is as it was
 """
 
@@ -29,6 +30,10 @@ class NotANumberError(FewShotError, FloatingPointError):
 
 class AdaptationError(FewShotError, ValueError):
     """The drawings do not make a support set, or adaptation ran away."""
+
+
+class ResultError(FewShotError, ValueError):
+    """A kept result of a table is damaged, missing or of other settings."""
 
 
 class DiskFullError(FewShotError, OSError):

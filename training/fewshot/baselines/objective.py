@@ -1,6 +1,4 @@
-"""What a method asks of a trainer: losses, discriminators and the settings of its optimisers."""
-
-from dataclasses import dataclass
+"""What a method asks of a trainer: losses and discriminators."""
 
 import torch
 from torch import Tensor, nn
@@ -12,23 +10,6 @@ from training.fewshot.method import like
 
 Parts = dict[str, Tensor]
 """Named summands of a loss, before their weights, for the curve; without gradients."""
-
-
-@dataclass(frozen=True, slots=True)
-class OptimiserSettings:
-    """Adam for the generator and for all discriminators together, as a method's paper has it."""
-
-    rate: float = 2e-4
-    discriminator_rate: float = 2e-4
-    betas: tuple[float, float] = (0.5, 0.999)
-    batch: int = 1  # the paper's; budgets are compared at one batch size for all
-    decay_from: float = 1.0  # the share of the steps from which rates fall linearly to 0
-
-    def scale(self, share: float) -> float:
-        """The factor of both rates when `share` of the steps is done."""
-        if share <= self.decay_from:
-            return 1.0
-        return max(0.0, (1 - share) / (1 - self.decay_from))
 
 
 class Transfer(nn.Module):

@@ -16,7 +16,6 @@ from training.fewshot.baselines.layers import (
 )
 from training.fewshot.baselines.objective import (
     Objective,
-    OptimiserSettings,
     Parts,
     Transfer,
     fake_loss,
@@ -34,12 +33,6 @@ BLOCKS = 9  # section 4: nine PATBs for both data sets
 # alpha, lambda_1 and lambda_2 (section 3.3) as the authors' code trains DeepFashion, from which Tan
 # 2019 starts (section 4.2); Tan's equation 17 sums without weights.
 GAN_WEIGHT, L1_WEIGHT, PERCEPTUAL_WEIGHT = 5.0, 1.0, 1.0
-
-# Zhu 2019, section 4, and Tan 2019, section 4.2: Adam at 2e-4; 700 epochs, falling over the last
-# 200 (the authors' code); batches of 8 in Tan 2019.
-OPTIMISER = OptimiserSettings(
-    rate=2e-4, discriminator_rate=2e-4, betas=(0.5, 0.999), batch=8, decay_from=5 / 7
-)
 
 
 def pose_maps(inputs: Inputs, size: int, joints: int) -> Tensor:

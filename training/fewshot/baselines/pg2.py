@@ -13,7 +13,6 @@ from torch.nn import functional as F
 from training.fewshot.baselines.layers import leaky
 from training.fewshot.baselines.objective import (
     Objective,
-    OptimiserSettings,
     Parts,
     Transfer,
     fake_loss,
@@ -31,9 +30,6 @@ BOTTLENECK = 64  # units, section 3.1 and released code
 SMALLEST = 8  # pixels before the fully connected bottleneck, released code
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
-
-# Section 4.2, for DeepFashion.
-OPTIMISER = OptimiserSettings(rate=2e-5, discriminator_rate=2e-5, betas=(0.5, 0.999), batch=5)
 
 
 def levels(size: int) -> int:

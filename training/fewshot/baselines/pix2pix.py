@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from training.fewshot.baselines.layers import initialise, leaky
 from training.fewshot.baselines.objective import (
     Objective,
-    OptimiserSettings,
     Parts,
     Transfer,
     fake_loss,
@@ -25,9 +24,6 @@ from training.fewshot.objective import frozen
 
 L1_WEIGHT = 100.0  # lambda, section 4.1
 MAX_HALVINGS = 8  # 256 pixels to one, section 6.1.1
-
-# Section 3.3; batches of 1 to 10.
-OPTIMISER = OptimiserSettings(rate=2e-4, discriminator_rate=2e-4, betas=(0.5, 0.999), batch=1)
 
 
 def condition(inputs: Inputs, channels: int) -> Tensor:

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from training.fewshot.baselines.layers import decoder, encoder, initialise, two_convolutions
 from training.fewshot.baselines.objective import (
-    OptimiserSettings,
     Transfer,
     signed,
     unsigned,
@@ -21,12 +20,6 @@ from training.fewshot.method import like
 BLOCKS = 9  # T, section 4
 PICTURES = 10  # N, the pictures that each branch draws, section 3.3 and 4
 GAN_WEIGHT, L1_WEIGHT, PERCEPTUAL_WEIGHT = 5.0, 50.0, 50.0  # lambda, section 4
-
-# Section 4: Adam, betas of 0.5 and 0.999; rate, batch and decay (500 epochs, then 200 that fall)
-# are the released code's.
-OPTIMISER = OptimiserSettings(
-    rate=2e-4, discriminator_rate=2e-4, betas=(0.5, 0.999), batch=32, decay_from=5 / 7
-)
 
 
 class CrossAttention(nn.Module):
