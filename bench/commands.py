@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "soak": Command("bench.soak", "Does anything grow over the hours?"),
     "models": Command("bench.models", "How fast are the networks, and how good their pictures?"),
     "stages": Command("bench.stages", "What does everything cost that is no network?"),
+    "peers": Command("bench.peers", "How do other ways to build it do, side by side?"),
     "smoothing": Command("bench.smoothing", "What lag does how much smoothing cost?"),
     "itself": Command("bench.itself", "Can the measuring be trusted?"),
     "compare": Command("bench.compare", "Is B slower than A, beyond the noise?", measures=False),

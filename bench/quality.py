@@ -104,6 +104,8 @@ def error_when_shown(places: Floats, truth: Truth, latency_ms: float) -> float:
     """
     later = truth.at(latency_ms)
     inside = np.isfinite(later).all(axis=(1, 2))
+    if not inside.any():
+        return float("nan")  # later than the clip is long
     distance = np.linalg.norm(places[inside] - later[inside], axis=2)
     return float(100 * distance[:, OTHERS].mean() / truth.torso_px)
 

@@ -133,13 +133,14 @@ class Timeline:
 
         A dropped frame is no excuse: what the performer did then was seen as late as the next frame
         was. Frames after the last one that was shown wait still: they count, with their wait so
-        far, only where they have waited longer than any other. How long the rest will is not known.
+        far, only where they have waited longer than any other; how long the rest will is not known.
+        Where none was shown at all, so do all.
 
         Returns:
             Of the first frames that were due, without a gap.
         """
         if not len(self.sequence):
-            return np.empty(0)
+            return np.asarray((self.due_ns[-1:] - self.due_ns) * _MS)
         position = np.searchsorted(self.sequence, self.first + np.arange(len(self.due_ns)))
         seen = position < len(self.sequence)
         over_ns = max(self.shown_ns[-1], self.due_ns[-1])

@@ -149,7 +149,8 @@ async def perform(
     film = Film.of([n for n, *_ in camera], [row[1] if told else row[3] for row in camera], FILM)
     on_screen = [(row[0], row[4]) for row in shown]
     whole, parts = timelines(film, on_screen, ledger, clocks, skip_s + first_s)
-    unread = sum(row[0] < 0 for row in shown)
+    first = next((i for i, row in enumerate(shown) if row[0] >= 0), 0)  # what came before is blank
+    unread = sum(row[0] < 0 for row in shown[first:])
     about = {
         "first picture after s": first_s,
         "camera's time": "capture" if told else "presentation",
