@@ -82,18 +82,18 @@ def compare(size: int, count: int) -> list[Compared]:
     ]
     found = []
     for name, kernel, numpy, given, out in works:
-        numba_ns = _time(kernel, given, out, count)
+        in_numba = _time(kernel, given, out, count)
         made = out.copy()
-        numpy_ns = _time(numpy, given, out, count)
+        in_numpy = _time(numpy, given, out, count)
         np.testing.assert_allclose(out, made, rtol=1e-5, atol=1e-5, err_msg=name)
         # Numba counts in 64 bits, whatever the pixels have; NumPy's own scalars would overflow.
         wide = tuple(map(_wide, given))
         slow_out = _wide(out)
-        plain_ns = _time(
+        in_python = _time(
             kernel.py_func, wide, slow_out, _PLAIN_CALLS if out.size > _LARGE else count
         )
         np.testing.assert_allclose(slow_out, made, rtol=1e-5, atol=1e-5, err_msg=name)
-        found.append(Compared(name, numba_ns, numpy_ns, plain_ns))
+        found.append(Compared(name, in_numba, in_numpy, in_python))
     return found
 
 
