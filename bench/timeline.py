@@ -194,18 +194,19 @@ class Timeline:
         seconds = (self.due_ns[-1] - self.due_ns[0]) * 1e-9 if len(self.due_ns) > 1 else np.nan
         due = len(self.due_ns)
         count = Measure.single
-        return {
+        found = {
             "every frame due": Measure.of(self.answered_ms()),
             "frames shown": Measure.of(self.latency_ms()),
             "age on screen": Measure.of(self.ages_ms()),
             "pacing error": Measure.of(self.pacing_ms()),
             "fps shown": count(len(self.sequence) / seconds, "fps", "higher", count=due),
             "never shown": count(100 * self.never_shown / max(due, 1), "%", count=due),
-            "duplicates": count(100 * self.duplicates() / max(due, 1), "%", count=due),
-            f"stale, over {stale_ms:g} ms": count(
-                100 * self.stale(stale_ms) / max(len(self.sequence), 1), "%", count=due
-            ),
         }
+        if len(self.sequence) > 1:
+            stale = 100 * self.stale(stale_ms) / len(self.sequence)
+            found["duplicates"] = count(100 * self.duplicates() / due, "%", count=due)
+            found[f"stale, over {stale_ms:g} ms"] = count(stale, "%", count=due)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The command line: `ayatsuri puppet`, `live`, `demo`, `motion`, `compile`, `doctor`, `models`.
+"""The command line: `ayatsuri puppet`, `live`, `adapt`, `motion`, `compile`, `doctor`, `models` ...
 
 Exit codes: 0 done; 1 an error, explained in one message; 2 a wrong option; 3 a bug; 130 Ctrl-C.
 """
@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from engine import console
 from engine._version import __version__
+from engine.commands.adapt import adapt
 from engine.commands.options import (
     BackendName,
     BackendOption,
@@ -286,6 +287,9 @@ def models(
         networks.load(name)
         console.say(f"[green]ok[/] {name} as ONNX: {escape(str(networks.path_of(name)))}")
     console.say(f"[yellow]note[/] {escape(USAGE_NOTICE)}")
+
+
+app.command()(adapt)
 
 
 @app.command()

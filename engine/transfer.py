@@ -8,7 +8,7 @@ after, and the character is drawn in each of them.
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.app import Options, puppet
+from engine.app import Options, puppeteer
 from engine.character import CharacterBundle
 from engine.pipeline import Sink
 from engine.report import Report
@@ -44,7 +44,7 @@ def transfer(
 
     bundle = CharacterBundle.load(character)
     also: list[Sink] = [] if stages is None else [StageWriter(stages, bundle.reference)]
-    return puppet(
+    return puppeteer(
         person, output, bundle, report=report, options=options, also=also,
         on_progress=on_progress, on_message=on_message,
     )  # fmt: skip

@@ -31,7 +31,8 @@ class Evidence:
     Attributes:
         seen: averaged heatmaps.
         solid: (H, W) the figure's outline, filled; None where it is not known yet.
-        distance: (H', W') px to the outline from outside, 0 within; padded by `pad` px.
+        distance: (H', W') px to the outline, from outside positive and from within negative;
+            padded by `pad` px.
         points: (N, 2) px of the outline's inside, thin limbs as densely as the trunk.
     """
 
@@ -52,7 +53,8 @@ class Evidence:
             solid.astype(np.uint8), pad, 0, pad, pad, cv2.BORDER_CONSTANT, value=0
         )
         wide = cv2.copyMakeBorder(wide, 0, pad, 0, 0, cv2.BORDER_REPLICATE)
-        distance = np.asarray(cv2.distanceTransform(1 - wide, cv2.DIST_L2, 3), np.float32)
+        outer, inner = (cv2.distanceTransform(m, cv2.DIST_L2, 3) for m in (1 - wide, wide))
+        distance = np.asarray(outer - inner, np.float32)
         rows, columns = np.nonzero(solid)
         # Thin limbs count as much as the trunk.
         inside = cv2.distanceTransform(solid.astype(np.uint8), cv2.DIST_L2, 3)[rows, columns]
@@ -63,7 +65,7 @@ class Evidence:
         return cls(seen, solid, distance, pad, points)
 
     def out(self, points: F64) -> F64:
-        """(...,) px that points (..., 2) lie outside of the outline."""
+        """(...,) px that points (..., 2) lie outside of the outline, or, negative, within."""
         if self.solid is None:
             return np.zeros(points.shape[:-1])
         at = np.clip(points, -1e6, 1e6).astype(np.int64) + self.pad
@@ -110,8 +112,13 @@ def outside_cost(evidence: Evidence, start: F64, end: F64, spine: float) -> F64:
     total = np.zeros(np.broadcast_shapes(start.shape, end.shape)[:-1])
     for share in (0.25, 0.5, 0.75, 1.0):
         away = evidence.out(start + share * (end - start)) / (0.08 * spine)
-        total += np.minimum(away, 3.0)
+        total += np.clip(away, 0.0, 3.0)
     return np.asarray(total / 4)
+
+
+def rim_cost(evidence: Evidence, points: F64, radius: float) -> F64:
+    """1 at the outline or outside, 0 at a limb's radius (px) within: joints are in the middle."""
+    return np.asarray(np.clip(1 + evidence.out(points) / max(radius, 1e-6), 0, 1))
 
 
 def reach(points: F64, start: F64, end: F64) -> F64:

@@ -16,6 +16,7 @@ from engine.enrol.figure import (
     length_cost,
     outside_cost,
     reach,
+    rim_cost,
 )
 from engine.enrol.usual import EAR_HALF, usual
 from engine.pose.skeleton import PUPPET_20
@@ -31,6 +32,7 @@ _ROUNDS: Final = 5
 _SHORTLIST: Final = 120
 _COVER: Final = (4.0, 16.0)  # where every joint is seen clearly, and where none is
 _OUT: Final = (2.5, 0.9)  # likewise
+_RIM: Final = (0.0, 2.0)
 _CERTAIN: Final = 0.3
 _ACROSS: Final = {4: 3, 7: -3, 10: 3, 13: -3}  # from a limb's joints to the other side's
 _BONE: Final = {ends: i for i, ends in enumerate(PUPPET_20.bones)}
@@ -118,6 +120,7 @@ class _Fit:
         share = min(clear / 0.6, 1.0)
         self.cover = _COVER[1] + share * (_COVER[0] - _COVER[1])
         self.out = _OUT[1] + share * (_OUT[0] - _OUT[1])
+        self.rim = _RIM[1] + share * (_RIM[0] - _RIM[1])
 
     def run(self) -> Fitted:
         for number in range(_ROUNDS):
@@ -326,6 +329,9 @@ class _Fit:
         cost = cost + length_cost(np.linalg.norm(lower, axis=-1), self._bone(mid_joint, end_joint))
         cost = cost + self.out * outside_cost(self.evidence, root, mid, spine)
         cost = cost + self.out * outside_cost(self.evidence, mid, end, spine)
+        for joint, at in ((mid_joint, mid), (end_joint, end)):
+            radius = 0.7 * float(_RADII[_PART_OF[joint]]) * spine
+            cost = cost + self.rim * rim_cost(self.evidence, at, radius)
         if end_joint in (10, 13):
             down = 0.5 * (joints[8] + joints[11]) - joints[1]
             cost = cost + bend_cost(np.broadcast_to(down, upper.shape), upper, 0.5)

@@ -207,7 +207,13 @@ def place(pixels: U8, joints: NDArray[np.floating], spine: float, ear_half: floa
 def is_cut(solid: NDArray[np.bool_], joints: NDArray[np.floating], spine: float) -> bool:
     """Whether the drawing ends above the feet: at its lower border, and no ankle is seen."""
     last = solid[-max(1, round(0.004 * len(solid))) :].any(axis=0)
-    return bool(last.sum() > 0.35 * spine and joints[[10, 13], 2].max() < _SEEN)
+    return bool(_longest_run(np.asarray(last)) > 0.5 * spine and joints[[10, 13], 2].max() < _SEEN)
+
+
+def _longest_run(row: NDArray[np.bool_]) -> int:
+    """Of True in a row."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(np.int8), [0]])))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
 def below_the_cut(joints: NDArray[np.floating], spine: float, body: Usual) -> F64:

@@ -1,6 +1,6 @@
 """Write a character that is a puppet: drawings cut into parts, and nothing trained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ def write_puppet_bundle(
     licence: str = "",
     painter: bytes | None = None,
     training: dict[str, Any] | None = None,
+    extras: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write a bundle that `CharacterBundle.load` reads; the same arguments give the same bytes.
 
@@ -48,6 +49,7 @@ def write_puppet_bundle(
         author, licence: of the drawing, as the bundle will say.
         painter: an ONNX file for this resolution, see `engine.puppet.painter`.
         training: how it was made, in free form, but fit for JSON.
+        extras: further files by their names, for people to look at; the engine reads none.
 
     Returns:
         The path.
@@ -60,7 +62,7 @@ def write_puppet_bundle(
     if len(sizes) != 1:
         raise ValueError(f"a puppet needs drawings of one size, not of {sorted(sizes)}")
     size = sizes.pop()
-    files = {"reference.png": encode_reference(reference)}
+    files = {**(extras or {}), "reference.png": encode_reference(reference)}
     entries = []
     for drawing in drawings:
         stem = f"parts.{drawing.name}"

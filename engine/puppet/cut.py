@@ -20,12 +20,13 @@ LEAST_PX: Final = 112
 """The network looks at no smaller picture."""
 
 
-def cut(picture: NDArray[np.uint8], joints: NDArray[np.float32]) -> CutDrawing:
+def cut(picture: NDArray[np.uint8], joints: NDArray[np.float32], name: str = "front") -> CutDrawing:
     """The parts of a drawing.
 
     Args:
         picture: (S, S, 4) premultiplied RGBA, S at least `LEAST_PX`.
         joints: (20, 4) x, y, z px and score of `PUPPET_20` in it; all must be finite.
+        name: of the drawing in its bundle.
 
     Raises:
         ValueError: an array of another shape or type.
@@ -42,7 +43,8 @@ def cut(picture: NDArray[np.uint8], joints: NDArray[np.float32]) -> CutDrawing:
     shown = np.ascontiguousarray(np.moveaxis(picture, 2, 0)[None], np.float32) / np.float32(255)
     given = {"picture": shown, "joints": joints[None].astype(np.float32)}
     (layers,) = _session().run(None, given)
-    return CutDrawing.of_layers(layers[0], joints)
+    # Of a part whose bone lies outside of the picture, the share that is seen is 0 / 0.
+    return CutDrawing.of_layers(np.nan_to_num(layers[0]), joints, name)
 
 
 @cache
