@@ -130,7 +130,10 @@ def main(
 ) -> None:
     """Bring docs/bench.md up to date."""
     pictures = document.parent / "pictures"
-    text = document.read_text(encoding="utf-8")
+    try:
+        text = document.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SinkError(f"{document} cannot be read: {error}") from error
     if BEGIN not in text or END not in text:
         raise SinkError(f"{document} has no place for results: {BEGIN} and {END}")
     before, _, rest = text.partition(BEGIN)

@@ -65,7 +65,7 @@ def label(value: float) -> str:
 
 def draw(chart: Chart) -> str:
     """A chart as an SVG element."""
-    body, height = _bars(chart) if chart.kind in ("waterfall", "bars") else (_plane(chart), _HEIGHT)
+    body, height = _body(chart)
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(chart.title)}">'
         f"{''.join(body)}</svg>"
