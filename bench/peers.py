@@ -13,15 +13,14 @@ beside its figures, and they compare latency, not art.
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
 from bench.camera import CameraSource, pictures_of
-from bench.fidelity import Truth
-from bench.quality import error_when_shown, estimated, live_track
+from bench.quality import pose_errors
 from bench.report import Bench, Goal, measures_table, singles_table
 from bench.rivals import RIVALS, Rival
 from bench.show import STALE_MS, Run, files_of, latency_charts, play, watch
@@ -35,7 +34,6 @@ from engine.commands.options import ThreadsOption
 from engine.errors import MissingDependency
 from engine.frame import Packet
 from engine.io.null import NullSink
-from engine.motion.smooth import OneEuro
 from engine.pipeline import Pipeline
 
 PICTURES: Final = 300
@@ -85,14 +83,12 @@ def run_rival(
     return watch(pipeline, camera, clock, total_s + 1.0, skip_s), loop.left
 
 
-def judged(name: str, run: Run, clip: Path, smooth: bool, pose_model: str) -> dict[str, Measure]:
-    """A run's figures, and the error of the joints when they are shown."""
+def judged(run: Run, clip: Path, options: Options, *, tracks: bool, smooth: bool) -> Any:
+    """A run's figures, and the error of the joints when they are shown, where there are any."""
     measures = run.timeline.measures(STALE_MS)
-    truth, poses = Truth.of(clip), estimated(clip, pose_model, "mediapipe")
-    places = live_track(truth, poses, OneEuro(size=256) if smooth else lambda joints, _: joints)
-    error = error_when_shown(places, truth, measures["every frame due"]["p50"])
-    if np.isfinite(error):
-        measures["pose error, when shown"] = Measure.single(error, "% torso", count=len(poses))
+    if tracks:
+        late_ms = measures["every frame due"]["p50"]
+        measures |= pose_errors(clip, options, late_ms, smooth=smooth)
     return measures | {"cores used": Measure.single(run.cores_used, "cores", "lower")}
 
 
@@ -116,7 +112,7 @@ def main(
         camera, NullSink(), bundle, options, clock, seconds=seconds + warm_up + 1, skip_s=warm_up
     )  # fmt: skip
     bench.add(
-        "Ayatsuri", judged("Ayatsuri", ours, clip, True, options.pose_model), what=(
+        "Ayatsuri", judged(ours, clip, options, tracks=True, smooth=True), what=(
             f"whole body, {bundle.resolution} px, One Euro; {ours.drawn_by.get('name', '')}"
         ),
     )  # fmt: skip
@@ -132,10 +128,7 @@ def main(
             bench.console.print(f"[yellow]missing[/] {name}: {error}")
             rival.close()
             continue
-        measures = judged(name, run, clip, False, "full") if rival.tracks else (
-            run.timeline.measures(STALE_MS)
-            | {"cores used": Measure.single(run.cores_used, "cores", "lower")}
-        )  # fmt: skip
+        measures = judged(run, clip, options, tracks=rival.tracks, smooth=False)
         measures["waiting in the end"] = Measure.single(left, "frames", "lower")
         bench.add(rival.name, measures, what=rival.about)
         timelines.append((rival.name, run.timeline))

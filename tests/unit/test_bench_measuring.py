@@ -261,6 +261,25 @@ def test_tables_fit_a_terminal_of_80_columns():
     assert f"{np.percentile(values, 50, method='inverted_cdf'):.0f}" in text
 
 
+def test_the_table_of_networks_names_them_whole_in_80_columns():
+    from rich.console import Console
+
+    from bench.contenders import Contender
+    from bench.models import table
+
+    one = Contender(
+        "live", "ONNX Runtime", "fp32", 2, lambda image: image, 0.99912, 0.99, 0.1, 9, 12.3
+    )
+    one.wall_ns, one.cpu_ns = [123_456_789] * 3, [123_456_789] * 3
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(table("live, 256 px", [one], "note"))
+    (line,) = [line for line in captured.get().splitlines() if "ONNX" in line]
+    assert line.split() == [
+        "ONNX", "Runtime", "fp32", "2", "123.5", "123.5", "123.5", "123.5", "12.3", "0.999"
+    ]  # fmt: skip
+
+
 def test_block_codes_survive_codecs_and_scaling():
     import cv2
 

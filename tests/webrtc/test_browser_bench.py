@@ -18,7 +18,7 @@ def test_glass_to_glass_over_a_bad_network(tmp_path):
     result = CliRunner().invoke(
         app,
         ["webrtc", "--character", str(character), "--networks", "3%+10ms", "--seconds", "4",
-         "--warm-up", "0.5", "--json"],
+         "--warm-up", "0.5", "--no-quality", "--json"],
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     line = json.loads(result.stdout.splitlines()[-1])
