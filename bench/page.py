@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from bench.charts import chart_of
-from bench.report import number, read
+from bench.report import interval, number, read
 from bench.statistics import SHARES, Figure, Measure
 from bench.svg import draw
 from engine import console
@@ -131,9 +131,8 @@ def _explained(names: set[str]) -> str:
 def _figure(figure: Figure | None) -> str:
     if figure is None:
         return '<span class="few">too few</span>'
-    ends = "–".join("…" if end is None else number(end) for end in (figure.low, figure.high))
     same = figure.low == figure.value == figure.high or (figure.low == figure.value)
-    return f"<b>{number(figure.value)}</b>" + ("" if same else f"<small>{ends}</small>")
+    return f"<b>{number(figure.value)}</b>" + ("" if same else f"<small>{interval(figure)}</small>")
 
 
 def _singles(rows: Sequence[dict[str, Any]]) -> str:
@@ -172,7 +171,7 @@ def _single(measure: Measure | None) -> str:
     figure = measure.figures["value"]
     value = number(figure.value)
     ends = (
-        f"<small>{number(figure.low)}–{number(figure.high)}</small>"
+        f"<small>{interval(figure)}</small>"
         if figure.low is not None and figure.high is not None and figure.low != figure.high
         else ""
     )

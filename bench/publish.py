@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from bench.charts import chart_of
-from bench.report import number, read
+from bench.report import interval, number, read
 from bench.statistics import SHARES, Figure, Measure
 from bench.svg import standalone
 from engine import console
@@ -99,8 +99,7 @@ def _distributions(result: dict[str, Any]) -> list[str]:
 def _cell(figure: Figure | None) -> str:
     if figure is None:
         return "too few"
-    ends = "–".join("…" if end is None else number(end) for end in (figure.low, figure.high))
-    return f"**{number(figure.value)}** ({ends})"
+    return f"**{number(figure.value)}** ({interval(figure)})"
 
 
 def _singles(result: dict[str, Any]) -> list[str]:

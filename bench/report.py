@@ -27,7 +27,7 @@ from rich.table import Table
 
 from bench.charts import Chart
 from bench.manifest import manifest
-from bench.statistics import SHARES, Measure
+from bench.statistics import SHARES, Figure, Measure
 from engine.errors import SinkError
 
 SCHEMA_VERSION: Final = 1
@@ -242,9 +242,13 @@ def _cell(measure: Measure, name: str) -> str:
     figure = measure.figures[name]
     if name == "max":
         return number(figure.value)
-    low = "…" if figure.low is None else number(figure.low)
-    high = "…" if figure.high is None else number(figure.high)
-    return f"{number(figure.value)}\n[dim]{low}–{high}[/]"
+    return f"{number(figure.value)}\n[dim]{interval(figure)}[/]"
+
+
+def interval(figure: Figure) -> str:
+    """The ends of an interval; … where there is none to that side."""
+    ends = ["…" if end is None else number(end) for end in (figure.low, figure.high)]
+    return (" to " if any(end.startswith("-") for end in ends) else "–").join(ends)
 
 
 def number(value: float) -> str:

@@ -223,6 +223,13 @@ class Usage:
     threads: Floats
     descriptors: Floats
 
+    def until(self, seconds: float) -> "Usage":
+        """What was seen in the first so many seconds."""
+        kept = self.at_s < seconds
+        return Usage(
+            self.at_s[kept], self.memory_mb[kept], self.threads[kept], self.descriptors[kept]
+        )
+
 
 class Watch:
     """Looks at the process now and then, on a thread of its own; a context manager."""

@@ -118,7 +118,7 @@ def test_a_leak_breaks_the_soak():
         camera = CameraSource(black(), 100.0, round(6000 * minutes), clock)
         pipeline = Pipeline(camera, stages, [NullSink()], clock=clock)
         run = watch(pipeline, camera, clock, 60 * minutes + 1, 0.2)
-        return {g.figure: g.met for g in soak.goals(soak.growths(run, 0.2), minutes)}
+        return {g.figure: g.met for g in soak.goals(soak.growths(run, 0.2, 60 * minutes), minutes)}
 
     leaking = goals([Leak(256)])
     assert not leaking["growth of memory, surely"]
