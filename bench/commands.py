@@ -26,6 +26,9 @@ class Command:
 
 
 COMMANDS: Final = {
+    "all": Command(
+        "bench.everything", "Every benchmark, one after the other, on one page.", measures=False
+    ),
     "open": Command("bench.open", "How late is the picture when a camera dictates the pace?"),
     "closed": Command("bench.closed", "How fast is a video puppeteered, as fast as can be?"),
     "live": Command("bench.live", "Does the live puppet keep up, minute after minute?"),

@@ -1,12 +1,14 @@
 """The measuring is measured: known latencies, stalls, leaks, and how sure percentiles are."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from bench import blockcode, compare, soak, statistics, svg
+from bench import blockcode, compare, everything, soak, statistics, svg
 from bench.camera import CameraSource
 from bench.charts import Chart, Series, by_percentile, histogram, over_time, waterfall
 from bench.commands import app
@@ -217,6 +219,34 @@ def test_a_page_needs_nothing_else_and_escapes_what_it_says():
     assert "http" not in made.replace("http-equiv", "")
     assert made.count("<svg") == len(charts)
     assert "nan" not in made
+
+
+def test_a_page_of_several_says_what_could_not_be_measured():
+    both = [result([1.0, 2.0, 3.0]), result([4.0] * 50, "live")]
+    made = page(both, missing={"webrtc": "no <browser>"})
+    assert made.count("<section") == 2
+    assert "one in twenty over" in made
+    assert "webrtc</b> was not measured: no &lt;browser&gt;" in made
+
+
+def test_all_runs_each_by_itself_and_goes_on_after_one_that_cannot(tmp_path, monkeypatch):
+    ran = []
+
+    def pretend(command, **kwargs):
+        name, folder = command[3], Path(command[5])
+        ran.append(name)
+        if name != "webrtc":
+            folder.mkdir(exist_ok=True)
+            (folder / f"{name}.json").write_text(json.dumps(result([1.0] * 30, name)))
+        return SimpleNamespace(stderr="trouble\n\nthere is no browser\n", returncode=1)
+
+    monkeypatch.setattr(everything.subprocess, "run", pretend)
+    said = CliRunner().invoke(app, ["all", "-o", str(tmp_path / "r"), "--only", "open,webrtc,live"])
+    assert ran == ["open", "webrtc", "live"]
+    assert said.exit_code == 1
+    assert "there is no browser" in said.output
+    assert "there is no browser" in (tmp_path / "r/index.html").read_text()
+    assert CliRunner().invoke(app, ["all", "-o", "x", "--only", "opne"]).exit_code == 2
 
 
 @pytest.mark.parametrize("log", [False, True])
