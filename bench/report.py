@@ -29,6 +29,7 @@ from bench.charts import Chart
 from bench.manifest import manifest
 from bench.statistics import SHARES, Figure, Measure
 from engine.errors import SinkError
+from engine.models import MODELS
 
 SCHEMA_VERSION: Final = 1
 WIDTH: Final = 80
@@ -98,7 +99,9 @@ class Bench:
         self.question = question
         self.console = Console(highlight=False, width=min(Console().width, 100))
         self.machine = manifest()
-        self.machine["models"] = {path.name: _hash(path) for path in models}
+        cached = (model.path for model in MODELS.values())
+        used = [*models, *(path for path in cached if path.is_file())]
+        self.machine["models"] = {path.name: _hash(path) for path in used}
         self.rows: list[Row] = []
         self.charts: list[Chart] = []
         self.extras: dict[str, Callable[[Path], None]] = {}
