@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.fidelity import OTHERS, SIZE_PX, Truth, from_neck
-from bench.statistics import Floats, Measure
+from bench.statistics import HIGHER, LOWER, Floats, Measure
 from engine.backends.base import Backend
 from engine.backends.choose import Candidate, open_candidate
 from engine.character import CharacterBundle
@@ -43,11 +43,13 @@ class Likeness:
 
     def measures(self) -> dict[str, Measure]:
         """For a row of a result."""
-        one = functools.partial(Measure.single, count=FRAMES)
-        return {
-            "SSIM to fp32": one(self.ssim, "", "higher"),
-            "worst SSIM": one(self.ssim_worst, "", "higher"),
-            "flicker to fp32": one(self.flicker, "levels", "lower"),
+        return {  # the same in every run: the interval is the value
+            name: Measure.single(value, unit, better, low=value, high=value, count=FRAMES)
+            for name, value, unit, better in (
+                ("SSIM to fp32", self.ssim, "", HIGHER),
+                ("worst SSIM", self.ssim_worst, "", HIGHER),
+                ("flicker to fp32", self.flicker, "levels", LOWER),
+            )
         }
 
 

@@ -66,8 +66,8 @@ def test_a_queue_without_an_end_falls_behind_and_the_newest_frame_does_not():
     assert np.median(late[1][-5:]) > 3 * np.median(late[0][-5:])
     assert late[1][-1] > 3 * late[1][0]
     assert waiting > 20
-    assert newest.timeline.never_shown > 0.3 * len(newest.timeline.due_ns)
-    assert queue.timeline.never_shown == 0
+    assert newest.timeline.missed().mean() > 0.3
+    assert not queue.timeline.missed().any()
 
 
 def test_every_rival_says_what_it_draws():
@@ -102,5 +102,5 @@ def test_a_stage_that_holds_says_how_long_it_did():
 
     stage = Hold(5.0)
     timeline = open_loop(stage, 60.0, 0.5)
-    assert len(stage.truth_ms) == len(timeline.sequence) + timeline.never_shown
-    assert np.median(timeline.latency_ms()) >= np.median(stage.truth_ms)
+    assert len(stage.truth_ms) >= len(timeline.sequence) > 10
+    assert timeline.latency_ms().min() >= min(stage.truth_ms)
