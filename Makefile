@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo studio test check lint format clean distclean
+.PHONY: help demo studio page test check lint format clean distclean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -22,6 +22,10 @@ studio: $(VENV)/.studio ## set up, then open the studio in your browser: http://
 	@$(BIN)/ayatsuri models
 	@$(BIN)/ayatsuri doctor --quiet
 	@$(BIN)/ayatsuri serve --open
+
+page: ## build the studio's page from engine/studio/web; needs Node 20 or later, users need none
+	npm --prefix engine/studio/web ci --no-audit --no-fund
+	npm --prefix engine/studio/web run build
 
 test: check ## set up, then lint, type-check and run every test
 	-@$(BIN)/ayatsuri models pose-full  # what needs it skips where it cannot be fetched

@@ -1,4 +1,5 @@
-"""Every figure in the README, each by one command: `python -m bench.NAME`.
+"""Latency, speed and quality, each figure with its interval and its machine: `ayatsuri bench`.
 
-Each prints what it asks, the machine, the sample count and a table, and ends with one JSON line.
+The method is in docs/bench.md. `bench.commands` lists the benchmarks; `bench.report` says what a
+result is.
 """

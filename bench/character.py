@@ -1,4 +1,4 @@
-"""`python -m bench.character`: how good are the generator's pictures of poses it never saw?
+"""`ayatsuri bench character`: how good are the generator's pictures of poses it never saw?
 
 Poses are drawn at random with a seed of their own, neither trained on nor looked at while training;
 each is rendered from the 3D character, which is the truth, and drawn by the bundle's generator from
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from bench.report import Bench, Goal
+from bench.statistics import Measure
 from engine.app import DEFAULT_CHARACTER
 from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.character import CharacterBundle
@@ -51,7 +52,7 @@ def draw_all(
     size = bundle.resolution
     poses = np.empty((len(joints), size, size, 3), np.uint8)
     pictures = np.empty((len(joints), size, size, 4), np.uint8)
-    backend = OnnxRuntimeBackend(bundle.model)
+    backend = OnnxRuntimeBackend(bundle.need_generator().model)
     try:
         for i, one in enumerate(joints):
             draw_pose(one, poses[i])
@@ -81,7 +82,10 @@ def main(
     ] = None,
 ) -> None:
     """Measure it."""
-    bench = Bench("character", "How good are the generator's pictures of poses it never saw?")
+    bench = Bench(
+        "character", "How good are the generator's pictures of poses it never saw?", seed=seed,
+        models=[character],
+    )  # fmt: skip
     bundle = CharacterBundle.load(character)
     trained = bundle.manifest.training.get("data", {})
     if isinstance(trained, dict) and trained.get("seed") == seed:
@@ -110,6 +114,11 @@ def main(
         }
         table.add_row(name, *(f"{v:.4f}" for v in summary[name].values()))
     bench.console.print(table)
+    mean = {
+        name: Measure.single(one["mean"], "", "higher", count=poses)
+        for name, one in summary.items()
+    }
+    bench.add(bundle.name, mean)
     if sheet_to is not None:
         order = np.argsort(measures["SSIM in the box"])
         middle = len(order) // 2
@@ -126,10 +135,5 @@ def main(
             Goal("mean alpha IoU", summary["alpha IoU"]["mean"], 0.93, True),
         ],
         character=bundle.name,
-        seed=seed,
         trained=json.loads(json.dumps(bundle.manifest.training, default=str)),
     )
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -1,4 +1,4 @@
-"""`python -m bench.closed`: how fast is a video puppeteered, as fast as the machine can?
+"""`ayatsuri bench closed`: how fast is a video puppeteered, as fast as the machine can?
 
 Stages overlap, so that a pipeline can be as fast as its slowest stage is alone, as long as there
 are cores enough for all of them. Each part is first run by itself over the packets that the parts
@@ -18,7 +18,9 @@ from typing import Annotated, TypeVar
 import typer
 from rich.table import Table
 
+from bench.charts import Chart, Series
 from bench.report import Bench, Goal, Timing
+from bench.statistics import Measure, of_runs
 from engine.app import DEFAULT_CHARACTER, PERFORMER, Character, Options, build, load_cast
 from engine.character import CharacterBundle
 from engine.frame import Frame, Packet
@@ -149,7 +151,7 @@ def whole(
 def main(
     clip: Annotated[Path, typer.Argument(help="The video.")] = PERFORMER,
     character: Annotated[Path, typer.Option(help="The bundle.")] = DEFAULT_CHARACTER,
-    output: Annotated[
+    video: Annotated[
         Path | None, typer.Option(help="Write the result there; thrown away if not named.")
     ] = None,
     threads: Annotated[int, typer.Option(help="Of ONNX Runtime.")] = Options().threads,
@@ -159,10 +161,15 @@ def main(
     runs: Annotated[int, typer.Option(help="Of the whole; the median one counts.")] = 3,
 ) -> None:
     """Measure it."""
-    bench = Bench("closed", "How fast is a video puppeteered, as fast as the machine can?")
+    bench = Bench(
+        "closed",
+        "How fast is a video puppeteered, as fast as the machine can?",
+        "the slowest part alone, or what the processor's cores have time for",
+        models=[character],
+    )
     bundle = CharacterBundle.load(character)
     options = Options(threads=threads, pose_model=pose)  # type: ignore[arg-type]
-    parts = parts_alone(clip, bundle, options, min(alone, frames), output)
+    parts = parts_alone(clip, bundle, options, min(alone, frames), video)
     slowest = min(parts, key=lambda part: part.fps)
     cpu_ms = sum(part.cpu_ms for part in parts)
     cores = int(bench.machine["cores"])
@@ -183,11 +190,30 @@ def main(
         f"{cores_fps:.1f} fps by {cpu_ms:.1f} ms of {cores} cores for every frame"
     )
 
+    for part in parts:
+        alone_fps = Measure.single(part.fps, "fps", "higher", count=part.timing.count)
+        bench.add(f"{part.name}, alone", {"work": part.timing.measure(), "rate": alone_fps})
     reports = sorted(
-        (whole(clip, bundle, options, frames, output) for _ in range(runs)), key=lambda r: r.fps
+        (whole(clip, bundle, options, frames, video) for _ in range(runs)), key=lambda r: r.fps
     )
     report = reports[(len(reports) - 1) // 2]  # the slower one of two in the middle
     bench.console.print(report.table())
+    rates = of_runs([r.fps for r in reports])
+    bench.add(
+        "whole pipeline",
+        {"rate": Measure({"value": rates}, "fps", "higher", runs * report.frames_out, runs)},
+    )
+    names, fps_alone = [part.name for part in parts], [part.fps for part in parts]
+    bench.charts.append(
+        Chart(
+            "bars", "What each part can do alone, and all of them together",
+            "A pipeline whose parts overlap can be as fast as its slowest part, or as the "
+            "processor's cores allow.",
+            "frames a second", "",
+            [Series("fps", [0.0] * (len(parts) + 1), [*fps_alone, report.fps], [*names, "whole"])],
+            limits=[("by the cores", cores_fps)],
+        )
+    )  # fmt: skip
     share = report.fps / slowest.fps
     bench.finish(
         report.frames_out,
@@ -207,13 +233,9 @@ def main(
         ],
         clip=clip.name,
         character=bundle.name,
-        output="null" if output is None else output.suffix,
+        output="null" if video is None else video.suffix,
         threads=threads,
         pose=pose,
         frames_alone=min(alone, frames),
         runs=runs,
     )
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -1,4 +1,4 @@
-"""`python -m bench.fidelity`: how true are the joints that drive the character?
+"""`ayatsuri bench fidelity`: how true are the joints that drive the character?
 
 The performer clip comes with the true joints of its rendered performer. Her poses are estimated
 from the pictures, normalised onto a character that has exactly her proportions, and smoothed; then
@@ -7,6 +7,9 @@ where the normalisation starts (where the figure as a whole stands is bounded on
 stays in the picture). The unit is the length of the torso, neck to the middle of the hips.
 """
 
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -16,12 +19,14 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from bench.report import Bench, Goal
+from bench.statistics import Measure
 from engine.app import PERFORMER
+from engine.errors import MediaError
 from engine.io.file import FileSource
 from engine.motion.normalise import Normaliser
 from engine.motion.proportions import CharacterSkeleton
 from engine.motion.smooth import OneEuro, savgol
-from engine.pose.mediapipe import MediaPipeEstimator
+from engine.pose.estimator import open_estimator
 from engine.pose.pose import Pose
 from engine.pose.skeleton import MEDIAPIPE_33, PUPPET_20, convert
 from engine.stages import media_time_ns
@@ -81,18 +86,75 @@ def lag_ms(late: Floats, early: Floats, fps: float) -> float:
     return float(_LAGS_MS[int(np.argmax(scores))])
 
 
-def estimate(clip: Path, model: str) -> tuple[list[Pose | None], list[int], tuple[int, int]]:
-    """The pose in every picture of a clip, with its time, and the size of the pictures."""
-    source, estimator = FileSource(clip), MediaPipeEstimator(model)
+def estimate(clip: Path, model: str, runtime: str = "mediapipe") -> list[Pose | None]:
+    """The pose in every picture of a clip."""
+    source, estimator = FileSource(clip), open_estimator(runtime, model)  # type: ignore[arg-type]
     try:
-        poses, times_ns = [], []
-        for frame in source.frames():
-            times_ns.append(media_time_ns(frame))
-            poses.append(estimator.estimate(frame.image, times_ns[-1]))
-        return poses, times_ns, source.size_wh
+        return [estimator.estimate(f.image, media_time_ns(f)) for f in source.frames()]
     finally:
         estimator.close()
         source.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is known of a clip of a rendered performer.
+
+    Attributes:
+        skeleton: a character with her proportions.
+        places: (T, 20, 2) px of that character, relative to the neck: where her joints are.
+        zoom: (T,) character pixels per pixel of each picture.
+        torso_px: of that character.
+        px_per_m: of that character.
+        times_ns: of the pictures.
+        size_wh: of the pictures.
+        fps: of the clip.
+    """
+
+    skeleton: CharacterSkeleton
+    places: Floats
+    zoom: Floats
+    torso_px: float
+    px_per_m: float
+    times_ns: tuple[int, ...]
+    size_wh: tuple[int, int]
+    fps: float
+
+    @classmethod
+    @functools.lru_cache(maxsize=2)
+    def of(cls, clip: Path) -> "Truth":
+        """Of a clip with STEM.joints.npz beside it."""
+        stored = np.load(clip.with_suffix(".joints.npz"))
+        joints3d, fps = stored["joints3d"].astype(np.float64), float(stored["fps"])
+        skeleton, scale = performer_skeleton(joints3d)
+        flat_m, in_picture = from_neck(joints3d), from_neck(stored["joints"].astype(np.float64))
+        # How far she is from the camera scales away.
+        zoom = scale * (flat_m**2).sum((1, 2)) / (in_picture * flat_m).sum((1, 2))
+        middle_of_hips = 0.5 * (joints3d[:, 8] + joints3d[:, 11])
+        torso_px = scale * np.linalg.norm(joints3d[:, 1] - middle_of_hips, axis=1).mean()
+        source = FileSource(clip)
+        try:
+            times_ns, size_wh = tuple(map(media_time_ns, source.frames())), source.size_wh
+        finally:
+            source.close()
+        if len(times_ns) != len(joints3d):
+            raise MediaError(f"{clip} has {len(times_ns)} pictures, but joints of {len(joints3d)}")
+        places = in_picture * zoom[:, None, None]
+        return cls(skeleton, places, zoom, float(torso_px), scale, times_ns, size_wh, fps)
+
+    def at(self, later_ms: float) -> Floats:
+        """(T, 20, 2) where the joints are so much later than in each picture; NaN after the end."""
+        frames = np.arange(len(self.places)) + later_ms * 1e-3 * self.fps
+        flat = self.places.reshape(len(self.places), -1)
+        columns = [
+            np.interp(frames, np.arange(len(flat)), column, right=np.nan) for column in flat.T
+        ]
+        return np.stack(columns, axis=1).reshape(self.places.shape)
+
+    def fast(self) -> NDArray[np.bool_]:
+        """(20,) joints that move fast; the others show no lag above the noise."""
+        speeds = np.linalg.norm(np.gradient(self.places, axis=0), axis=2) * self.fps / self.px_per_m
+        return OTHERS & (np.percentile(speeds, 95, axis=0) > _FAST_M_PER_S)
 
 
 def estimated_px(poses: list[Pose | None]) -> Floats:
@@ -109,7 +171,7 @@ def estimated_px(poses: list[Pose | None]) -> Floats:
 def normalised_tracks(
     skeleton: CharacterSkeleton,
     poses: list[Pose | None],
-    times_ns: list[int],
+    times_ns: Sequence[int],
     size_wh: tuple[int, int],
 ) -> dict[str, Joints]:
     """(T, 20, 4) joints of the character, by how they are smoothed."""
@@ -148,25 +210,14 @@ def main(
 ) -> None:
     """Measure it."""
     bench = Bench("fidelity", "How true are the joints that drive the character?")
-    truth = np.load(clip.with_suffix(".joints.npz"))
-    joints3d, fps = truth["joints3d"].astype(np.float64), float(truth["fps"])
-    true_px = truth["joints"].astype(np.float64)
-    poses, times_ns, size_wh = estimate(clip, model)
-    if len(poses) != len(joints3d):
-        raise SystemExit(f"{clip} has {len(poses)} pictures, but joints of {len(joints3d)}")
-
-    skeleton, scale = performer_skeleton(joints3d)
-    # Character pixels per pixel of each picture: how far she is from the camera scales away.
-    flat_m, in_picture = from_neck(joints3d), from_neck(true_px)
-    zoom = scale * (flat_m**2).sum((1, 2)) / (in_picture * flat_m).sum((1, 2))
-    true = in_picture * zoom[:, None, None]
-    middle_of_hips = 0.5 * (joints3d[:, 8] + joints3d[:, 11])
-    torso_px = scale * np.linalg.norm(joints3d[:, 1] - middle_of_hips, axis=1).mean()
-    tracks = normalised_tracks(skeleton, poses, times_ns, size_wh)
+    truth = Truth.of(clip)
+    true, fps, torso_px = truth.places, truth.fps, truth.torso_px
+    poses = estimate(clip, model)
+    tracks = normalised_tracks(truth.skeleton, poses, truth.times_ns, truth.size_wh)
     places = {name: from_neck(track) for name, track in tracks.items()}
     # The estimator alone, in its own picture, to tell its errors from those of what follows.
     found = np.array([pose is not None for pose in poses])
-    estimated = from_neck(estimated_px(poses)) * zoom[:, None, None]
+    estimated = from_neck(estimated_px(poses)) * truth.zoom[:, None, None]
     errors: dict[str, Floats] = {
         "estimated": 100 * np.linalg.norm(estimated - true, axis=2)[found] / torso_px
     }
@@ -174,8 +225,7 @@ def main(
         errors[name] = 100 * np.linalg.norm(place - true, axis=2) / torso_px
     bench.console.print(error_table(errors))
 
-    speeds = np.linalg.norm(np.gradient(true, axis=0), axis=2) * fps / scale
-    fast = OTHERS & (np.percentile(speeds, 95, axis=0) > _FAST_M_PER_S)
+    fast = truth.fast()
     smoothing_ms = lag_ms(places["One Euro (live)"][:, fast], places["unsmoothed"][:, fast], fps)
     behind_ms = {name: lag_ms(place[:, fast], true[:, fast], fps) for name, place in places.items()}
     bench.console.print(
@@ -185,6 +235,11 @@ def main(
         "Savitzky-Golay looks 4 frames ahead)"
     )
     means = {name: float(e[:, OTHERS].mean()) for name, e in errors.items()}
+    for name, error in means.items():
+        row = {"mean error": Measure.single(error, "% torso", count=len(poses))}
+        if name in behind_ms:
+            row["behind the truth"] = Measure.single(behind_ms[name], "ms", count=len(poses))
+        bench.add(name, row)
     bench.finish(
         len(poses),
         {
@@ -204,7 +259,3 @@ def main(
         clip=clip.name,
         model=model,
     )
-
-
-if __name__ == "__main__":
-    typer.run(main)

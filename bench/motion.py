@@ -1,4 +1,4 @@
-"""`python -m bench.motion FILES`: do feet slide when motions of any format play on any rig?
+"""`ayatsuri bench motion FILES`: do feet slide when motions of any format play on any rig?
 
 Every motion is read, brought to 30 frames a second, planted on the proportions of the default
 character, and measured. *Standing* are the feet that stood in the source, on its own skeleton;
@@ -92,7 +92,3 @@ def main(
 def _dragged(measured: list[Sliding]) -> float:
     steps: Array = np.concatenate([m.touching for m in measured])
     return float(np.mean(steps > LIMIT)) if len(steps) else 0.0
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -9,7 +9,7 @@ import av
 import typer
 from matplotlib import pyplot
 
-from engine.app import PERFORMER, Options, puppet
+from engine.app import PERFORMER, Options, puppeteer
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -22,7 +22,7 @@ def moving(output: Path) -> None:
     """The performer and the character side by side, as an animated WebP."""
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder) / "demo.mp4"
-        puppet(PERFORMER, video, options=Options(layout="side-by-side", size_px=_HEIGHT_PX))
+        puppeteer(PERFORMER, video, options=Options(layout="side-by-side", size_px=_HEIGHT_PX))
         with av.open(video) as container:
             pictures = [
                 frame.to_image()

@@ -1,4 +1,4 @@
-"""`python -m bench.pose_agreement VIDEOS`: do our pose networks say what MediaPipe says?
+"""`ayatsuri bench pose-agreement VIDEOS`: do our pose networks say what MediaPipe says?
 
 Both look at every frame, in turn, so that what else the machine does burdens both alike. A joint
 agrees where it is within 1% of the torso of MediaPipe's; where only one of them sees anybody, no
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from bench.report import Bench, Goal, Timing, timing_table
+from bench.statistics import Measure
 from engine import models
 from engine.app import PERFORMER
 from engine.frame import Frame
@@ -199,7 +200,7 @@ def main(
     floor: Annotated[bool, typer.Option(help="Also compare MediaPipe with itself.")] = True,
 ) -> None:
     """Measure them."""
-    bench = Bench("pose_agreement", "Do our pose networks say what MediaPipe says?")
+    bench = Bench("pose_agreement", "Do our pose networks say what MediaPipe says?", seed=0)
     table = Table(title="joints within 1% of the torso", caption="followed: error in % of torso")
     table.add_column("video", overflow="fold")
     columns = ("pictures", "alone", "followed", "floor", "median", "p95", "one sided")
@@ -221,6 +222,11 @@ def main(
     for name in (_THEIRS, _OURS):
         timings[name] = Timing.of(total.spent_ns[name])
         times.add_row(name, *timings[name].cells())
+        measures = {"a picture": timings[name].measure()}
+        if name == _OURS:
+            followed = Measure.single(100 * total.followed.share, "%", "higher")
+            measures |= {"joints within 1%": followed}
+        bench.add(name, measures)
     bench.console.print(times)
     bench.finish(
         total.followed.pictures,
@@ -258,7 +264,3 @@ def _cells(result: Result) -> list[str]:
         f"{followed.percentile(95):.2f}",
         str(followed.one_sided),
     ]
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -1,4 +1,4 @@
-"""`python -m bench.render`: how many pictures a second does the renderer draw?
+"""`ayatsuri bench render`: how many pictures a second does the renderer draw?
 
 A data set is drawn by it, so it sets how long one waits for that. Characters of the generator are
 posed and drawn at two sizes, as they are (about 40,000 triangles) and with their vertices merged
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from bench.report import Bench, Goal, Timing
+from bench.statistics import Measure
 from engine.mocap.rig import RigPose
 from training.characters.character import RiggedCharacter
 from training.characters.observe import observe
@@ -196,6 +197,11 @@ def main(
             {"what": name, "px": size, "threads": threads, "fps": speed.fps}
             | {"core_ms": speed.core_ms} | t.to_dict()
         )  # fmt: skip
+        where = f", {size} px" if size else ""
+        bench.add(
+            f"{name}{where}, {threads} threads",
+            {"a picture": t.measure(), "rate": Measure.single(speed.fps, "fps", "higher")},
+        )
         if wanted:
             goals.append(Goal(f"{name} at {size} px, two cores", speed.fps, wanted, True, "fps"))
     bench.console.print(table)
@@ -203,7 +209,3 @@ def main(
         count * len(figures), {"figures": figures}, goals, characters=characters, poses=poses,
         supersample=_SUPERSAMPLE, triangles=triangles,
     )  # fmt: skip
-
-
-if __name__ == "__main__":
-    typer.run(main)

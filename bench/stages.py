@@ -1,4 +1,4 @@
-"""`python -m bench.stages`: what does everything cost that is no network?
+"""`ayatsuri bench stages`: what does everything cost that is no network?
 
 Every piece of a frame's way is called by itself, over what the performer's clip gives it, on one
 thread: what it takes of a core when nothing else wants it. Networks take tens of milliseconds of a
@@ -7,10 +7,9 @@ frame; all the rest together should not be felt.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +21,10 @@ import typer
 from numpy.typing import NDArray
 from rich.table import Table
 
+from bench.camera import CameraSource, frames_of
+from bench.charts import Chart, Series
 from bench.report import Bench, Goal, Timing, time_calls
+from bench.synthetic import Pass, black
 from engine.app import DEFAULT_CHARACTER, PERFORMER
 from engine.channel import Channel, ChannelClosed
 from engine.character import CharacterBundle
@@ -64,61 +66,15 @@ class Recorded:
     size_wh: tuple[int, int]
 
 
-class _PassOn:
-    """A stage without work of its own."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def process(self, packet: Packet) -> Iterable[Packet]:
-        """The packet, copied as every stage does."""
-        yield replace(packet)
-
-    def flush(self) -> Iterable[Packet]:
-        """Nothing."""
-        return ()
-
-    def close(self) -> None:
-        """Nothing."""
-
-
-class _Ticks:
-    """A live source of one small picture, again and again."""
-
-    name, live, size_wh = "ticks", True, (8, 8)
-
-    def __init__(self, count: int) -> None:
-        self.fps: float | None = 1 / _HOP_EVERY_S
-        self._count = count
-        self._stopped = False
-
-    def frames(self) -> Iterator[Frame]:
-        """So many; see `engine.pipeline.Source`."""
-        image = np.zeros((8, 8, 3), np.uint8)
-        for sequence in range(self._count):
-            time.sleep(_HOP_EVERY_S)
-            if self._stopped:
-                return
-            yield Frame(image, sequence, time.monotonic_ns(), sequence, Fraction(1, 500))
-
-    def stop(self) -> None:
-        """See `engine.pipeline.Source`."""
-        self._stopped = True
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-
 def record(clip: Path, frames: int, model: str) -> Recorded:
     """Decode so many frames, and find the pose in each."""
     with ExitStack() as cleanup:
-        source = FileSource(clip)
-        cleanup.callback(source.close)
         estimator = MediaPipeEstimator(model)
         cleanup.callback(estimator.close)
-        kept = [replace(f, image=f.image.copy()) for f in islice(source.frames(), frames)]
+        kept = frames_of(clip, frames)
         poses = [estimator.estimate(frame.image, media_time_ns(frame)) for frame in kept]
-        return Recorded(kept, [*islice(decoded(clip), len(kept))], poses, source.size_wh)
+        size_wh = kept[0].image.shape[1], kept[0].image.shape[0]
+        return Recorded(kept, [*islice(decoded(clip), len(kept))], poses, size_wh)
 
 
 def decoded(clip: Path) -> Iterator[Any]:
@@ -160,8 +116,9 @@ def empty_pipeline(count: int) -> Timing:
     """Capture to sink of a pipeline whose stages do nothing: its hops and book-keeping."""
     clock = MonotonicClock()
     durations: list[int] = []
-    stages = [_PassOn(f"stage {i}") for i in range(_STAGES)]
-    pipeline = Pipeline(_Ticks(count), stages, [NullSink()], clock=clock)
+    stages = [Pass(f"stage {i}") for i in range(_STAGES)]
+    camera = CameraSource(black(), 1 / _HOP_EVERY_S, count, clock)
+    pipeline = Pipeline(camera, stages, [NullSink()], clock=clock)
     pipeline.run(on_progress=lambda p: durations.append(clock.now_ns() - p.frame.captured_ns))
     return Timing.of(durations)
 
@@ -286,6 +243,20 @@ def main(
     table.add_section()
     table.add_row("sum *", *(f"{1e3 * ms:.1f}" for ms in sums), style="bold")
     bench.console.print(table)
+    for one in pieces:
+        bench.add(one.name, {"work": one.timing.measure("us")}, note=one.note)
+    bench.charts.append(
+        Chart(
+            "bars", "What everything costs that is no network", "Median and 95th percentile, "
+            "one thread.", "microseconds of a frame", "",
+            [
+                Series(share, [0.0] * len(pieces),
+                       [1e3 * getattr(p.timing, f"{share}_ms") for p in pieces],
+                       [p.name for p in pieces])
+                for share in ("p50", "p95")
+            ],
+        )
+    )  # fmt: skip
     bench.finish(
         count,
         {
@@ -311,7 +282,3 @@ def main(
         character=bundle.name,
         frames=len(recorded.frames),
     )
-
-
-if __name__ == "__main__":
-    typer.run(main)

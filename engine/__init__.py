@@ -1,8 +1,8 @@
 """Ayatsuri: puppeteer a full-body 2D anime character live.
 
-    from engine import live, puppet
+    from engine import live, puppeteer
 
-    report = puppet("dance.mp4", "out.mp4")
+    report = puppeteer("dance.mp4", "out.mp4")
     live("webcam:0", "window")
 
 Everything here loads on first use, so that `import engine` costs nothing.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from engine._version import __version__
 
 if TYPE_CHECKING:
-    from engine.app import Options, live, puppet
+    from engine.app import Options, live, puppeteer
     from engine.character import CharacterBundle
     from engine.errors import AyatsuriError
     from engine.pipeline import Pipeline
@@ -27,7 +27,7 @@ _HOMES = {
     "Pipeline": "engine.pipeline",
     "Report": "engine.report",
     "live": "engine.app",
-    "puppet": "engine.app",
+    "puppeteer": "engine.app",
 }
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
     "Report",
     "__version__",
     "live",
-    "puppet",
+    "puppeteer",
 ]
 
 

@@ -1,20 +1,20 @@
-"""Whole shows, built from the parts: `puppet` for videos, `live` for a camera."""
+"""Whole shows, built from the parts: `puppeteer` for videos, `live` for a camera."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from engine.cast import Actor, Cast
-from engine.character import CharacterBundle
+from engine.cast import Cast
+from engine.casting import Character, load_cast
 from engine.clock import Clock, MonotonicClock
 from engine.controls import KEYS, Controls
 from engine.errors import SinkError
 from engine.frame import Packet
+from engine.options import Options
 from engine.pipeline import Pipeline, Sink, Source
-from engine.pose.estimator import DEFAULT_RUNTIME, PoseRuntime, open_estimator
+from engine.pose.estimator import open_estimator
 from engine.report import Report
 from engine.stages import (
     DrawStage,
@@ -24,6 +24,9 @@ from engine.stages import (
     Smoother,
     Unsmoothed,
 )
+
+if TYPE_CHECKING:
+    from engine.io.composite import CompositeStage
 
 __all__ = [
     "DEFAULT_CHARACTER",
@@ -35,11 +38,9 @@ __all__ = [
     "build",
     "live",
     "load_cast",
-    "puppet",
+    "make_smoother",
+    "puppeteer",
 ]
-
-Character = str | Path | CharacterBundle
-"""A bundle, or where to load one from."""
 
 ASSETS: Final = Path(__file__).parent / "assets"
 DEFAULT_CHARACTER: Final = ASSETS / "ito.character"
@@ -48,103 +49,25 @@ LIVE_FPS: Final = 30.0
 """What cameras give, and so what a live character's generator has to keep up with."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a show looks and moves; the same for videos and for live input.
-
-    Attributes:
-        layout: the character alone, or beside the performer.
-        background: behind the character: a colour ("green", "#00ff00"), the path of a picture,
-            "source" (the original video) or "transparent". None: transparent where the output can
-            be, else a soft colour.
-        size_px: height of the character's picture; None: as the character is, or for
-            "side-by-side" as the video is.
-        smoothing: "auto" is Savitzky-Golay for files, which looks ahead, and One Euro for live
-            input, which cannot.
-        pose_model: MediaPipe's; "lite" is faster, "heavy" is steadier.
-        pose_runtime: what runs it: "mediapipe" itself, which reports usage to Google, or "onnx",
-            ONNX Runtime, which gives the same poses and reports nothing.
-        mirror: swap left and right.
-        show_pose: draw the pose over the picture.
-        threads: processor threads that draw the character.
-        backend, precision: what draws it, by name, or "auto": see `engine.backends.choose`.
-        memory_mb: what all characters' generators may take together; beyond it those not seen for
-            longest are put away, and loaded again when they are asked for.
-    """
-
-    layout: Literal["character", "side-by-side"] = "character"
-    background: str | None = None
-    size_px: int | None = None
-    smoothing: Literal["auto", "one-euro", "savitzky-golay", "none"] = "auto"
-    pose_model: Literal["lite", "full", "heavy"] = "full"
-    pose_runtime: PoseRuntime = DEFAULT_RUNTIME
-    mirror: bool = False
-    show_pose: bool = False
-    threads: int = 1
-    backend: str = "auto"
-    precision: str = "auto"
-    memory_mb: float = 2048.0
-
-
-def load_cast(
-    characters: Sequence[Character],
-    options: Options | None = None,
-    *,
-    fps: float | None = None,
-    say: Callable[[str], None] = lambda text: None,
-) -> Cast:
-    """Load characters and start their backends.
+def make_smoother(kind: str | float, *, live: bool) -> Callable[[int], Smoother]:
+    """What makes smoothers of a kind that `Options.smoothing` names, for pictures of a size.
 
     Args:
-        characters: who.
-        options: `threads`, `backend` and `precision` of them.
-        fps: frames a second that are wanted; None: as many as can be.
-        say: told what draws whom.
+        kind: or a number, [0, 1]: One Euro from quick to calm; 0.5 is as it is by itself, and
+            towards either end its frequencies change fourfold.
+        live: what "auto" depends on.
 
     Raises:
-        BundleError, BackendError: one of them cannot be used.
-        MissingDependency: OpenCV cannot be loaded.
+        ValueError: there is no such kind.
     """
-    from engine import opencv
-
-    opencv.check()
-    from engine.backends.choose import open_candidate, start  # draws, and so needs OpenCV
-    from engine.backends.shelf import Shelf, estimate_mb
-
-    options = Options() if options is None else options
-
-    actors: list[Actor] = []
-    shelf = Shelf(options.memory_mb)
-    try:
-        for character in characters:
-            bundle = (
-                character
-                if isinstance(character, CharacterBundle)
-                else CharacterBundle.load(character)
-            )
-            backend, choice = start(
-                bundle, backend=options.backend, precision=options.precision,
-                threads=options.threads, fps=fps, say=say,
-            )  # fmt: skip
-            reopen = partial(open_candidate, choice.candidate, bundle, options.threads)
-            shelved = shelf.add(backend, reopen, estimate_mb(bundle.model, bundle.resolution))
-            actors.append(Actor(bundle, shelved, choice))
-            say(str(choice))
-        if not actors[0].ready:
-            actors[0].prepare()  # the others took its room, but it begins
-    except BaseException:
-        for actor in actors:
-            actor.backend.close()
-        raise
-    return Cast(actors)
-
-
-def _make_smoother(kind: str, live: bool) -> Callable[[int], Smoother]:
     from engine.motion.smooth import OneEuro, SavitzkyGolayDelay
 
     if kind == "auto":
         kind = "one-euro" if live else "savitzky-golay"
     match kind:
+        case float() | int():
+            pace = 4.0 ** (1.0 - 2.0 * kind)
+            return lambda size: OneEuro(size=size, pace=pace)
         case "one-euro":
             return lambda size: OneEuro(size=size)
         case "savitzky-golay":
@@ -158,10 +81,13 @@ def _make_smoother(kind: str, live: bool) -> Callable[[int], Smoother]:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """A pipeline that is ready to run, and the controls of what it shows."""
+    """A pipeline that is ready to run, and what of it can be changed while it does."""
 
     pipeline: Pipeline
     controls: Controls
+    cast: Cast
+    motion: MotionStage
+    composite: "CompositeStage"
 
 
 def build(
@@ -170,6 +96,7 @@ def build(
     cast: Cast,
     options: Options | None = None,
     *,
+    also: Sequence[Sink] = (),
     alpha: bool = False,
     clock: Clock | None = None,
     on_message: Callable[[str], None] = lambda text: None,
@@ -179,6 +106,7 @@ def build(
     Args:
         source, sink, cast: closed by the pipeline from here on, or here if something fails.
         options: how it looks and moves.
+        also: more sinks for the same packets, closed by the pipeline too.
         alpha: whether the sink takes transparency.
         clock: the one that the source has.
         on_message: told in words what a key did.
@@ -192,8 +120,8 @@ def build(
     options = Options() if options is None else options
     clock = MonotonicClock() if clock is None else clock
     with ExitStack() as cleanup:
-        for part in (source, sink, cast):
-            cleanup.callback(part.close)
+        for close in (source.close, *(each.close for each in (sink, *also)), cast.close):
+            cleanup.callback(close)
         wish = options.background
         if wish is None and alpha and options.layout == "character":
             wish = "transparent"
@@ -206,7 +134,7 @@ def build(
         pose = PoseStage(open_estimator(options.pose_runtime, options.pose_model))
         cleanup.callback(pose.close)
         motion = MotionStage(
-            cast, _make_smoother(options.smoothing, source.live), mirror=options.mirror
+            cast, make_smoother(options.smoothing, live=source.live), mirror=options.mirror
         )
         controls = Controls(
             cast, motion, clock, quit_show=source.stop, say=on_message, show_pose=options.show_pose
@@ -219,12 +147,12 @@ def build(
             message=controls.tick,
         )
         stages = (pose, motion, DrawStage(cast), GenerateStage(cast), composite)
-        pipeline = Pipeline(source, stages, [sink], clock=clock)
+        pipeline = Pipeline(source, stages, [sink, *also], clock=clock)
         cleanup.pop_all()
-    return Show(pipeline, controls)
+    return Show(pipeline, controls, cast, motion, composite)
 
 
-def puppet(
+def puppeteer(
     video: str | Path,
     output: str | Path,
     character: Character | None = None,
@@ -232,6 +160,7 @@ def puppet(
     report: str | Path | None = None,
     realtime: bool = False,
     options: Options | None = None,
+    also: Sequence[Sink] = (),
     on_progress: Callable[[int, int | None], None] = lambda done, total: None,
     on_message: Callable[[str], None] = lambda text: None,
 ) -> Report:
@@ -244,6 +173,7 @@ def puppet(
         report: a JSON file to write counts, drops and latencies to.
         realtime: pace the video as a camera is; what comes too late is dropped.
         options: how it looks and moves.
+        also: more sinks that get every frame with the results of all stages; closed at the end.
         on_progress: told of the frames written, and of how many there will be, where known.
         on_message: told in words what draws the character.
 
@@ -256,6 +186,8 @@ def puppet(
 
     clock = MonotonicClock()
     with ExitStack() as cleanup:
+        for each in also:
+            cleanup.callback(each.close)
         fps = LIVE_FPS if realtime else None
         cast = load_cast([character or DEFAULT_CHARACTER], options, fps=fps, say=on_message)
         cleanup.callback(cast.close)
@@ -265,7 +197,7 @@ def puppet(
         sink = open_sink(output, audio_from=str(video) if has_sound else None, fps=source.fps)
         cleanup.pop_all()
     total = frames_total(source)
-    show = build(source, sink, cast, options, alpha=takes_alpha(output), clock=clock)
+    show = build(source, sink, cast, options, also=also, alpha=takes_alpha(output), clock=clock)
     written = 0
 
     def count(packet: Packet) -> None:
@@ -294,7 +226,7 @@ def live(
 
     Args:
         source: `webcam:N`, or a video file or stream that is paced as a camera is.
-        sink: "window", "virtualcam", "null", or what `puppet` takes.
+        sink: "window", "virtualcam", "null", or what `puppeteer` takes.
         characters: the bundles to switch between; Ito where none is named.
         report: a JSON file to write counts, drops and latencies to.
         seconds: stop after so long.
@@ -344,7 +276,10 @@ def _keep(report: Report, cast: Cast, path: str | Path | None) -> Report:
     report = replace(
         report,
         characters={
-            actor.bundle.name: actor.choice.to_dict() for actor in cast.actors if actor.choice
+            actor.bundle.name: actor.choice.to_dict()
+            if actor.choice
+            else {"name": actor.generator.name}
+            for actor in cast.actors
         },
     )
     if path is not None:

@@ -8,12 +8,13 @@ frame; the later ones look up what was decided for theirs.
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.backends.base import Backend
-from engine.backends.shelf import ShelvedBackend
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.character import CharacterBundle
+from engine.generator import Generator
 
 if TYPE_CHECKING:
     from engine.backends.choose import Choice
@@ -21,26 +22,57 @@ if TYPE_CHECKING:
 _REMEMBERED_SWITCHES = 64  # far more than there are frames under way
 
 
-@dataclass(frozen=True, slots=True)
 class Actor:
-    """A character that is ready to play: its bundle, and its generator in a running backend.
+    """A character that is ready to play: its bundle, and what draws it.
 
-    `choice` says how that backend was chosen, where it was not simply given.
+    Args:
+        bundle: the character.
+        generator: what draws it, for pictures of the bundle's resolution; closed with the actor.
+        choice: how the runtime of its network was chosen, if it has one that was.
     """
 
-    bundle: CharacterBundle
-    backend: Backend
-    choice: "Choice | None" = None
+    def __init__(
+        self, bundle: CharacterBundle, generator: Generator, choice: "Choice | None" = None
+    ) -> None:
+        self.bundle = bundle
+        self.generator = generator
+        self.choice = choice
+        self._lock = threading.Lock()  # held while a picture is drawn
+        self._closed = False
 
     @property
     def ready(self) -> bool:
         """Whether it could play the next frame without a wait."""
-        return not isinstance(self.backend, ShelvedBackend) or self.backend.ready
+        return self.generator.ready
 
     def prepare(self) -> None:
         """Begin to get ready."""
-        if isinstance(self.backend, ShelvedBackend):
-            self.backend.prepare()
+        self.generator.prepare()
+
+    def draw(
+        self, joints: NDArray[np.float32], pose_image: NDArray[np.uint8], out: NDArray[np.uint8]
+    ) -> None:
+        """See `engine.generator.Generator.draw`."""
+        with self._lock:
+            self.generator.draw(joints, pose_image, out)
+
+    def replace(self, generator: Generator, choice: "Choice | None" = None) -> None:
+        """Draw with another generator from the next picture on; the old one is closed.
+
+        Safe to use from any thread: it waits for a picture that is being drawn. An actor that was
+        closed closes the newcomer at once.
+        """
+        with self._lock:
+            leaves = generator if self._closed else self.generator
+            if not self._closed:
+                self.generator, self.choice = generator, choice
+        leaves.close()
+
+    def close(self) -> None:
+        """Close the generator, and any that is still to come; idempotent."""
+        with self._lock:
+            self._closed = True
+        self.generator.close()
 
 
 class Cast:
@@ -66,6 +98,26 @@ class Cast:
         actor.prepare()
         return actor
 
+    def choose(self, name: str) -> Actor:
+        """Ask for the actor of this name, who will play.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for index, actor in enumerate(self.actors):
+            if actor.bundle.name == name:
+                with self._lock:
+                    self._wish = index
+                actor.prepare()
+                return actor
+        raise KeyError(name)
+
+    @property
+    def wished(self) -> Actor:
+        """Who was asked for last: who plays, or will when ready."""
+        with self._lock:
+            return self.actors[self._wish]
+
     def enter(self, sequence: int) -> int:
         """Decide who plays frame `sequence`; an index into `actors`. Called in order of frames.
 
@@ -86,6 +138,6 @@ class Cast:
             return self._switches[0][1]
 
     def close(self) -> None:
-        """Close every actor's backend; idempotent."""
+        """Close every actor; idempotent."""
         for actor in self.actors:
-            actor.backend.close()
+            actor.close()

@@ -1,9 +1,13 @@
 """A character bundle: one folder or zip file with all that the engine needs of a character.
 
     manifest.json     what it is, its proportions, its tensors, the SHA-256 of every other file
+    reference.png     the drawing it was made from, with alpha
     generator.onnx    pose image in, picture out (see `engine.backends.base`), in fp32
     generator.int8.onnx, ...    the same in other precisions, where there are any
-    reference.png     the drawing it was made from, with alpha
+    parts.front.png, parts.front.whole.png, ...    drawings cut into parts, for the puppet
+    painter.onnx, ... what paints over the puppet
+
+It has a generator, or the parts of a puppet, or both; the painter is optional.
 
 Loading checks all of it before anything is run: a bundle may come from a stranger.
 """
@@ -15,19 +19,18 @@ import zlib
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.backends.base import TensorSpec
-from engine.errors import BundleDamaged, BundleHashMismatch, BundleNotFound, BundleTooNew
+from engine.errors import BundleDamaged, BundleHashMismatch, BundleNotFound, NotInBundle
+from engine.manifest import MANIFEST, DrawingManifest, Manifest, NetworkManifest, parse_manifest
 from engine.motion.proportions import CharacterSkeleton
+from engine.puppet.drawing import CutDrawing
+from engine.puppet.painter import painter_shapes
 
-SCHEMA_VERSION = 2
-"""1: fp32 alone. 2: `precisions`. Older bundles load as they are."""
-MANIFEST = "manifest.json"
 MAX_FILE_BYTES = 256 * 2**20
 """No file of a bundle is larger: a zip that claims more is refused before it is unpacked."""
 
@@ -43,76 +46,41 @@ _ZIP_ERRORS = (
 )
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """A network of a bundle.
 
-
-class SkeletonManifest(_Strict):
-    """Proportions in pixels of the picture; see `engine.motion.proportions.CharacterSkeleton`."""
-
-    topology: Literal["puppet-20"] = "puppet-20"
-    rest: list[tuple[float, float, float]] = Field(min_length=20, max_length=20)
-    bone_lengths: list[float] = Field(min_length=19, max_length=19)
-    head: list[tuple[float, float, float]] = Field(min_length=5, max_length=5)
-    floor_y: float
-
-
-class TensorManifest(_Strict):
-    """One input or output of the generator."""
-
-    name: str
-    dtype: Literal["uint8"] = "uint8"
-    shape: tuple[int, ...]
-
-
-class PrecisionManifest(_Strict):
-    """The generator in another precision: its file, and how like fp32's pictures its own are.
-
-    SSIM is over white, on poses that it was not calibrated on; errors are in levels of 255.
+    Attributes:
+        model: in fp32, a checked ONNX file.
+        input_spec, output_spec: its only tensors.
+        variants: in other precisions, by their names; checked likewise.
     """
 
-    file: str
-    ssim: float = Field(ge=-1, le=1)
-    ssim_min: float = Field(ge=-1, le=1)
-    mean_error: float = Field(ge=0)
-    max_error: int = Field(ge=0, le=255)
-
-
-class Manifest(_Strict):
-    """What manifest.json holds. `training` says how the generator was made, in free form."""
-
-    schema_version: int
-    name: str = Field(min_length=1, max_length=80)
-    author: str
-    licence: str
-    resolution: int = Field(ge=64, le=2048)
-    skeleton: SkeletonManifest
-    generator: str
-    reference: str
-    input: TensorManifest
-    output: TensorManifest
-    files: dict[str, str]
-    precisions: dict[Literal["fp16", "int8"], PrecisionManifest] = Field(default_factory=dict)
-    training: dict[str, Any] = Field(default_factory=dict)
+    model: bytes
+    input_spec: TensorSpec
+    output_spec: TensorSpec
+    variants: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CharacterBundle:
-    """A validated character.
+    """A validated character: it has a generator, or drawings that make a puppet, or both.
 
     Attributes:
         manifest: as stored.
         skeleton: proportions, for the normalisation.
-        model: the generator in fp32, a checked ONNX file.
         reference: (H, W, 4) uint8, straight (not premultiplied) RGBA.
-        variants: the generator in other precisions, by their names; checked likewise.
+        generator: maps a pose image (1, S, S, 3) to a picture (1, S, S, 4), premultiplied RGBA.
+        drawings: cut into parts, for the puppet.
+        painter: what paints over the puppet, see `engine.puppet.painter`.
     """
 
     manifest: Manifest
     skeleton: CharacterSkeleton
-    model: bytes
     reference: NDArray[np.uint8]
-    variants: dict[str, bytes] = field(default_factory=dict)
+    generator: Network | None
+    drawings: tuple[CutDrawing, ...] = ()
+    painter: Network | None = None
 
     @property
     def name(self) -> str:
@@ -124,17 +92,30 @@ class CharacterBundle:
         """Width and height of pose images and pictures in pixels."""
         return self.manifest.resolution
 
-    @property
-    def input_spec(self) -> TensorSpec:
-        """The generator's input: a pose image (1, S, S, 3)."""
-        spec = self.manifest.input
-        return TensorSpec(spec.name, np.dtype(spec.dtype), spec.shape)
+    def need_generator(self) -> Network:
+        """The generator.
 
-    @property
-    def output_spec(self) -> TensorSpec:
-        """The generator's output: a picture (1, S, S, 4), premultiplied RGBA."""
-        spec = self.manifest.output
-        return TensorSpec(spec.name, np.dtype(spec.dtype), spec.shape)
+        Raises:
+            NotInBundle: there is none.
+        """
+        if self.generator is None:
+            raise NotInBundle(f"{self.name} has no generator; it is a puppet")
+        return self.generator
+
+    def files(self) -> dict[str, bytes]:
+        """Its files but for the manifest, by their names in the bundle."""
+        manifest, puppet = self.manifest, self.manifest.puppet
+        files = {manifest.reference: encode_reference(self.reference)}
+        networks = (
+            (manifest.network, self.generator), (puppet.painter if puppet else None, self.painter)
+        )  # fmt: skip
+        for entry, network in networks:
+            if entry is not None and network is not None:
+                models = {"fp32": network.model, **network.variants}
+                files |= {name: models[precision] for precision, name in entry.files.items()}
+        for drawn, drawing in zip(puppet.drawings if puppet else [], self.drawings, strict=True):
+            files[drawn.parts], files[drawn.whole] = drawing.to_png()
+        return files
 
     @classmethod
     def load(cls, path: str | Path) -> "CharacterBundle":
@@ -147,7 +128,7 @@ class CharacterBundle:
             BundleDamaged: anything else that is missing, unreadable or contradictory.
         """
         files = _read_files(Path(path))
-        manifest = _parse_manifest(files.get(MANIFEST), path)
+        manifest = parse_manifest(files.get(MANIFEST), path)
         for name, digest in manifest.files.items():
             if name not in files:
                 raise BundleDamaged(f"{path}: the manifest names {name!r}, but it is not there")
@@ -157,27 +138,69 @@ class CharacterBundle:
                     f"{path}: {name} should have SHA-256 {digest[:12]}..., but it has "
                     f"{found[:12]}...: it was changed or damaged; get the bundle again"
                 )
-        variants = {name: entry.file for name, entry in manifest.precisions.items()}
-        for name in (manifest.generator, manifest.reference, *variants.values()):
+        for name in named_files(manifest):
             if name not in manifest.files:
                 raise BundleDamaged(f"{path}: the manifest has no hash for {name!r}")
-        bundle = cls(
+        size, puppet = manifest.resolution, manifest.puppet
+        try:
+            skeleton = manifest.skeleton.read()
+        except ValueError as error:
+            raise BundleDamaged(f"{path}: the skeleton cannot be used: {error}") from error
+        return cls(
             manifest,
-            _skeleton(manifest.skeleton, path),
-            files[manifest.generator],
+            skeleton,
             _decode_reference(files[manifest.reference], path),
-            {name: files[file] for name, file in variants.items()},
+            _network("generator", manifest.network, files, _generator_shapes(size), path),
+            tuple(_drawing(d, files, size, path) for d in puppet.drawings) if puppet else (),
+            _network(
+                "painter", puppet.painter if puppet else None, files, painter_shapes(size), path
+            ),
         )
-        size = manifest.resolution
-        expected = ((1, size, size, 3), (1, size, size, 4))
-        if (bundle.input_spec.shape, bundle.output_spec.shape) != expected:
-            raise BundleDamaged(
-                f"{path}: a generator of resolution {size} maps {expected[0]} to {expected[1]}, "
-                f"but the manifest says {bundle.input_spec.shape} to {bundle.output_spec.shape}"
-            )
-        for model in (bundle.model, *bundle.variants.values()):
-            check_model(model, bundle.input_spec, bundle.output_spec, str(path))
-        return bundle
+
+
+def named_files(manifest: Manifest) -> list[str]:
+    """All files that a manifest's entries name."""
+    puppet = manifest.puppet
+    networks = (manifest.network, puppet.painter if puppet else None)
+    drawings = puppet.drawings if puppet else []
+    return [
+        manifest.reference,
+        *(name for network in networks if network for name in network.files.values()),
+        *(name for drawing in drawings for name in (drawing.parts, drawing.whole)),
+    ]
+
+
+def _generator_shapes(size: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return (1, size, size, 3), (1, size, size, 4)
+
+
+def _drawing(
+    entry: DrawingManifest, files: dict[str, bytes], size: int, path: str | Path
+) -> CutDrawing:
+    joints = np.array(entry.joints, np.float32)
+    parts, whole = files[entry.parts], files[entry.whole]
+    return CutDrawing.from_png(parts, whole, joints, size, f"{path}, {entry.name}", entry.name)
+
+
+def _network(
+    what: str,
+    manifest: NetworkManifest | None,
+    files: dict[str, bytes],
+    shapes: tuple[tuple[int, ...], tuple[int, ...]],
+    path: str | Path,
+) -> Network | None:
+    if manifest is None:
+        return None
+    input_spec, output_spec = manifest.input.spec, manifest.output.spec
+    if (input_spec.shape, output_spec.shape) != shapes:
+        raise BundleDamaged(
+            f"{path}: a {what} of this resolution maps {shapes[0]} to {shapes[1]}, but the "
+            f"manifest says {input_spec.shape} to {output_spec.shape}"
+        )
+    models = {precision: files[name] for precision, name in manifest.files.items()}
+    for model in models.values():
+        check_model(model, input_spec, output_spec, str(path))
+    return Network(models.pop("fp32"), input_spec, output_spec, models)
 
 
 def _read_files(path: Path) -> dict[str, bytes]:
@@ -207,42 +230,6 @@ def _check_size(path: Path, name: str, size: int) -> None:
         )
 
 
-def _parse_manifest(text: bytes | None, path: str | Path) -> Manifest:
-    if text is None:
-        raise BundleDamaged(f"{path}: there is no {MANIFEST} in it; is it a character bundle?")
-    try:
-        content = json.loads(text)
-        version = content["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BundleDamaged(f"{path}: {MANIFEST} cannot be read ({error!r})") from error
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise BundleTooNew(
-            f"{path} has schema version {version}, this engine reads up to {SCHEMA_VERSION}: "
-            "update with `pip install --upgrade ayatsuri`"
-        )
-    try:
-        return Manifest.model_validate(content)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3]
-        )
-        raise BundleDamaged(f"{path}: {MANIFEST} is not valid: {problems}") from error
-
-
-def _skeleton(manifest: SkeletonManifest, path: str | Path) -> CharacterSkeleton:
-    rest = np.ones((20, 4), np.float32)
-    rest[:, :3] = manifest.rest
-    try:
-        return CharacterSkeleton(
-            rest,
-            np.array(manifest.bone_lengths, np.float32),
-            np.array(manifest.head, np.float32),
-            manifest.floor_y,
-        )
-    except ValueError as error:
-        raise BundleDamaged(f"{path}: the skeleton cannot be used: {error}") from error
-
-
 def _decode_reference(data: bytes, path: str | Path) -> NDArray[np.uint8]:
     import cv2
 
@@ -266,9 +253,9 @@ def check_model(model: bytes, input_spec: TensorSpec, output_spec: TensorSpec, w
         proto = onnx.load_model_from_string(model)
         onnx.checker.check_model(proto)
     except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
-        raise BundleDamaged(f"{where}: the generator is no valid ONNX file ({error})") from error
+        raise BundleDamaged(f"{where}: a network is no valid ONNX file ({error})") from error
     if proto.functions:
-        raise BundleDamaged(f"{where}: the generator defines functions of its own; refused")
+        raise BundleDamaged(f"{where}: a network defines functions of its own; refused")
     for graph in _graphs(proto.graph):
         for tensor in graph.initializer:
             if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:

@@ -1,9 +1,8 @@
-"""The command line: `ayatsuri puppet`, `live`, `demo`, `motion`, `compile`, `doctor`, `models`.
+"""The command line: `ayatsuri puppet`, `live`, `adapt`, `motion`, `compile`, `doctor`, `models` ...
 
 Exit codes: 0 done; 1 an error, explained in one message; 2 a wrong option; 3 a bug; 130 Ctrl-C.
 """
 
-import webbrowser
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,12 +12,39 @@ from rich.markup import escape
 
 from engine import console
 from engine._version import __version__
-from engine.errors import MissingDependency
+from engine.commands.adapt import adapt
+from engine.commands.options import (
+    BackendName,
+    BackendOption,
+    BackgroundOption,
+    CharacterOption,
+    Draw,
+    DrawOption,
+    Layout,
+    LayoutOption,
+    LifterName,
+    MirrorOption,
+    PoseModel,
+    PoseModelOption,
+    PoseRuntimeName,
+    PoseRuntimeOption,
+    PrecisionName,
+    PrecisionOption,
+    ReportOption,
+    ShowPoseOption,
+    SizeOption,
+    Smoothing,
+    SmoothingOption,
+    ThreadsOption,
+)
+from engine.commands.serve import serve
+from engine.extensions import WithExtensions
 
 if TYPE_CHECKING:
     from engine.app import Options
 
 app = typer.Typer(
+    cls=WithExtensions,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -26,120 +52,6 @@ app = typer.Typer(
     help="Puppeteer a full-body 2D anime character live, from a webcam or any video.",
     epilog="Exit codes: 0 done, 1 an explained error, 2 a wrong option, 3 a bug, 130 Ctrl-C.",
 )
-
-
-class PoseModel(StrEnum):
-    """MediaPipe's three pose models."""
-
-    LITE = "lite"
-    FULL = "full"
-    HEAVY = "heavy"
-
-
-class PoseRuntimeName(StrEnum):
-    """What runs the pose model."""
-
-    MEDIAPIPE = "mediapipe"
-    ONNX = "onnx"
-
-
-class Smoothing(StrEnum):
-    """How joints are smoothed over time."""
-
-    AUTO = "auto"
-    ONE_EURO = "one-euro"
-    SAVITZKY_GOLAY = "savitzky-golay"
-    NONE = "none"
-
-
-class BackendName(StrEnum):
-    """What draws the character."""
-
-    AUTO = "auto"
-    ONNXRUNTIME = "onnxruntime"
-    ONNXRUNTIME_CUDA = "onnxruntime-cuda"
-    ONNXRUNTIME_DIRECTML = "onnxruntime-directml"
-    ONNXRUNTIME_COREML = "onnxruntime-coreml"
-    OPENVINO = "openvino"
-    OPENVINO_GPU = "openvino-gpu"
-    TENSORRT = "tensorrt"
-
-
-class PrecisionName(StrEnum):
-    """In what numbers it does."""
-
-    AUTO = "auto"
-    FP32 = "fp32"
-    BF16 = "bf16"
-    FP16 = "fp16"
-    INT8 = "int8"
-
-
-class LifterName(StrEnum):
-    """How 2D joints are lifted to 3D."""
-
-    BASELINE = "baseline"
-    MEDIAPIPE = "mediapipe"
-
-
-class Layout(StrEnum):
-    """What the picture shows."""
-
-    CHARACTER = "character"
-    SIDE_BY_SIDE = "side-by-side"
-
-
-CharacterOption = Annotated[
-    Path | None,
-    typer.Option("--character", "-c", metavar="BUNDLE", help="A character bundle; else Ito."),
-]
-ReportOption = Annotated[
-    Path | None,
-    typer.Option("--report", metavar="JSON", help="Write counts, drops and latencies to a file."),
-]
-PoseModelOption = Annotated[
-    PoseModel, typer.Option(help="MediaPipe's pose model: lite is faster, heavy is steadier.")
-]
-PoseRuntimeOption = Annotated[
-    PoseRuntimeName,
-    typer.Option(
-        help="What runs it: MediaPipe, which reports usage to Google, or ONNX Runtime, which gives "
-        "the same poses and reports nothing."
-    ),
-]
-SmoothingOption = Annotated[
-    Smoothing,
-    typer.Option(help="auto: Savitzky-Golay for files, One Euro for live input."),
-]
-MirrorOption = Annotated[bool, typer.Option("--mirror", help="Swap left and right.")]
-ShowPoseOption = Annotated[
-    bool, typer.Option("--show-pose", help="Draw the pose over the picture.")
-]
-LayoutOption = Annotated[Layout, typer.Option(help="The character alone, or beside the performer.")]
-BackgroundOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="COLOUR|IMAGE|source|transparent",
-        help="Behind the character: a colour (green, #00ff00), a picture, the original video, or "
-        "nothing. Default: transparent where the output can be, else a soft colour.",
-    ),
-]
-SizeOption = Annotated[
-    int | None,
-    typer.Option(min=16, max=4096, metavar="PX", help="Height of the character's picture."),
-]
-ThreadsOption = Annotated[
-    int, typer.Option(min=1, max=64, help="Processor threads that draw the character.")
-]
-
-BackendOption = Annotated[
-    BackendName,
-    typer.Option(help="What draws the character; auto measures what is here, once."),
-]
-PrecisionOption = Annotated[
-    PrecisionName,
-    typer.Option(help="In what numbers; auto: the most exact that keeps up, else the quickest."),
-]
 
 
 @app.callback()
@@ -173,6 +85,7 @@ def puppet(
     mirror: MirrorOption = False,
     show_pose: ShowPoseOption = False,
     threads: ThreadsOption = 1,
+    draw: DrawOption = Draw.AUTO,
     backend: BackendOption = BackendName.AUTO,
     precision: PrecisionOption = PrecisionName.AUTO,
 ) -> None:
@@ -182,7 +95,8 @@ def puppet(
     options = Options(
         layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
         pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
-        show_pose=show_pose, threads=threads, backend=backend.value, precision=precision.value,
+        show_pose=show_pose, threads=threads, draw=draw.value, backend=backend.value,
+        precision=precision.value,
     )  # fmt: skip
     _puppet(video, output, character, report, realtime, options)
 
@@ -233,6 +147,7 @@ def live(
     mirror: MirrorOption = False,
     show_pose: ShowPoseOption = False,
     threads: ThreadsOption = 1,
+    draw: DrawOption = Draw.AUTO,
     backend: BackendOption = BackendName.AUTO,
     precision: PrecisionOption = PrecisionName.AUTO,
 ) -> None:
@@ -243,7 +158,8 @@ def live(
     options = Options(
         layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
         pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
-        show_pose=show_pose, threads=threads, backend=backend.value, precision=precision.value,
+        show_pose=show_pose, threads=threads, draw=draw.value, backend=backend.value,
+        precision=precision.value,
     )  # fmt: skip
     console.say("[bold]keys[/]  " + "   ".join(f"[bold cyan]{k}[/] {v}" for k, v in KEYS.items()))
     result = run_live(
@@ -253,73 +169,7 @@ def live(
     console.show(result.table())
 
 
-@app.command()
-@console.explains
-def serve(
-    character: CharacterOption = None,
-    host: Annotated[str, typer.Option(help="Where to listen; off this machine, see below.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8420,
-    token: Annotated[
-        str | None, typer.Option(envvar="AYATSURI_TOKEN", help="What clients must present.")
-    ] = None,
-    origin: Annotated[
-        list[str] | None,
-        typer.Option(metavar="URL", help="A page's origin that may use the server; repeatable."),
-    ] = None,
-    cert: Annotated[Path | None, typer.Option(metavar="PEM", help="Certificate for HTTPS.")] = None,
-    key: Annotated[Path | None, typer.Option(metavar="PEM", help="Its key.")] = None,
-    ice_server: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="URL", help="stun:HOST:PORT or turn:USER:PASSWORD@HOST:PORT; else none."
-        ),
-    ] = None,
-    sessions: Annotated[int, typer.Option(min=1, max=64, help="Performers at once.")] = 2,
-    show_page: Annotated[
-        bool, typer.Option("--open", help="Open the page in your browser.")
-    ] = False,
-    background: BackgroundOption = None,
-    size: SizeOption = None,
-    smoothing: SmoothingOption = Smoothing.AUTO,
-    pose_model: PoseModelOption = PoseModel.FULL,
-    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
-    mirror: MirrorOption = False,
-    show_pose: ShowPoseOption = False,
-    threads: ThreadsOption = 1,
-    backend: BackendOption = BackendName.AUTO,
-    precision: PrecisionOption = PrecisionName.AUTO,
-) -> None:
-    """The puppet in a browser, and for any WHIP client. Off this machine it wants a token,
-    a certificate and the origins that may use it."""
-    try:
-        import aiohttp  # noqa: F401
-        import aiortc  # noqa: F401
-    except ImportError as error:
-        raise MissingDependency(
-            f"the studio needs aiortc and aiohttp ({error}): pip install 'ayatsuri[studio]'"
-        ) from error
-    from engine.app import Options
-    from engine.studio.server import serve as run_server
-    from engine.studio.settings import IceServer, Settings
-
-    settings = Settings(
-        host=host, port=port, token=token, origins=tuple(origin or ()), certificate=cert, key=key,
-        ice_servers=tuple(map(IceServer.parse, ice_server or ())), sessions=sessions,
-    )  # fmt: skip
-    options = Options(
-        background=background, size_px=size, smoothing=smoothing.value,
-        pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
-        show_pose=show_pose, threads=threads, backend=backend.value, precision=precision.value,
-    )  # fmt: skip
-
-    def say(page: str) -> None:
-        console.say(f"the studio is open: [bold cyan]{escape(page)}[/]")
-        if show_page:
-            webbrowser.open(page)
-
-    run_server(settings, [character] if character else (), options, say=say)
+app.command()(console.explains(serve))
 
 
 @app.command()
@@ -439,6 +289,9 @@ def models(
     console.say(f"[yellow]note[/] {escape(USAGE_NOTICE)}")
 
 
+app.command()(adapt)
+
+
 @app.command()
 def version() -> None:
     """Print the version."""
@@ -453,12 +306,12 @@ def _puppet(
     realtime: bool,
     options: "Options",
 ) -> None:
-    """Run `engine.app.puppet` behind a progress bar, then show the table."""
-    from engine.app import puppet as run_puppet
+    """Run `engine.app.puppeteer` behind a progress bar, then show the table."""
+    from engine.app import puppeteer
 
     with console.progress_bar() as bar:
         task = bar.add_task(escape(Path(video).name), total=None)
-        result = run_puppet(
+        result = puppeteer(
             video, output, character, report=report, realtime=realtime, options=options,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
             on_message=lambda text: bar.console.print(f"[cyan]{escape(text)}[/]"),

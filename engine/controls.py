@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 from engine.cast import Cast
 from engine.clock import Clock
@@ -19,6 +20,9 @@ KEYS = {
 
 COUNTDOWN_S = 3.0
 """Time to step back and stand straight before a calibration."""
+
+
+Calibration = Literal["idle", "countdown", "measuring"]
 
 
 class Controls:
@@ -60,7 +64,7 @@ class Controls:
                 self._motion.mirror = not self._motion.mirror
                 self._say(f"mirror {'on' if self._motion.mirror else 'off'}")
             case "c":
-                self._calibrate_ns = self._clock.now_ns() + round(COUNTDOWN_S * 1e9)
+                self.calibrate()
                 self._say("stand straight, the whole body in the picture, and look at the camera")
             case "n" | "p":
                 if len(self._cast.actors) == 1:
@@ -76,6 +80,18 @@ class Controls:
             case _:
                 return False
         return True
+
+    def calibrate(self, countdown_s: float = COUNTDOWN_S) -> None:
+        """Measure the person anew when a countdown is over; one that runs begins anew."""
+        self._calibrate_ns = self._clock.now_ns() + round(countdown_s * 1e9)
+
+    @property
+    def calibration(self) -> tuple[Calibration, float]:
+        """How far a calibration is, and the seconds left of its countdown."""
+        start_ns = self._calibrate_ns
+        if start_ns is not None:
+            return "countdown", max((start_ns - self._clock.now_ns()) * 1e-9, 0.0)
+        return ("measuring" if self._motion.calibrating else "idle"), 0.0
 
     def tick(self) -> str | None:
         """Called once a frame: starts a calibration when its countdown is over.

@@ -23,6 +23,7 @@
         BundleDamaged
         BundleTooNew
         BundleHashMismatch
+        NotInBundle
       BackendError                running a network
         ProviderMissing
       SinkError                   output
@@ -31,7 +32,14 @@
         VirtualCameraMissing
       StudioError                 the server for browsers
         BadOffer
+        BadLook
         StudioFull
+      EnrolError                  a drawing cannot become a character
+        BadPicture
+        NoFigure
+        SeveralFigures
+        APhotograph
+        BadKeypoints
       MissingDependency           an optional package or system library is not installed
 
 A message says what was expected, what was found and what to do about it.
@@ -130,6 +138,10 @@ class BundleHashMismatch(BundleError):
     """A file of the bundle is not the one its manifest names."""
 
 
+class NotInBundle(BundleError):
+    """The bundle is whole, but what was asked for is not in it."""
+
+
 class BackendError(AyatsuriError):
     """A network cannot be run."""
 
@@ -162,8 +174,36 @@ class BadOffer(StudioError):
     """A client's SDP cannot be answered."""
 
 
+class BadLook(StudioError):
+    """What a session should look like cannot be had."""
+
+
 class StudioFull(StudioError):
     """No more performers or viewers may come."""
+
+
+class EnrolError(AyatsuriError):
+    """A drawing cannot become a character."""
+
+
+class BadPicture(EnrolError):
+    """The file is no picture, is damaged, or has a size or kind that cannot be used."""
+
+
+class NoFigure(EnrolError):
+    """No human figure is found in the picture."""
+
+
+class SeveralFigures(EnrolError):
+    """The picture shows more than one figure."""
+
+
+class APhotograph(EnrolError):
+    """The picture is a photograph, not a drawing."""
+
+
+class BadKeypoints(EnrolError):
+    """A file of keypoints cannot be read, or does not fit a figure."""
 
 
 class MissingDependency(AyatsuriError):

@@ -99,8 +99,8 @@ class PoseStage:
 class MotionStage:
     """Pose to the smoothed joints of whoever is on stage.
 
-    `mirror`, `calibrate` and the cast may be used from other threads; they take effect at the next
-    frame.
+    `mirror`, `calibrate`, `smooth` and the cast may be used from other threads; they take effect at
+    the next frame.
 
     Args:
         cast: whose proportions; this stage decides at which frame a switch happens.
@@ -115,6 +115,7 @@ class MotionStage:
     ) -> None:
         self.mirror = mirror
         self._cast = cast
+        self._make_smoother = self._wished_smoother = make_smoother
         self._smoothers = [make_smoother(actor.bundle.resolution) for actor in cast.actors]
         self._normalisers = [
             Normaliser(actor.bundle.skeleton, mirror=mirror, size=actor.bundle.resolution)
@@ -123,6 +124,10 @@ class MotionStage:
         self._playing = 0
         self._calibrate = threading.Event()
         self._held: deque[Packet] = deque()  # frames whose joints the smoother still holds
+
+    def smooth(self, make_smoother: Callable[[int], Smoother]) -> None:
+        """Smooth in another way from the next frame on; see `make_smoother` above."""
+        self._wished_smoother = make_smoother
 
     def calibrate(self) -> None:
         """Measure the person anew from the coming frames, in which they stand straight."""
@@ -135,6 +140,10 @@ class MotionStage:
 
     def process(self, packet: Packet) -> Iterable[Packet]:
         """The packets whose joints are done: usually this one, or one from some frames ago."""
+        if self._wished_smoother is not self._make_smoother:
+            yield from self.flush()
+            self._make_smoother = make = self._wished_smoother
+            self._smoothers = [make(actor.bundle.resolution) for actor in self._cast.actors]
         actor = self._cast.enter(packet.frame.sequence)
         if actor != self._playing:
             yield from self.flush()  # these were posed for the one who leaves
@@ -198,9 +207,9 @@ class DrawStage:
 
 
 class GenerateStage:
-    """Pose image to picture, by the generator of the character on stage; buffers are used again.
+    """Joints and pose image to picture, by the character on stage; buffers are used again.
 
-    Closing it closes the cast's backends.
+    Closing it closes the cast.
     """
 
     name = "generate"
@@ -214,11 +223,11 @@ class GenerateStage:
 
     def process(self, packet: Packet) -> Iterable[Packet]:
         """One packet with the character's picture, premultiplied RGBA."""
-        if packet.pose_image is None:
+        if packet.pose_image is None or packet.joints is None:
             raise ValueError("the generate stage needs a pose image: put the draw stage before it")
         actor = self._cast.actors[self._cast.at(packet.frame.sequence)]
         picture = self._pools[actor.bundle.resolution].take()
-        actor.backend.run(packet.pose_image, picture)
+        actor.draw(packet.joints, packet.pose_image, picture)
         yield replace(packet, picture=picture)
 
     def flush(self) -> Iterable[Packet]:
@@ -226,5 +235,5 @@ class GenerateStage:
         return ()
 
     def close(self) -> None:
-        """Close the backends."""
+        """Close the cast."""
         self._cast.close()

@@ -7,15 +7,8 @@ from typing import Annotated
 
 import typer
 
-from engine.character import (
-    SCHEMA_VERSION,
-    CharacterBundle,
-    Manifest,
-    SkeletonManifest,
-    TensorManifest,
-    encode_reference,
-    pack,
-)
+from engine.character import CharacterBundle, encode_reference, pack
+from engine.manifest import SCHEMA_VERSION, Manifest, SkeletonManifest, TensorManifest
 from export.onnx import compare, export_generator
 from export.quantise import CALIBRATION_SEED, pose_images_of, quantise_bundle
 from training.characters import ito
@@ -51,12 +44,7 @@ def bundle(
         author="The Ayatsuri authors",
         licence="MIT",
         resolution=size,
-        skeleton=SkeletonManifest(
-            rest=[(float(x), float(y), float(z)) for x, y, z in skeleton.rest[:, :3]],
-            bone_lengths=[float(v) for v in skeleton.bone_lengths],
-            head=[(float(x), float(y), float(z)) for x, y, z in skeleton.head],
-            floor_y=float(skeleton.floor_y),
-        ),
+        skeleton=SkeletonManifest.of(skeleton),
         generator="generator.onnx",
         reference="reference.png",
         input=TensorManifest(name="pose", shape=(1, size, size, 3)),

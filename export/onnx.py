@@ -2,7 +2,9 @@
 
 import logging
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,6 +16,7 @@ from engine.backends.onnxruntime import OnnxRuntimeBackend
 from training.networks.generator import Generator, remove_spectral_norm
 
 OPSET = 20
+_LARGE = 256  # numbers in a tensor that is worth storing in fp16
 
 
 class BakedGenerator(nn.Module):
@@ -43,8 +46,29 @@ class BakedGenerator(nn.Module):
 def export_generator(generator: Generator, reference: Tensor) -> bytes:
     """The baked generator as an ONNX file of fixed shapes, checked by onnx."""
     size = generator.config.size
-    baked = BakedGenerator(generator, reference).eval()
     example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
+    return export_module(
+        BakedGenerator(generator, reference), (example,), inputs=["pose"], output="picture"
+    )
+
+
+def export_module(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    *,
+    inputs: Sequence[str],
+    output: str,
+    dynamic: Mapping[str, Any] | None = None,
+) -> bytes:
+    """A module of one output as an ONNX file, checked by onnx.
+
+    Args:
+        module: what to export, in evaluation mode afterwards.
+        example: its arguments; the shapes are fixed to theirs.
+        inputs: names of the arguments; those of `forward`.
+        output: name of the result.
+        dynamic: for arguments by name, the axes whose size stays open, see `torch.export.Dim`.
+    """
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -52,8 +76,9 @@ def export_generator(generator: Generator, reference: Tensor) -> bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
             program = torch.onnx.export(
-                baked, (example,), dynamo=True, opset_version=OPSET, verbose=False,
-                input_names=["pose"], output_names=["picture"],
+                module.eval(), example, dynamo=True, opset_version=OPSET, verbose=False,
+                input_names=list(inputs), output_names=[output],
+                dynamic_shapes=None if dynamic is None else dict(dynamic),
             )  # fmt: skip
         if program is None:
             raise RuntimeError("torch.onnx.export returned no program")
@@ -66,6 +91,32 @@ def export_generator(generator: Generator, reference: Tensor) -> bytes:
         node.doc_string = ""
     for value in (*proto.graph.value_info, *proto.graph.input, *proto.graph.output):
         del value.metadata_props[:]
+    onnx.checker.check_model(proto, full_check=True)
+    return proto.SerializeToString()
+
+
+def store_half(model: bytes) -> bytes:
+    """The same network with its weights stored in fp16: half the file, the same work.
+
+    They are cast to fp32 when the file is loaded, and nothing else is rounded.
+    """
+    proto = onnx.load_model_from_string(model)
+    large = [
+        tensor
+        for tensor in proto.graph.initializer
+        if tensor.data_type == onnx.TensorProto.FLOAT and np.prod(tensor.dims) >= _LARGE
+    ]
+    casts = []
+    for tensor in large:
+        name = tensor.name
+        half = onnx.numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(half, f"{name}.fp16"))
+        casts.append(
+            onnx.helper.make_node("Cast", [f"{name}.fp16"], [name], to=onnx.TensorProto.FLOAT)
+        )
+    nodes = [*casts, *proto.graph.node]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
     onnx.checker.check_model(proto, full_check=True)
     return proto.SerializeToString()
 

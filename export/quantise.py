@@ -14,13 +14,8 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from engine.character import (
-    SCHEMA_VERSION,
-    CharacterBundle,
-    PrecisionManifest,
-    encode_reference,
-    pack,
-)
+from engine.character import CharacterBundle, pack
+from engine.manifest import SCHEMA_VERSION, PrecisionManifest
 from engine.motion.draw import draw_pose
 from export.precision import AIM, quantise
 
@@ -57,16 +52,12 @@ def quantise_bundle(
         bundle: a character's; what other precisions it holds stay.
         calibration, held_out, aim, on_progress: see `export.precision.quantise`.
     """
-    made = quantise(bundle.model, calibration, held_out, aim=aim, on_progress=on_progress)
+    network = bundle.need_generator()
+    made = quantise(network.model, calibration, held_out, aim=aim, on_progress=on_progress)
     old = bundle.manifest
     entry = PrecisionManifest(file="generator.int8.onnx", **made.likeness.to_dict())  # type: ignore[arg-type]
     precisions = {**old.precisions, "int8": entry}
-    files = {
-        old.generator: bundle.model,
-        old.reference: encode_reference(bundle.reference),
-        **{precisions[name].file: data for name, data in bundle.variants.items()},  # type: ignore[index]
-        entry.file: made.model,
-    }
+    files = {**bundle.files(), entry.file: made.model}
     how = {
         "int8": {
             "calibrated_on": len(calibration),

@@ -10,14 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from engine.character import (
-    SCHEMA_VERSION,
-    Manifest,
-    SkeletonManifest,
-    TensorManifest,
-    encode_reference,
-    pack,
-)
+from engine.character import encode_reference, pack
+from engine.manifest import SCHEMA_VERSION, Manifest, SkeletonManifest, TensorManifest
 from engine.pose.skeleton import PUPPET_20
 
 

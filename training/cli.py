@@ -149,7 +149,7 @@ def meta(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Made by `data make`.")],
     folder: Annotated[Path, typer.Option(help="Where checkpoint, curve and samples are kept.")],
     method: Annotated[
-        str, typer.Option(help="fewshot, pix2pix, pg2, patn or xinggan.")
+        str, typer.Option(help="fewshot, warp, pix2pix, pg2, patn or xinggan.")
     ] = "fewshot",
     preset: Annotated[str, typer.Option(help="live, base or paper.")] = "live",
     sizes: Annotated[str, typer.Option(help="Of the pictures; growing, as in 64,128,256.")] = "256",
@@ -160,7 +160,7 @@ def meta(
     shots: Annotated[int, typer.Option(help="Pictures of a support set, K.")] = 4,
     queries: Annotated[int, typer.Option(help="Pictures of a query set; the paper has 1.")] = 4,
     support: Annotated[str, typer.Option(help="views, random, shifts or mixed.")] = "views",
-    source: Annotated[str, typer.Option(help="front, support or any.")] = "front",
+    source: Annotated[str, typer.Option(help="front, support, any or few.")] = "front",
     inner_steps: Annotated[int, typer.Option(help="Steps of adaptation in training.")] = 4,
     inner_rate: Annotated[float, typer.Option(help="Their rate.")] = 1e-3,
     second_order: Annotated[bool, typer.Option("--second-order")] = False,
@@ -313,6 +313,52 @@ def estimator(
         test_it(folder, print)
     else:
         train(folder, data, poses, steps, minutes, seed, print)
+
+
+@app.command()
+@console.explains
+def estimators(
+    videos: Annotated[
+        list[Path] | None, typer.Argument(help="Of people, beside the performer's clip.")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Where all is kept.")] = Path("runs/estimators"),
+    data: Annotated[
+        Path | None, typer.Option(help="A data set of `data make`; without, random poses.")
+    ] = None,
+    poses: Annotated[int, typer.Option(help="Pictures of each training character.")] = 48,
+    steps: Annotated[int, typer.Option(help="Batches of drawings, for each.")] = 400,
+    output: Annotated[Path | None, typer.Option("-o", help="Write the figures here: .json")] = None,
+    seed: int = 0,
+) -> None:
+    """Train the estimator from four starts on one budget: Table 1 of the first paper in kind."""
+    from training.estimator.starts import as_markdown, compare
+
+    found = compare(folder, data, videos or [], poses, steps, seed, print)
+    print(as_markdown(found))
+    if output is not None:
+        output.write_text(json.dumps(found, indent=1) + "\n")
+
+
+@app.command()
+def cutout(
+    folder: Annotated[Path, typer.Option(help="Where renders and checkpoints are kept.")] = Path(
+        "runs/cutout"
+    ),
+    data: Annotated[
+        Path | None, typer.Option(help="A data set of `data make`; without, random poses.")
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="An estimator's checkpoint, for its features of drawings.")
+    ] = None,
+    poses: Annotated[int, typer.Option(help="Pictures of each training character.")] = 48,
+    steps: Annotated[int, typer.Option(help="Batches in all.")] = 1_000_000,
+    minutes: Annotated[float, typer.Option(help="Anneal and stop after so long in all.")] = 25.0,
+    seed: int = 0,
+) -> None:
+    """Train the network that cuts figures out; continues from FOLDER's checkpoint."""
+    from training.cutout.command import train
+
+    train(folder, data, start, poses, steps, minutes, seed, print)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Which runtime draws a character, and in which precision: asked for, or measured.
+"""Which runtime a character's network is run by, and in which precision: asked for, or measured.
 
 `auto` measures what is there, once: every runtime and precision draws the same few poses in turn,
 and those whose pictures are not like those of fp32 are refused. What was measured is kept in the
@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backends.base import Backend
-from engine.backends.probes import probes
-from engine.character import CharacterBundle
+from engine.backends.probes import Subject
+from engine.character import Network
 from engine.errors import BackendError, MissingDependency, ProviderMissing
 from engine.models import cache_folder
 from engine.report import machine
@@ -114,7 +114,7 @@ class Choice:
 
 
 def start(
-    bundle: CharacterBundle,
+    subject: Subject,
     *,
     backend: str = "auto",
     precision: str = "auto",
@@ -122,13 +122,13 @@ def start(
     fps: float | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> tuple[Backend, Choice]:
-    """A character's generator in the runtime and precision that are asked for, or the best.
+    """A network in the runtime and precision that are asked for, or the best.
 
     With a frame rate, the most exact precision is taken that leaves three quarters of the time
     between two frames to everything else; where none does, or no rate is asked for, the quickest.
 
     Args:
-        bundle: the character.
+        subject: the network, and what it is tried on.
         backend: one of `BACKENDS`, or "auto".
         precision: one of `PRECISIONS`, or "auto".
         threads: processor threads, for the runtimes that use the processor.
@@ -139,26 +139,26 @@ def start(
         ProviderMissing: what is asked for is not here; the message lists what is.
         BackendError: nothing draws the character as it should be.
     """
-    found = candidates(bundle)
-    wanted = select(found, backend, precision, bundle)
+    found = candidates(subject.network)
+    wanted = select(found, backend, precision, subject)
     trial: tuple[Measured, ...] = ()
     # fp32 is what all others are compared with; a lone candidate of it needs no trial.
     if len(wanted) == 1 and wanted[0].precision == "fp32":
         chosen = wanted[0]
     else:
-        trial = tuple(_remembered(bundle, wanted, threads, say))
+        trial = tuple(_remembered(subject, wanted, threads, say))
         chosen = best(trial, fps)
-    made = open_candidate(chosen, bundle, threads)
-    return made, Choice(bundle.name, chosen, trial, made.name)
+    made = open_candidate(chosen, subject.network, threads)
+    return made, Choice(subject.name, chosen, trial, made.name)
 
 
-def candidates(bundle: CharacterBundle) -> list[Candidate]:
-    """All that can draw this character on this machine."""
+def candidates(network: Network) -> list[Candidate]:
+    """All that can run this network on this machine."""
     from engine.backends.onnxruntime import load
 
     present = load().get_available_providers()
     found = [Candidate(name, "fp32") for name, told in PROVIDERS.items() if told in present]
-    if "int8" in bundle.variants:
+    if "int8" in network.variants:
         found.append(Candidate("onnxruntime", "int8"))
     try:
         from engine.backends.openvino import devices, precisions
@@ -170,13 +170,13 @@ def candidates(bundle: CharacterBundle) -> list[Candidate]:
     for backend, device in DEVICES.items():
         if device in there:
             found += [Candidate(backend, names[able]) for able in precisions(device)]
-    if "int8" in bundle.variants:
+    if "int8" in network.variants:
         found.append(Candidate("openvino", "int8"))
     return found
 
 
 def select(
-    found: Sequence[Candidate], backend: str, precision: str, bundle: CharacterBundle
+    found: Sequence[Candidate], backend: str, precision: str, subject: Subject
 ) -> list[Candidate]:
     """Those that were asked for.
 
@@ -193,9 +193,9 @@ def select(
     if not wanted:
         what = " ".join(word for word in (backend, precision) if word != "auto")
         message = (
-            f"{bundle.name} cannot be drawn by {what} here; present: {', '.join(map(str, found))}"
+            f"{subject.name} cannot be drawn by {what} here; present: {', '.join(map(str, found))}"
         )
-        if precision == "int8" and "int8" not in bundle.variants:
+        if precision == "int8" and "int8" not in subject.network.variants:
             message += "; the bundle holds no int8"
         if backend == "openvino" and not any(c.backend == "openvino" for c in found):
             message += "; install it with `pip install 'ayatsuri[openvino]'`"
@@ -210,13 +210,13 @@ def select(
     return wanted
 
 
-def open_candidate(candidate: Candidate, bundle: CharacterBundle, threads: int) -> Backend:
+def open_candidate(candidate: Candidate, network: Network, threads: int) -> Backend:
     """Start it.
 
     Raises:
         BackendError: see the backends.
     """
-    model = bundle.variants["int8"] if candidate.precision == "int8" else bundle.model
+    model = network.variants["int8"] if candidate.precision == "int8" else network.model
     if candidate.backend in PROVIDERS:
         from engine.backends.onnxruntime import OnnxRuntimeBackend
 
@@ -254,28 +254,27 @@ def best(trial: Sequence[Measured], fps: float | None) -> Candidate:
     return min(allowed, key=lambda e: e.p50_ms).candidate
 
 
-def measure(bundle: CharacterBundle, wanted: Sequence[Candidate], threads: int) -> list[Measured]:
+def measure(subject: Subject, wanted: Sequence[Candidate], threads: int) -> list[Measured]:
     """Let each draw the same poses, in turns, and compare their pictures with fp32's."""
     from engine.likeness import ssim
 
-    images = probes(bundle)
-    size = bundle.resolution
-    truth = _truth(bundle, images, threads)
+    inputs = subject.inputs()
+    truth = _truth(subject, inputs, threads)
     measured: list[Measured] = []
     running: list[tuple[Candidate, Backend, float, list[float]]] = []
-    picture = np.empty((size, size, 4), np.uint8)
+    out = np.empty(subject.network.output_spec.shape[1:], np.uint8)
     with ExitStack() as cleanup:
         for candidate in wanted:
             try:
-                backend = open_candidate(candidate, bundle, threads)
+                backend = open_candidate(candidate, subject.network, threads)
             except BackendError as error:
                 measured.append(Measured(**asdict(candidate), refused=str(error)))
                 continue
             cleanup.callback(backend.close)
             scores = []
-            for image, wanted_picture in zip(images, truth, strict=True):
-                backend.run(image, picture)
-                scores.append(ssim(picture, wanted_picture))
+            for index, (given, wanted_picture) in enumerate(zip(inputs, truth, strict=True)):
+                backend.run(given, out)
+                scores.append(ssim(subject.picture(index, out), wanted_picture))
             score = float(np.mean(scores))
             if score < GATE:
                 reason = f"SSIM {score:.4f} against fp32, at least {GATE} is asked"
@@ -286,10 +285,10 @@ def measure(bundle: CharacterBundle, wanted: Sequence[Candidate], threads: int) 
             for _, backend, _, times_ms in running:
                 if sum(times_ms) > 1000 * _SECONDS:
                     continue
-                backend.run(images[-1], picture)  # finds others' data in the caches: not counted
-                for image in images:
+                backend.run(inputs[-1], out)  # finds others' data in the caches: not counted
+                for given in inputs:
                     began = time.perf_counter()
-                    backend.run(image, picture)
+                    backend.run(given, out)
                     times_ms.append(1000 * (time.perf_counter() - began))
     for candidate, _, score, times_ms in running:
         p50, p95 = (float(np.percentile(times_ms, share)) for share in (50, 95))
@@ -298,43 +297,45 @@ def measure(bundle: CharacterBundle, wanted: Sequence[Candidate], threads: int) 
 
 
 def _truth(
-    bundle: CharacterBundle, images: Sequence[NDArray[np.uint8]], threads: int
+    subject: Subject, inputs: Sequence[NDArray[np.uint8]], threads: int
 ) -> list[NDArray[np.uint8]]:
-    reference = open_candidate(Candidate("onnxruntime", "fp32"), bundle, threads)
+    reference = open_candidate(Candidate("onnxruntime", "fp32"), subject.network, threads)
+    out = np.empty(subject.network.output_spec.shape[1:], np.uint8)
     try:
         pictures = []
-        for image in images:
-            pictures.append(np.empty((*image.shape[:2], 4), np.uint8))
-            reference.run(image, pictures[-1])
+        for index, given in enumerate(inputs):
+            reference.run(given, out)
+            pictures.append(subject.picture(index, out).copy())
         return pictures
     finally:
         reference.close()
 
 
 def _remembered(
-    bundle: CharacterBundle,
+    subject: Subject,
     wanted: Sequence[Candidate],
     threads: int,
     say: Callable[[str], None],
 ) -> list[Measured]:
     """What was measured of these on an earlier day, or now."""
-    path = cache_folder() / "measured" / f"{_key(bundle, wanted, threads)}.json"
+    path = cache_folder() / "measured" / f"{_key(subject, wanted, threads)}.json"
     found = _read(path, wanted)
     if found is None:
-        say(f"measuring what draws {bundle.name} best: {', '.join(map(str, wanted))} ...")
-        found = measure(bundle, wanted, threads)
+        say(f"measuring what draws {subject.name} best: {', '.join(map(str, wanted))} ...")
+        found = measure(subject, wanted, threads)
         _write(path, found)
     return found
 
 
-def _key(bundle: CharacterBundle, wanted: Sequence[Candidate], threads: int) -> str:
+def _key(subject: Subject, wanted: Sequence[Candidate], threads: int) -> str:
     """Changes with all that the figures depend on."""
-    models = [bundle.model, *(bundle.variants[name] for name in sorted(bundle.variants))]
+    network = subject.network
+    models = [network.model, *(network.variants[name] for name in sorted(network.variants))]
     about = machine()
     parts = {
         "schema": _SCHEMA,
         "models": [sha256(model).hexdigest() for model in models],
-        "skeleton": sha256(bundle.skeleton.rest.tobytes()).hexdigest(),
+        "about": sha256(subject.about).hexdigest(),
         "candidates": [str(candidate) for candidate in wanted],
         "threads": threads,
         "machine": [about[name] for name in ("platform", "processor", "cores")],

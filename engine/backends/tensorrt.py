@@ -69,6 +69,7 @@ def compile_rtx(
         The engine, and whether it was there already.
 
     Raises:
+        NotInBundle: it has no network of its own.
         MissingDependency, BackendError: see `build`.
     """
     trt = load()
@@ -79,16 +80,17 @@ def compile_rtx(
         "capabilities": list(capabilities),
         "precision": precision,
     }
-    key = plan_key(bundle.model, **options)
+    network = bundle.need_generator()
+    key = plan_key(network.model, **options)
     kept = cache.get(key)
     if kept is not None:
         return kept, True
     if precision == "fp16":
         from engine.half import to_fp16
 
-        model = bundle.variants.get("fp16") or to_fp16(bundle.model)
+        model = network.variants.get("fp16") or to_fp16(network.model)
     elif precision == "fp32":
-        model = bundle.model
+        model = network.model
     else:
         raise BackendError(f"TensorRT for RTX is compiled for in fp32 or fp16, not {precision}")
     plan = build(model, capabilities)

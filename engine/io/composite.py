@@ -16,8 +16,14 @@ from engine.frame import Packet
 from engine.io._kernels_composite import clamp_to_alpha, over
 from engine.motion.draw import draw_overlay
 
+CHECKER = ((255, 255, 255), (222, 222, 222))
+"""What transparency looks like where there is none."""
+
 SOFT = ((250, 247, 255), (222, 228, 247))
 """Top and bottom of the default backdrop."""
+
+_CHECKER_SHARE = 16  # squares along the height
+_BLUR_PX = 12  # height that is left of a blurred picture
 
 _NAMED = {
     "white": (255, 255, 255),
@@ -39,8 +45,9 @@ class Background:
     """What is behind the character.
 
     Args:
-        wish: "transparent", "source" (the original video), a colour ("green", "#00ff00"), the path
-            of a picture, or None for a soft backdrop.
+        wish: "transparent", "checker" (what stands for transparency), "source" (the original
+            video), "blur" (that, out of focus), a colour ("green", "#00ff00"), the path of a
+            picture, or None for a soft backdrop.
 
     Raises:
         SinkError: neither a colour nor a picture that can be read.
@@ -48,12 +55,14 @@ class Background:
 
     def __init__(self, wish: str | None = None) -> None:
         self.transparent = wish == "transparent"
-        self.source = wish == "source"
+        self._source = wish in ("source", "blur")
+        self._blurred = wish == "blur"
+        self._checker = wish == "checker"
         self._picture: NDArray[np.uint8] | None = None
         self._fitted: NDArray[np.uint8] = np.empty((0, 0, 3), np.uint8)
         if wish is None:
             self._fitted = np.array([[SOFT[0]], [SOFT[1]]], np.uint8)
-        elif not self.transparent and not self.source:
+        elif not (self.transparent or self._source or self._checker):
             colour = _colour(wish)
             if colour is None:
                 self._picture = _read(wish)
@@ -66,8 +75,10 @@ class Background:
 
         `image` is the source's picture, (h, w, 3).
         """
-        if self.source:
-            return _cover(image, height, width)
+        if self._source:
+            return _blurred(image, height, width) if self._blurred else _cover(image, height, width)
+        if self._checker and self._fitted.shape[:2] != (height, width):
+            self._fitted = _squares(height, width)
         if self._picture is not None and self._fitted.shape[:2] != (height, width):
             self._fitted = _cover(self._picture, height, width)
         if self._soft and len(self._fitted) != height:
@@ -102,40 +113,54 @@ class CompositeStage:
         show_pose: Callable[[], bool] = lambda: False,
         message: Callable[[], str | None] = lambda: None,
     ) -> None:
-        if layout == "side-by-side" and background.transparent:
-            raise SinkError("the performer has no alpha: choose a background for side-by-side")
-        self._background = background
-        self._layout = layout
+        self.stage(background, layout)
         self._size_px = size_px
         self._show_pose = show_pose
         self._message = message
         self._pool = BufferPool((0, 0, 3))
         self._enlarged = BufferPool((0, 0, 4))
 
+    @property
+    def layout(self) -> Layout:
+        """The layout as of the next picture."""
+        return self._staged[1]
+
+    def stage(self, background: Background, layout: Layout) -> None:
+        """Show another background, used here alone, or layout from the next picture on.
+
+        From any thread.
+
+        Raises:
+            SinkError: side by side on a transparent background.
+        """
+        if layout == "side-by-side" and background.transparent:
+            raise SinkError("the performer has no alpha: choose a background for side-by-side")
+        self._staged = (background, layout)
+
     def process(self, packet: Packet) -> Iterable[Packet]:
         """One packet with its output."""
         if packet.picture is None:
             raise ValueError("the composite stage needs a picture: put a generator before it")
         image = packet.frame.image
+        background, layout = self._staged  # read once: another thread may change it at any time
         size = self._size_px
         if size is None:
-            size = image.shape[0] if self._layout == "side-by-side" else packet.picture.shape[0]
+            size = image.shape[0] if layout == "side-by-side" else packet.picture.shape[0]
         picture = self._resized(packet.picture, size)
-        # Asked once: another thread may change the answer at any time.
         joints = packet.joints if self._show_pose() else None
         message = self._message()
-        if self._background.transparent:
+        if background.transparent:
             marked = joints is not None or message
             output = self._copy(picture) if marked else picture
             character = output
         else:
             left = max(round(image.shape[1] * size / image.shape[0]), 1)
-            width = left + size if self._layout == "side-by-side" else size
+            width = left + size if layout == "side-by-side" else size
             output = self._take(size, width, 3)
-            if self._layout == "side-by-side":
+            if layout == "side-by-side":
                 cv2.resize(image, (left, size), dst=output[:, :left], interpolation=cv2.INTER_AREA)
             character = output[:, -size:]
-            over(picture, self._background.behind(size, size, image), character)
+            over(picture, background.behind(size, size, image), character)
         if joints is not None:
             joints = joints.copy()
             joints[:, :3] *= size / packet.picture.shape[0]
@@ -219,6 +244,22 @@ def _cover(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint
         ),
         np.uint8,
     )
+
+
+def _blurred(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """As `_cover`, so far out of focus that nobody is known by it."""
+    few = cv2.resize(
+        _cover(image, height, width),
+        (max(round(width * _BLUR_PX / height), 1), _BLUR_PX),
+        interpolation=cv2.INTER_AREA,
+    )
+    return np.asarray(cv2.resize(few, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _squares(height: int, width: int) -> NDArray[np.uint8]:
+    side = max(height // _CHECKER_SHARE, 1)
+    rows, columns = np.arange(height)[:, None] // side, np.arange(width) // side
+    return np.take(np.array(CHECKER, np.uint8), (rows + columns) % 2, axis=0)
 
 
 def _colour(wish: str) -> tuple[int, int, int] | None:

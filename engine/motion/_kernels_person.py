@@ -32,7 +32,7 @@ RISE = (1.7, 1.7, 1.4, 1.2, 0.8, 1.9, 1.9, 1.9, 1.7)
 POSTURE_TAU_S = 30.0
 POSTURE_RANGE = 0.3  # rad about the prior: a person who looks down for long is not re-levelled
 SWAP_S = 0.5  # an estimator that takes left for right is believed after this time
-HEAD_TAU_S = 0.05
+HEAD_TAU_S = 0.02  # flips are damped; what follows smooths, and every lag turns a head wrongly
 
 
 @njit("float64(float64)", cache=True, nogil=True)

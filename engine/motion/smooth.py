@@ -42,6 +42,7 @@ class OneEuro:
             min_cutoff_hz + beta * speed.
         speed_cutoff_hz: cutoff of the filter on the speed itself.
         size: of the picture, pixels: the default betas are for 256 and scale with it.
+        pace: multiplies cutoffs at rest and betas: higher is quicker, lower is calmer.
 
     Raises:
         ValueError: a cutoff that is not positive, or a negative beta.
@@ -56,12 +57,15 @@ class OneEuro:
         *,
         speed_cutoff_hz: float = 3.0,
         size: int = 256,
+        pace: float = 1.0,
     ) -> None:
         table = np.array([ONE_EURO_DEFAULTS[j.split("_")[-1]] for j in PUPPET_20.joints])
         self.min_cutoff_hz: NDArray[np.float64] = np.empty(20)
         self.beta: NDArray[np.float64] = np.empty(20)
         self.min_cutoff_hz[:] = table[:, 0] if min_cutoff_hz is None else min_cutoff_hz
         self.beta[:] = table[:, 1] * 256 / size if beta is None else beta
+        self.min_cutoff_hz *= pace
+        self.beta *= pace
         self.speed_cutoff_hz = speed_cutoff_hz
         if not ((self.min_cutoff_hz > 0).all() and speed_cutoff_hz > 0):
             raise ValueError(

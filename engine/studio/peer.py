@@ -8,15 +8,19 @@ from aiortc import (
     RTCConfiguration,
     RTCIceServer,
     RTCPeerConnection,
+    RTCRtpSender,
     RTCSessionDescription,
 )
 
+from engine.clock import Clock
 from engine.errors import BadOffer
+from engine.studio.network import observe
 from engine.studio.sdp import check_offer, video_codec
 from engine.studio.settings import Settings
+from engine.studio.telemetry import Telemetry
 from engine.studio.tracks import CharacterTrack, SoundTrack
 
-_ICE_STEP_S = 0.05  # longer than aioice sleeps between its checks
+_STEP_S = 0.05  # longer than aioice sleeps between its checks
 
 
 class Peer:
@@ -26,9 +30,11 @@ class Peer:
         settings: of the server.
         character, sound: what is sent; the connection stops them. No sound goes to those who offer
             no audio.
+        clock: the pipeline's.
         receives: whether the other side's pictures and sound are wanted. What is not wanted is
             refused in the answer: aiortc decodes whatever comes into queues without a bound.
         on_end: called, more than once, when the other side is gone or has never come.
+        source_pts: the time stamp of the other side's picture of a number.
     """
 
     def __init__(
@@ -37,11 +43,16 @@ class Peer:
         character: CharacterTrack,
         sound: SoundTrack,
         *,
+        clock: Clock,
         receives: bool,
         on_end: Callable[[], None],
+        source_pts: Callable[[int], int | None] = lambda sequence: None,
     ) -> None:
         self.character = character
         self.sound = sound
+        self.telemetry = Telemetry(clock, self._rtp_timestamp, self._source_rtp_timestamp)
+        self._source_pts = source_pts
+        self._sender: RTCRtpSender | None = None
         self._receives = receives
         self._on_end = on_end
         servers = [
@@ -51,6 +62,7 @@ class Peer:
         # An empty list, not None: that would be a public STUN server of aiortc's choice.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self._connection.on("connectionstatechange", self._look)
+        self._connection.on("datachannel", self.telemetry.adopt)
         # aiortc has no time-out of its own for an other side that says nothing at all.
         self._patience = asyncio.get_running_loop().call_later(settings.silence_s, self._look_late)
 
@@ -83,7 +95,7 @@ class Peer:
     async def close(self) -> None:
         """End the connection and its tracks; idempotent."""
         self._patience.cancel()
-        self._connection.remove_all_listeners("connectionstatechange")
+        self._connection.remove_all_listeners()
         # A track that was never sent has nobody else to stop it.
         self.character.stop()
         self.sound.stop()
@@ -92,7 +104,9 @@ class Peer:
     async def _negotiate(self, offer: RTCSessionDescription) -> str:
         connection = self._connection
         await connection.setRemoteDescription(offer)
-        sender = connection.addTrack(self.character)
+        sender = self._sender = connection.addTrack(self.character)
+        observe(sender, self.character)
+        self.character.on_sent = self.telemetry.picture_sent
         # aiortc asks its own encoder for a key frame; pictures that come encoded must hear of it.
         sender._send_keyframe = self.character.request_key  # type: ignore[method-assign]
         transceivers = connection.getTransceivers()
@@ -106,6 +120,21 @@ class Peer:
         await connection.setLocalDescription(answer)
         return str(connection.localDescription.sdp)
 
+    def _rtp_timestamp(self) -> int:
+        # aiortc adds a number of its own choice to every time stamp, and tells nobody.
+        stamp = getattr(self._sender, "_RTCRtpSender__rtp_timestamp", 0)
+        return int(stamp)
+
+    def _source_rtp_timestamp(self, sequence: int) -> int | None:
+        pts = self._source_pts(sequence)
+        for receiver in self._connection.getReceivers():
+            if receiver.track.kind == "video":
+                mapper = getattr(receiver, "_RTCRtpReceiver__timestamp_mapper", None)
+                origin = getattr(mapper, "_origin", None)  # what aiortc has taken from each
+                if pts is not None and origin is not None:
+                    return int(origin + pts) & 0xFFFFFFFF
+        return None
+
     def _look(self) -> None:
         if self.state in ("failed", "closed"):
             self._on_end()
@@ -118,12 +147,15 @@ class Peer:
 async def end(connection: RTCPeerConnection) -> None:
     """Close a connection, and what it may still begin after that.
 
-    aioice 0.13 forgets, in the step from "checking" to "connected", to look whether it was closed:
-    it then asks the other side for consent for ever.
+    Two libraries forget, between two of their steps, to look whether they were closed. aioice 0.13
+    then asks the other side for consent for ever; aiortc 1.16 starts to send, and reports for ever.
     """
-    began = connection.iceConnectionState == "checking"
+    began = connection.connectionState not in ("connected", "failed", "closed")
     await connection.close()
     if began:
-        await asyncio.sleep(_ICE_STEP_S)
+        await asyncio.sleep(_STEP_S)
         for transceiver in connection.getTransceivers():
+            await transceiver.stop()
             await transceiver.receiver.transport.transport._connection.close()
+        if connection.sctp is not None:
+            await connection.sctp.stop()

@@ -10,20 +10,21 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame, VideoFrame
 
+from engine.app import Show
 from engine.channel import ChannelStatistics
-from engine.clock import Clock, MonotonicClock
+from engine.clock import MonotonicClock
 from engine.errors import StudioFull
-from engine.pipeline import Pipeline, Sink, Source
+from engine.studio.director import Direction, Director
+from engine.studio.feed import Feed
 from engine.studio.peer import Peer
 from engine.studio.settings import Settings
+from engine.studio.shows import MakeShow
 from engine.studio.sink import WebRtcSink
 from engine.studio.source import WebRtcSource
+from engine.studio.streams import Ladder
 from engine.studio.tracks import CharacterTrack, SoundTrack
 
 log = logging.getLogger(__name__)
-
-MakePipeline = Callable[[Source, Sink, Clock], Pipeline]
-"""Builds what is between; closes the source and the sink if it fails. Called on a thread."""
 
 _LOOK_S = 0.5  # how often silence is looked for
 
@@ -36,20 +37,26 @@ class Session:
 
     Args:
         settings: of the server.
-        make_pipeline: what makes a character of a performer.
+        make_show: what makes a character of a performer.
+        direction: the look to begin with, and where looks are kept.
+        packed: the performer wants the character back with its alpha below it.
         on_end: called once, when nothing of the session is left.
     """
 
     def __init__(
         self,
         settings: Settings,
-        make_pipeline: MakePipeline,
+        make_show: MakeShow,
+        direction: Direction,
+        *,
+        packed: bool = False,
         on_end: Callable[["Session"], None] = lambda session: None,
     ) -> None:
         self.name = secrets.token_urlsafe(12)
         self.error: Exception | None = None
         self._settings = settings
-        self._make_pipeline = make_pipeline
+        self._make_show = make_show
+        self._direction = direction
         self._on_end = on_end
         self._clock = MonotonicClock()
         self._over = asyncio.Event()
@@ -57,15 +64,17 @@ class Session:
         self._source = WebRtcSource(self._clock)
         self._sink = WebRtcSink(
             self._clock,
-            bitrate=settings.bitrate,
+            ladder=Ladder(full=settings.bitrate),
+            character=lambda: None if self.director is None else self.director.playing,
             on_close=lambda: loop.call_soon_threadsafe(self._over.set),
         )
-        self._pipeline: Pipeline | None = None
-        self._building: asyncio.Task[Pipeline] | None = None
+        self.director: Director | None = None
+        self._show: Show | None = None
+        self._building: asyncio.Task[Show] | None = None
         self._drains: list[asyncio.Task[None]] = []
         self._viewers: dict[str, Peer] = {}
         self._leaving: set[asyncio.Task[None]] = set()
-        self._performer = self._peer(receives=True, on_end=self._over.set)
+        self._performer = self._peer(receives=True, packed=packed, on_end=self._over.set)
         self._supervisor = asyncio.create_task(self._supervise(), name=f"session {self.name}")
 
     async def start(self, offer: str) -> str:
@@ -76,17 +85,22 @@ class Session:
 
         Raises:
             BadOffer: the offer cannot be answered; nothing is left of the session.
+            BadLook: the look cannot be had; nothing is left of the session.
             AyatsuriError: the pipeline cannot be built; nothing is left of the session.
         """
         try:
             answer = await self._performer.answer(offer)
             self._building = asyncio.create_task(
-                asyncio.to_thread(self._make_pipeline, self._source, self._sink, self._clock)
+                asyncio.to_thread(self._make_show, self._source, self._sink, self._clock)
             )
-            pipeline = await asyncio.shield(self._building)
+            show = await asyncio.shield(self._building)
             if not self._over.is_set():
-                self._pipeline = pipeline
-                pipeline.start()
+                director = Director(show, self._direction)
+                await director.begin()
+                self.director = director
+            if not self._over.is_set():
+                self._show = show
+                show.pipeline.start()
                 self._drain("video", self._source.put)
                 self._drain("audio", self._spread)
         except BaseException:
@@ -94,8 +108,12 @@ class Session:
             raise
         return answer
 
-    async def view(self, offer: str) -> tuple[str, str]:
+    async def view(self, offer: str, *, packed: bool = False) -> tuple[str, str]:
         """Answer a viewer: the name of their connection, and the SDP.
+
+        Args:
+            offer: the viewer's SDP.
+            packed: send the colour with the alpha below it.
 
         Raises:
             BadOffer: the offer cannot be answered.
@@ -106,7 +124,7 @@ class Session:
                 f"{len(self._viewers)} of at most {self._settings.viewers} viewers are watching"
             )
         name = secrets.token_urlsafe(12)
-        viewer = self._peer(receives=False, on_end=lambda: self._leave(name))
+        viewer = self._peer(receives=False, packed=packed, on_end=lambda: self._leave(name))
         self._viewers[name] = viewer  # before the first await, so that the cap holds
         try:
             return name, await viewer.answer(offer)
@@ -140,16 +158,23 @@ class Session:
                     "codec": peer.character.codec,
                     "video": _counts(peer.character.statistics()),
                     "sound": _counts(peer.sound.statistics()),
+                    "telemetry": {"sent": peer.telemetry.sent, "dropped": peer.telemetry.dropped},
+                    "network": _network(peer.character.feed),
                 }
                 for name, peer in peers.items()
             ],
-            "engine": None if self._pipeline is None else self._pipeline.snapshot().to_dict(),
+            "streams": self._sink.rates,
+            "encoded": self._sink.totals,
+            "engine": None if self._show is None else self._show.pipeline.snapshot().to_dict(),
         }
 
-    def _peer(self, *, receives: bool, on_end: Callable[[], None]) -> Peer:
-        character = CharacterTrack(self._sink)
+    def _peer(self, *, receives: bool, packed: bool, on_end: Callable[[], None]) -> Peer:
+        character = CharacterTrack(self._sink, packed=packed)
         sound = SoundTrack(self._clock, lambda: self._sink.latency_ns)
-        return Peer(self._settings, character, sound, receives=receives, on_end=on_end)
+        return Peer(
+            self._settings, character, sound, clock=self._clock, receives=receives, on_end=on_end,
+            source_pts=self._source.pts_of if receives else lambda sequence: None,
+        )  # fmt: skip
 
     def _spread(self, piece: AudioFrame) -> None:
         for peer in (self._performer, *self._viewers.values()):
@@ -193,7 +218,6 @@ class Session:
         try:
             await self._end()
         finally:
-            log.info("session %s is over", self.name)
             self._on_end(self)
 
     async def _end(self) -> None:
@@ -207,10 +231,10 @@ class Session:
         if self._building is None:
             return
         try:
-            pipeline = await self._building
-            if self._pipeline is None:  # built too late: a run that ends at once closes its parts
-                pipeline.start()
-            await asyncio.to_thread(pipeline.join)
+            show = await self._building
+            if self._show is None:  # built too late: a run that ends at once closes its parts
+                show.pipeline.start()
+            await asyncio.to_thread(show.pipeline.join)
         except Exception as error:
             # Whoever built it has been told; of a run there is nobody else to tell.
             self.error = error
@@ -222,3 +246,11 @@ def _counts(channel: ChannelStatistics) -> dict[str, int]:
         "sent": channel.sent, "delivered": channel.delivered,
         "dropped": channel.dropped, "waiting": channel.waiting,
     }  # fmt: skip
+
+
+def _network(feed: Feed | None) -> dict[str, Any] | None:
+    """What the other side has said of its network; None before anything is sent."""
+    if feed is None:
+        return None
+    link = feed.link
+    return {"estimate": link.estimate, "loss": round(link.loss, 4), "thin": link.thin}

@@ -1,12 +1,22 @@
 """What the server is told, and who may speak to it."""
 
 import hmac
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+import platformdirs
+
 from engine.errors import StudioError
+
+
+def default_folder() -> Path:
+    """Where this user's settings are kept; AYATSURI_CONFIG names another folder."""
+    named = os.environ.get("AYATSURI_CONFIG")
+    return Path(named) if named else platformdirs.user_config_path("ayatsuri", appauthor=False)
+
 
 LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 _SHORTEST_TOKEN = 16
@@ -59,7 +69,12 @@ class Settings:
         viewers: viewers of a session at once.
         offer_bytes: the largest SDP that is read.
         silence_s: a session without pictures for so long is over.
-        bitrate: of the video, bits per second.
+        bitrate: of the video, bits per second; less for those whose network carries less.
+        offers_per_s, offers_burst: POST requests that an address may make a second, and at once.
+        requests_per_s, requests_burst: of all kinds.
+        drain_s: how long sessions may go on when the server is told to end (SIGTERM).
+        folder: where presets, the last session's settings and background pictures are kept; None:
+            nowhere.
 
     Raises:
         StudioError: they do not go together.
@@ -77,6 +92,12 @@ class Settings:
     offer_bytes: int = 64 * 1024
     silence_s: float = 20.0
     bitrate: int = 2_000_000
+    offers_per_s: float = 1.0
+    offers_burst: int = 20
+    requests_per_s: float = 50.0
+    requests_burst: int = 200
+    drain_s: float = 10.0
+    folder: Path | None = None
 
     def __post_init__(self) -> None:
         for origin in self.origins:

@@ -1,18 +1,19 @@
 """Pictures out of a pipeline to any number of viewers, encoded once for all of them."""
 
-import asyncio
 import threading
-from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.channel import ChannelClosed, ChannelStatistics
 from engine.clock import Clock
 from engine.errors import SinkError
 from engine.frame import Packet
-from engine.studio.encoder import Encoded, Encoder
+from engine.studio.encoder import Encoder
+from engine.studio.feed import Facts, Feed
+from engine.studio.packed_alpha import pack
+from engine.studio.streams import NS, Ladder, Rate, Stream
 
 _SMOOTHING = 0.1  # share of the newest measurement in the latency that the sound follows
 
@@ -20,98 +21,39 @@ _KEY_GAP_NS = 300_000_000
 """At least so long between key frames that viewers ask for: one of them cannot spend the bits of
 all. Who needs one waits as long."""
 
+_LOOK_NS = NS
+"""How often bit rates are looked at, and the time that the rate of a stream is measured over."""
 
-class Feed:
-    """One viewer's place: a bounded queue from the pipeline's thread to a task of the event loop.
 
-    A video packet is worth nothing without those before it. So a viewer who falls behind loses
-    all that waits and goes on at the next key frame, which the sink is then asked for.
+@dataclass(slots=True)
+class _Line:
+    """One stream that is being made."""
 
-    Args:
-        codec: "H264" or "VP8".
-        capacity: packets that may wait.
-    """
+    rate: Rate
+    encoder: Encoder | None = None
+    keyed_ns: int | None = None
+    pictures: int = 0
+    bits: int = 0  # since the last look
+    sent_rate: int = 0  # bits a second, as measured at the last look
 
-    def __init__(self, codec: str, *, capacity: int = 8) -> None:
-        self.codec = codec
-        self.wants_key = True
-        self._capacity = capacity
-        self._loop = asyncio.get_running_loop()
-        self._ready = asyncio.Event()
-        self._lock = threading.Lock()
-        self._packets: deque[Encoded] = deque()
-        self._told = self._closed = False
-        self._sent = self._delivered = self._dropped = 0
 
-    def put(self, packet: Encoded) -> None:
-        """Send a packet; on the sink's thread, and never waits."""
-        with self._lock:
-            if self._closed:
-                return
-            self._sent += 1
-            if len(self._packets) == self._capacity:
-                self._dropped += len(self._packets)
-                self._packets.clear()
-                self.wants_key = True
-            if self.wants_key and not packet.is_keyframe:
-                self._dropped += 1
-                return
-            self.wants_key = False
-            self._packets.append(packet)
-            self._tell()
+@dataclass(slots=True)
+class _Totals:
+    """What the sink has done in all."""
 
-    async def get(self) -> Encoded:
-        """The next packet; waits for one.
-
-        Raises:
-            ChannelClosed: there will be none.
-        """
-        while True:
-            with self._lock:
-                if self._packets:
-                    self._delivered += 1
-                    return self._packets.popleft()
-                if self._closed:
-                    raise ChannelClosed("feed")
-                self._told = False
-                self._ready.clear()
-            await self._ready.wait()
-
-    def request_key(self) -> None:
-        """The viewer cannot go on without a key frame."""
-        with self._lock:
-            self._dropped += len(self._packets)
-            self._packets.clear()
-            self.wants_key = True
-
-    def close(self) -> None:
-        """Nothing more will come or be taken; idempotent, from any thread."""
-        with self._lock:
-            if not self._closed:
-                self._closed = True
-                self._dropped += len(self._packets)
-                self._packets.clear()
-                self._tell()
-
-    def statistics(self) -> ChannelStatistics:
-        """A consistent count at this moment."""
-        with self._lock:
-            waiting = len(self._packets)
-            return ChannelStatistics("feed", self._sent, self._delivered, self._dropped, waiting)
-
-    def _tell(self) -> None:
-        # Once until the task has looked: the loop's own queue of calls has no bound.
-        if not self._told:
-            self._told = True
-            self._loop.call_soon_threadsafe(self._ready.set)
+    pictures: int = 0
+    bytes: int = 0
+    keys: int = 0
+    encoders: int = 0
 
 
 class WebRtcSink:
-    """Encodes each picture once for each codec that somebody watches, and hands it to all feeds.
+    """Encodes each picture once for each stream that somebody watches, and hands it to all feeds.
 
     Args:
         clock: the pipeline's.
-        bitrate: of the video, bits per second.
+        ladder: the limits of the bit rates; see `engine.studio.streams`.
+        character: asked for every picture: who is shown.
         on_close: called, on the sink's thread, when the pipeline has ended.
     """
 
@@ -121,17 +63,20 @@ class WebRtcSink:
         self,
         clock: Clock,
         *,
-        bitrate: int = 2_000_000,
+        ladder: Ladder | None = None,
+        character: Callable[[], str | None] = lambda: None,
         on_close: Callable[[], object] = lambda: None,
     ) -> None:
         self._clock = clock
-        self._bitrate = bitrate
+        self._ladder = Ladder() if ladder is None else ladder
+        self._character = character
         self._on_close = on_close
         self._lock = threading.Lock()
         self._feeds: tuple[Feed, ...] = ()
-        self._encoders: dict[str, Encoder] = {}
-        self._keyed_ns: dict[str, int] = {}
+        self._lines: dict[Stream, _Line] = {}
+        self._totals = _Totals()
         self._first_ns: int | None = None
+        self._looked_ns: int | None = None
         self._last_pts = -1
         self._latency_ns = 0.0
         self._closed = False
@@ -145,6 +90,27 @@ class WebRtcSink:
     def feeds(self) -> tuple[Feed, ...]:
         """Whoever watches now."""
         return self._feeds
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Pictures and bytes encoded, key frames among them, and encoders begun."""
+        made = self._totals
+        return {
+            "pictures": made.pictures, "bytes": made.bytes, "keys": made.keys,
+            "encoders": made.encoders,
+        }  # fmt: skip
+
+    @property
+    def rates(self) -> list[dict[str, object]]:
+        """The streams that are made now: what they are, and their rates in bits a second."""
+        return [
+            {
+                **stream._asdict(),
+                "target": self._ladder.thin if stream.thin else line.rate.bitrate,
+                "measured": line.sent_rate,
+            }
+            for stream, line in list(self._lines.items())
+        ]
 
     def attach(self, feed: Feed) -> None:
         """Begin to fill a feed; from any thread."""
@@ -164,18 +130,31 @@ class WebRtcSink:
         """Encode and hand out one picture.
 
         Raises:
-            SinkError: the picture is no RGB.
+            SinkError: the picture is no RGB, or has no alpha beside it where one is asked for.
         """
         picture = packet.output
         if picture is None or picture.shape[2] != 3:
             raise SinkError("WebRTC carries RGB: choose a background that is not transparent")
         feeds = self._feeds
-        watched = {feed.codec for feed in feeds}
-        for codec in self._encoders.keys() - watched:
-            del self._encoders[codec]
-        pts = self._pts()
-        for codec in watched:
-            self._send(codec, picture, pts, [feed for feed in feeds if feed.codec == codec])
+        now_ns = self._clock.now_ns()
+        self._look(feeds, now_ns)
+        watched = {feed.stream for feed in feeds}
+        for stream in self._lines.keys() - watched:
+            del self._lines[stream]
+        pts = self._pts(now_ns)
+        for stream in watched:
+            line = self._lines.setdefault(stream, _Line(Rate(self._ladder)))
+            line.pictures += 1
+            of_stream = [feed for feed in feeds if feed.stream == stream]
+            if stream.thin and line.pictures % 2 == 0:
+                continue
+            if not stream.packed:
+                image = picture
+            elif packet.picture is not None:
+                image = pack(packet.picture)
+            else:
+                raise SinkError("there is no picture with alpha: put a generator before the sink")
+            self._send(stream, line, image, pts, packet, of_stream)
         latency_ns = self._clock.now_ns() - packet.frame.captured_ns
         share = _SMOOTHING if self._latency_ns else 1.0
         self._latency_ns += share * (latency_ns - self._latency_ns)
@@ -184,32 +163,68 @@ class WebRtcSink:
         """End every feed; idempotent."""
         with self._lock:
             first, self._closed = not self._closed, True
-        self._encoders.clear()
+        self._lines.clear()
         for feed in self._feeds:
             feed.close()
         if first:
             self._on_close()
 
-    def _send(self, codec: str, picture: NDArray[np.uint8], pts: int, feeds: list[Feed]) -> None:
+    def _look(self, feeds: tuple[Feed, ...], now_ns: int) -> None:
+        """Once a second: measure the streams, and decide about rates and who gets which."""
+        if self._looked_ns is None:
+            self._looked_ns = now_ns
+        passed_ns = now_ns - self._looked_ns
+        if passed_ns < _LOOK_NS:
+            return
+        self._looked_ns = now_ns
+        for stream, line in self._lines.items():
+            line.sent_rate, line.bits = line.bits * NS // passed_ns, 0
+            links = [feed.link for feed in feeds if feed.stream == stream]
+            if not stream.thin and line.rate.follow(links, line.sent_rate, now_ns):
+                line.encoder = None  # the next one has the new rate
+        for feed in feeds:
+            watched = self._lines.get(feed.stream)
+            if watched is not None:
+                feed.judge(watched.sent_rate, now_ns)
+
+    def _send(
+        self, stream: Stream, line: _Line, picture: NDArray[np.uint8], pts: int,
+        packet: Packet, feeds: list[Feed],
+    ) -> None:  # fmt: skip
         # Half the rows and columns of colour: an odd last one is left out.
         height, width = (side // 2 * 2 for side in picture.shape[:2])
-        encoder = self._encoders.get(codec)
-        now_ns = self._clock.now_ns()
+        start_ns = self._clock.now_ns()
         key = any(feed.wants_key for feed in feeds)
-        key &= now_ns - self._keyed_ns.get(codec, now_ns - _KEY_GAP_NS) >= _KEY_GAP_NS
-        if encoder is None or encoder.size_wh != (width, height):
-            encoder = self._encoders[codec] = Encoder(codec, (width, height), self._bitrate)
+        key &= line.keyed_ns is None or start_ns - line.keyed_ns >= _KEY_GAP_NS
+        if line.encoder is None or line.encoder.size_wh != (width, height):
+            bitrate = self._ladder.thin if stream.thin else line.rate.bitrate
+            line.encoder = Encoder(stream.codec, (width, height), bitrate)
+            self._totals.encoders += 1
             key = True
         image = np.ascontiguousarray(picture[:height, :width])
-        made = encoder.encode(image, pts, key=key)
-        if made is not None:
-            if made.is_keyframe:
-                self._keyed_ns[codec] = now_ns
-            for feed in feeds:
-                feed.put(made)
+        made = line.encoder.encode(image, pts, key=key)
+        if made is None:
+            return
+        self._totals.pictures += 1
+        self._totals.bytes += made.size
+        line.bits += 8 * made.size
+        if made.is_keyframe:
+            self._totals.keys += 1
+            line.keyed_ns = start_ns
+        made.opaque = Facts(
+            packet.frame.sequence,
+            self._character(),
+            packet.frame.captured_ns,
+            packet.pose is not None,
+            (
+                *((stamp.stage, stamp.start_ns, stamp.end_ns) for stamp in packet.stamps),
+                ("encode", start_ns, self._clock.now_ns()),
+            ),
+        )
+        for feed in feeds:
+            feed.put(made)
 
-    def _pts(self) -> int:
-        now_ns = self._clock.now_ns()
+    def _pts(self, now_ns: int) -> int:
         if self._first_ns is None:
             self._first_ns = now_ns
         self._last_pts = max((now_ns - self._first_ns) * 9 // 100_000, self._last_pts + 1)

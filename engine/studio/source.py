@@ -1,5 +1,6 @@
 """Pictures of a performer who is connected by WebRTC, into a pipeline."""
 
+from collections import deque
 from collections.abc import Iterator
 
 import av
@@ -9,6 +10,8 @@ from av.video.reformatter import VideoReformatter
 from engine.channel import Channel, ChannelClosed
 from engine.clock import Clock, DeviceClock
 from engine.frame import Frame
+
+_REMEMBERED = 64  # far more pictures than are under way
 
 LONGEST_SIDE_PX = 640
 """Larger pictures are scaled down as they are converted: the pose estimator sees no more."""
@@ -34,6 +37,7 @@ class WebRtcSource:
         self._device = DeviceClock()
         self._slot: Channel[tuple[av.VideoFrame, int, int]] = Channel("webrtc", policy="latest")
         self._arrived = 0
+        self._stamps: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
 
     def put(self, picture: av.VideoFrame) -> None:
         """Take a decoded picture; called by the event loop, and never waits."""
@@ -43,8 +47,13 @@ class WebRtcSource:
             # The sender's time stamps are steadier than arrivals: motion is smoothed by them.
             sent_ns = round(picture.pts * picture.time_base * 1_000_000_000)
             captured_ns = self._device.captured_ns(sent_ns, arrived_ns)
+            self._stamps.append((self._arrived, picture.pts))
         self._slot.put((picture, self._arrived, captured_ns))
         self._arrived += 1
+
+    def pts_of(self, sequence: int) -> int | None:
+        """The time stamp that came with a picture of late; on the event loop, as `put`."""
+        return next((pts for number, pts in self._stamps if number == sequence), None)
 
     def frames(self) -> Iterator[Frame]:
         """See `engine.pipeline.Source`."""

@@ -12,7 +12,8 @@ from aiortc.mediastreams import MediaStreamError
 from engine.channel import ChannelClosed, ChannelStatistics
 from engine.clock import Clock
 from engine.studio.encoder import Encoded
-from engine.studio.sink import Feed, WebRtcSink
+from engine.studio.feed import Facts, Feed
+from engine.studio.sink import WebRtcSink
 
 JITTER_NS: Final = 80_000_000
 """Sound that aiortc's receiver has held back already: four packets of 20 ms. Video it does not."""
@@ -24,25 +25,39 @@ class CharacterTrack(MediaStreamTrack):
     Args:
         sink: of the session.
         codec: set before the connection is made; see `engine.studio.sdp.video_codec`.
+        packed: with the alpha below the colour.
+        capacity: packets that may wait.
     """
 
     kind = "video"
 
-    def __init__(self, sink: WebRtcSink, codec: str = "VP8") -> None:
+    def __init__(
+        self, sink: WebRtcSink, codec: str = "VP8", *, packed: bool = False, capacity: int = 8
+    ) -> None:
         super().__init__()
         self.codec = codec
+        self.packed = packed
         self.feed: Feed | None = None
+        self.on_sent: Callable[[Facts], None] = lambda facts: None
+        """Told of every picture when the connection has handed it to the network."""
         self._sink = sink
+        self._capacity = capacity
+        self._handed_out: Facts | None = None
 
     async def recv(self) -> Encoded:
         """The next packet; see `MediaStreamTrack`."""
         if self.readyState != "live":
             raise MediaStreamError
         if self.feed is None:
-            self.feed = Feed(self.codec)
+            self.feed = Feed(self.codec, packed=self.packed, capacity=self._capacity)
             self._sink.attach(self.feed)
+        if self._handed_out is not None:  # who asks for the next picture has sent the last
+            self.on_sent(self._handed_out)
         try:
-            return await self.feed.get()
+            packet = await self.feed.get()
+            facts = packet.opaque
+            self._handed_out = facts if isinstance(facts, Facts) else None
+            return packet
         except ChannelClosed:
             self.stop()
             raise MediaStreamError from None

@@ -48,7 +48,7 @@ def pictures(path: Path) -> Iterator[np.ndarray]:
 @pytest.mark.parametrize("pose_runtime", ["mediapipe", "onnx"])
 def test_a_video_is_puppeted_without_losing_a_frame(clip, character, tmp_path, pose_runtime):
     out, kept, seen = tmp_path / "out.mp4", tmp_path / "report.json", []
-    report = engine.puppet(
+    report = engine.puppeteer(
         clip,
         out,
         character,
@@ -76,7 +76,7 @@ def test_a_video_is_puppeted_without_losing_a_frame(clip, character, tmp_path, p
 @needs_pose_model
 def test_the_performer_stands_beside_the_character(clip, character, tmp_path):
     out = tmp_path / "both.mp4"
-    engine.puppet(clip, out, character, options=Options(layout="side-by-side", show_pose=True))
+    engine.puppeteer(clip, out, character, options=Options(layout="side-by-side", show_pose=True))
     first, truth = next(pictures(out)), next(pictures(clip))
     height, width = truth.shape[:2]
     assert first.shape[0] == height
@@ -88,7 +88,7 @@ def test_the_performer_stands_beside_the_character(clip, character, tmp_path):
 @needs_pose_model
 def test_alpha_reaches_the_file(clip, character, tmp_path):
     folder = tmp_path / "pictures"
-    engine.puppet(clip, folder, character)
+    engine.puppeteer(clip, folder, character)
     import cv2
 
     files = sorted(folder.glob("*.png"))
@@ -113,7 +113,7 @@ def test_smoothing_and_mirroring_change_the_picture(clip, character, tmp_path):
         "one-euro": Options(smoothing="one-euro"),
     }.items():
         made[name] = tmp_path / f"{name}.mp4"
-        engine.puppet(clip, made[name], character, options=options)
+        engine.puppeteer(clip, made[name], character, options=options)
     assert _difference(made["plain"], made["again"]) == 0, "not deterministic"
     assert _difference(made["plain"], made["mirrored"]) > 0.1
     assert _difference(made["plain"], made["one-euro"]) > 0.001
@@ -122,7 +122,7 @@ def test_smoothing_and_mirroring_change_the_picture(clip, character, tmp_path):
 @needs_pose_model
 def test_a_paced_video_takes_its_time_and_counts_what_is_late(clip, character, tmp_path):
     began = time.monotonic()
-    report = engine.puppet(clip, "null", character, realtime=True)
+    report = engine.puppeteer(clip, "null", character, realtime=True)
     assert time.monotonic() - began > 0.5 * FRAMES / 30
     for channel in json.loads(report.to_json())["channels"]:
         assert channel["sent"] == channel["delivered"] + channel["dropped"]
@@ -153,7 +153,7 @@ def test_a_wrong_character_leaves_nothing_open(clip, tmp_path):
     wrong = tmp_path / "wrong.character"
     wrong.write_bytes(b"no bundle")
     with pytest.raises(BundleDamaged):
-        engine.puppet(clip, tmp_path / "out.mp4", wrong)
+        engine.puppeteer(clip, tmp_path / "out.mp4", wrong)
     assert not (tmp_path / "out.mp4").exists()
 
 
@@ -161,14 +161,14 @@ def test_a_wrong_video_leaves_nothing_open(character, tmp_path):
     wrong = tmp_path / "text.mp4"
     wrong.write_text("no video")
     with pytest.raises(NotAVideo):
-        engine.puppet(wrong, tmp_path / "out.mp4", character)
+        engine.puppeteer(wrong, tmp_path / "out.mp4", character)
     assert not (tmp_path / "out.mp4").exists()
 
 
 @needs_pose_model
 def test_a_missing_background_is_told_before_anything_runs(clip, character, tmp_path):
     with pytest.raises(SinkError, match="background"):
-        engine.puppet(
+        engine.puppeteer(
             clip,
             tmp_path / "o.mp4",
             character,
@@ -178,7 +178,7 @@ def test_a_missing_background_is_told_before_anything_runs(clip, character, tmp_
 
 def test_transparent_mp4_is_refused(clip, character, tmp_path):
     with pytest.raises(SinkError, match="carries no transparency"):
-        engine.puppet(
+        engine.puppeteer(
             clip, tmp_path / "o.mp4", character, options=Options(background="transparent")
         )
 
@@ -186,4 +186,4 @@ def test_transparent_mp4_is_refused(clip, character, tmp_path):
 @needs_pose_model
 def test_a_report_that_cannot_be_written_is_told(clip, character, tmp_path):
     with pytest.raises(SinkError, match="report"):
-        engine.puppet(clip, "null", character, report=tmp_path / "no" / "r.json")
+        engine.puppeteer(clip, "null", character, report=tmp_path / "no" / "r.json")

@@ -1,15 +1,18 @@
 """Each benchmark runs, however shortly, and ends with one JSON line; how fast is not asked."""
 
 import json
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from bench import closed, live, models, pose_agreement, render, stages
+import engine.cli
+from bench import pose_agreement, show
+from bench.commands import COMMANDS, app
 from bench.report import Goal, Timing
+from engine import extensions
 from engine.app import PERFORMER
 from engine.pose.pose import Pose
 from tests.bundles import write_bundle
@@ -21,32 +24,79 @@ def character(tmp_path_factory) -> Path:
     return write_bundle(tmp_path_factory.mktemp("bench") / "stick.character", 256)
 
 
-def last_line(main, *arguments: str | Path) -> dict:
+def run(name: str, *arguments: object, code: int = 0) -> str:
+    """What a benchmark prints."""
+    result = CliRunner().invoke(app, [name, *map(str, arguments)])
+    assert result.exit_code == code, result.output
+    return result.stdout
+
+
+def last_line(name: str, *arguments: object) -> dict:
     """What the benchmark says in its last line, which has to be strict JSON."""
-    app = typer.Typer()
-    app.command()(main)
-    result = CliRunner().invoke(app, [str(PERFORMER), *map(str, arguments)])
-    assert result.exit_code == 0, result.output
 
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is no JSON")
 
-    line = json.loads(result.stdout.splitlines()[-1], parse_constant=refuse)
+    line = json.loads(run(name, *arguments, "--json").splitlines()[-1], parse_constant=refuse)
+    assert line["bench"] == name.replace("-", "_")
     assert line["samples"] > 0
     assert line["goals"]
-    assert all(isinstance(met, bool) for met in line["goals"].values())
+    assert all(isinstance(goal["met"], bool) for goal in line["goals"])
     assert line["machine"]["cores"]
-    assert line["setup"]["clip"] == PERFORMER.name
+    assert line["machine"]["commit"]
+    assert line["rows"]
     return line
+
+
+def test_the_command_line_finds_the_benchmarks_by_name(monkeypatch):
+    import tomllib
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    declared = [
+        EntryPoint(name, value, extensions.GROUP)
+        for name, value in project["entry-points"][extensions.GROUP].items()
+    ]
+    monkeypatch.setattr(extensions, "entry_points", lambda group: declared)
+    monkeypatch.setenv("COLUMNS", "200")
+    result = CliRunner().invoke(engine.cli.app, ["--help"])
+    assert "bench" in result.stdout
+    result = CliRunner().invoke(engine.cli.app, ["bench", "--help"])
+    assert "compare" in result.stdout
+    assert CliRunner().invoke(engine.cli.app, ["bend"]).exit_code == 2
+
+
+def test_every_benchmark_has_help_that_says_what_it_asks():
+    listed = run("--help")
+    for name, command in COMMANDS.items():
+        assert name in listed
+        assert command.question in " ".join(run(name, "--help").split())
+
+
+@pytest.mark.model
+@needs_pose_model
+def test_open(character, tmp_path):
+    line = last_line(
+        "open", "--character", character, "--fps", 15, "--seconds", 2, "--warm-up", 0.5,
+        "--no-quality", "--output", tmp_path,
+    )  # fmt: skip
+    (row,) = line["rows"]
+    due = row["measures"]["every frame due"]
+    assert due["count"] == 30
+    assert due["figures"]["p50"]["value"] <= due["figures"]["p95"]["value"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "open.hlog", "open.html", "open.json", "open.trace.json"
+    ]  # fmt: skip
+    trace = json.loads((tmp_path / "open.trace.json").read_text())
+    assert {"pose", "generate"} <= {event["name"] for event in trace["traceEvents"]}
 
 
 @pytest.mark.model
 @needs_pose_model
 def test_live(character):
-    line = last_line(live.main, "--character", character, "--seconds", 1)
-    assert line["bench"] == "live"
-    assert len(line["memory_mb"]) == len(line["latency_p95_ms"]) == 2  # early and late
-    assert line["drops"].keys() == line["work_p50_ms"].keys()
+    line = last_line("live", PERFORMER, "--character", character, "--seconds", 1.5)
+    figures = line["figures"]
+    assert len(figures["memory_mb"]) == len(figures["latency_p95_ms"]) == 2  # early and late
+    assert line["setup"]["clip"] == PERFORMER.name
 
 
 @pytest.mark.model
@@ -54,69 +104,62 @@ def test_live(character):
 def test_closed(character, tmp_path):
     output = tmp_path / "out.mp4"
     line = last_line(
-        closed.main, "--character", character, "--frames", 12, "--alone", 5, "--runs", 1,
-        "--output", output,
+        "closed", "--character", character, "--frames", 12, "--alone", 5, "--runs", 1,
+        "--video", output,
     )  # fmt: skip
-    assert line["bench"] == "closed"
-    assert (line["samples"], line["lost"]) == (12, 0)
-    assert list(line["fps_alone"]) == [
+    figures = line["figures"]
+    assert (line["samples"], figures["lost"]) == (12, 0)
+    assert list(figures["fps_alone"]) == [
         "decode", "pose", "motion", "draw", "generate", "composite", "mp4"
     ]  # fmt: skip
-    assert line["slowest"] == min(line["fps_alone"], key=line["fps_alone"].get)
+    assert figures["slowest"] == min(figures["fps_alone"], key=figures["fps_alone"].get)
     assert output.stat().st_size > 0
 
 
 @pytest.mark.model
 @needs_pose_model
 def test_stages(character):
-    line = last_line(stages.main, "--character", character, "--count", 20, "--frames", 10)
-    assert line["bench"] == "stages"
-    assert all(piece["samples"] > 0 for piece in line["pieces_us"].values())
+    line = last_line("stages", "--character", character, "--count", 20, "--frames", 10)
+    pieces = line["figures"]["pieces_us"]
+    assert all(piece["samples"] > 0 for piece in pieces.values())
     counted = ("decode", "convert colours", "draw", "composite")
-    assert line["sum_p50_ms"] * 1e3 > sum(line["pieces_us"][name]["p50"] for name in counted)
+    assert line["figures"]["sum_p50_ms"] * 1e3 > sum(pieces[name]["p50"] for name in counted)
 
 
 def test_models(character):
     pytest.importorskip("torch")
-    app = typer.Typer()
-    app.command()(models.main)
-    arguments = ["--character", str(character), "--presets", "live", "--threads", "1",
-                 "--seconds", "0.1", "--poses", "2", "--no-eager"]  # fmt: skip
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 0, result.output
-    line = json.loads(result.stdout.splitlines()[-1])
-    assert line["bench"] == "models"
-    assert {"live"} == {model["preset"] for model in line["models"]}
-    assert line["models"][0]["precision"] == "fp32"
-    assert all(model["samples"] > 0 and model["ssim"] > 0.9 for model in line["models"])
+    line = last_line(
+        "models", "--character", character, "--presets", "live", "--threads", 1,
+        "--seconds", 0.1, "--poses", 2, "--no-eager",
+    )  # fmt: skip
+    assert all(row["name"].startswith("live, ") for row in line["rows"])
+    for row in line["rows"]:
+        measures = row["measures"]
+        assert measures["a frame"]["count"] > 0
+        assert measures["SSIM to fp32"]["figures"]["value"]["value"] > 0.9
+        assert measures["floor"]["figures"]["value"]["value"] > 0
     assert len(line["goals"]) == 2
 
 
 def test_render():
-    app = typer.Typer()
-    app.command()(render.main)
     few = ("--count", "4", "--characters", "1", "--poses", "2", "--size", "32", "--size", "256")
-    result = CliRunner().invoke(app, few)
-    assert result.exit_code == 0, result.output
-    line = json.loads(result.stdout.splitlines()[-1])
-    assert line["bench"] == "render"
+    line = last_line("render", *few)
+    figures = line["figures"]["figures"]
     assert len(line["goals"]) == 1  # none is set for 32 px
-    assert line["samples"] == 4 * len(line["figures"]) == 4 * 2 * (1 + 2 * 3)
-    assert all(figure["fps"] > 0 and figure["p99_ms"] > 0 for figure in line["figures"])
+    assert line["samples"] == 4 * len(figures) == 4 * 2 * (1 + 2 * 3)
+    assert all(figure["fps"] > 0 and figure["p99_ms"] > 0 for figure in figures)
     (merged,) = line["setup"]["triangles"]["merged"]
     assert 15_000 < merged <= 20_000 < line["setup"]["triangles"]["whole"][0]
 
 
 def test_growth_compares_the_second_minute_with_the_last():
-    assert live.stretches(300) == ((60, 120), (240, 300))
-    assert live.stretches(90) == ((30, 60), (60, 90))
-    series = live.Series()
-    for s in np.arange(0, 300, 0.1):
-        series.add(s, 40.0 + s / 60)  # one more every minute
-    grown = live.growth(series, 300, 50)
+    assert show.stretches(300) == ((60, 120), (240, 300))
+    assert show.stretches(90) == ((30, 60), (60, 90))
+    at_s = np.arange(0, 300, 0.1)
+    grown = show.growth(at_s, 40.0 + at_s / 60, 300, 50)  # one more every minute
     assert grown.per_minute == pytest.approx(1.0)
     assert (grown.early, grown.late) == pytest.approx((41.5, 44.5), abs=0.01)
-    assert np.isnan(live.growth(live.Series(), 300, 50).per_minute)
+    assert np.isnan(show.growth(at_s[:0], at_s[:0], 300, 50).per_minute)
 
 
 def test_goals_are_at_least_or_at_most():
@@ -134,11 +177,11 @@ def test_timings_are_exact_percentiles():
 @pytest.mark.model
 @needs_pose_model
 def test_pose_agreement_of_a_few_pictures():
-    line = last_line(pose_agreement.main, "--frames", 7, "--every", 3)
-    assert line["followed"]["pictures"] == line["floor"]["pictures"] == 7
-    assert line["alone"]["pictures"] == 3
-    assert line["alone"]["share"] > 0.97
-    assert line["ours_ms"]["p50_ms"] > 0
+    figures = last_line("pose-agreement", "--frames", 7, "--every", 3)["figures"]
+    assert figures["followed"]["pictures"] == figures["floor"]["pictures"] == 7
+    assert figures["alone"]["pictures"] == 3
+    assert figures["alone"]["share"] > 0.97
+    assert figures["ours_ms"]["p50_ms"] > 0
 
 
 def test_joints_that_only_one_sees_do_not_agree():

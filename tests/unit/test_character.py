@@ -32,7 +32,7 @@ def test_a_zip_and_a_folder_hold_the_same_character(stick: Path, tmp_path: Path)
         archive.extractall(folder)
     zipped, unzipped = CharacterBundle.load(stick), CharacterBundle.load(folder)
     assert zipped.name == unzipped.name == "Stick"
-    assert zipped.model == unzipped.model
+    assert zipped.generator.model == unzipped.generator.model
     assert zipped.resolution == 64
     assert zipped.reference.shape == (64, 64, 4)
     np.testing.assert_array_equal(zipped.skeleton.rest, unzipped.skeleton.rest)
@@ -66,8 +66,8 @@ def test_a_bundle_may_hold_other_precisions(tmp_path: Path) -> None:
     model.producer_name = "another"
     path = with_int8(tmp_path / "two.character", model.SerializeToString())
     bundle = CharacterBundle.load(path)
-    assert bundle.variants == {"int8": model.SerializeToString()}
-    assert bundle.model != bundle.variants["int8"]
+    assert bundle.generator.variants == {"int8": model.SerializeToString()}
+    assert bundle.generator.model != bundle.generator.variants["int8"]
     assert bundle.manifest.precisions["int8"].ssim == 0.99
 
 
@@ -94,7 +94,7 @@ def test_a_bundle_of_the_first_schema_loads(stick: Path) -> None:
             archive.writestr(name, data)
     bundle = CharacterBundle.load(stick)
     assert bundle.manifest.schema_version == 1
-    assert bundle.variants == {}
+    assert bundle.generator.variants == {}
 
 
 def test_too_new(stick: Path) -> None:

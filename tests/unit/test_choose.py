@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 
 from engine.backends import choose
 from engine.backends.choose import Candidate, Measured, best, start
-from engine.backends.probes import probes
+from engine.backends.probes import Subject, generator_of, probes
 from engine.character import CharacterBundle
 from engine.errors import BackendError, ProviderMissing
 from engine.likeness import ssim
@@ -27,12 +28,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def stick(tmp_path: Path, int8: bytes | None = None) -> CharacterBundle:
+def stick(tmp_path: Path, int8: bytes | None = None) -> Subject:
     bundle = CharacterBundle.load(write_bundle(tmp_path / "stick.character"))
     variants = {} if int8 is None else {"int8": int8}
-    return CharacterBundle(
-        bundle.manifest, bundle.skeleton, bundle.model, bundle.reference, variants
-    )
+    return generator_of(replace(bundle, generator=replace(bundle.generator, variants=variants)))
 
 
 def other_picture() -> bytes:
@@ -85,9 +84,9 @@ def test_one_candidate_needs_no_trial(tmp_path: Path, cache: Path) -> None:
 
 
 def test_what_is_measured_is_kept_and_shown(tmp_path: Path, cache: Path) -> None:
-    bundle = stick(tmp_path, stick_model(64).SerializeToString())
+    subject = stick(tmp_path, stick_model(64).SerializeToString())
     said: list[str] = []
-    backend, choice = start(bundle, say=said.append)
+    backend, choice = start(subject, say=said.append)
     backend.close()
     assert said == ["measuring what draws Stick best: onnxruntime fp32, onnxruntime int8 ..."]
     assert {m.candidate for m in choice.trial} == {ORT, ORT8}
@@ -97,7 +96,7 @@ def test_what_is_measured_is_kept_and_shown(tmp_path: Path, cache: Path) -> None
     (kept,) = (cache / "measured").iterdir()
     assert json.loads(kept.read_text())[0]["p50_ms"] > 0
     # The second time nothing is measured.
-    backend, again = start(bundle, say=said.append)
+    backend, again = start(subject, say=said.append)
     backend.close()
     assert again.trial == choice.trial
     assert len(said) == 1
@@ -108,12 +107,12 @@ def test_what_is_measured_is_kept_and_shown(tmp_path: Path, cache: Path) -> None
     "damage", [b"", b"[]", b"nonsense", b'[{"backend": 1}]', b"\xff", b'{"a": 1}']
 )
 def test_a_damaged_cache_is_measured_again(tmp_path: Path, cache: Path, damage: bytes) -> None:
-    bundle = stick(tmp_path, stick_model(64).SerializeToString())
-    start(bundle)[0].close()
+    subject = stick(tmp_path, stick_model(64).SerializeToString())
+    start(subject)[0].close()
     (kept,) = (cache / "measured").iterdir()
     kept.write_bytes(damage)
     said: list[str] = []
-    start(bundle, say=said.append)[0].close()
+    start(subject, say=said.append)[0].close()
     assert len(said) == 1
     assert json.loads(kept.read_text())
 
@@ -121,11 +120,11 @@ def test_a_damaged_cache_is_measured_again(tmp_path: Path, cache: Path, damage: 
 def test_other_libraries_or_threads_are_measured_anew(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bundle = stick(tmp_path, stick_model(64).SerializeToString())
-    start(bundle)[0].close()
-    start(bundle, threads=2)[0].close()
+    subject = stick(tmp_path, stick_model(64).SerializeToString())
+    start(subject)[0].close()
+    start(subject, threads=2)[0].close()
     monkeypatch.setattr(choose, "_version", lambda package: "99")
-    start(bundle)[0].close()
+    start(subject)[0].close()
     assert len([*(cache / "measured").iterdir()]) == 3
 
 
@@ -137,8 +136,8 @@ def test_a_cache_that_cannot_be_written_costs_no_show(tmp_path: Path, cache: Pat
 
 
 def test_wrong_pictures_are_refused_however_quick(tmp_path: Path) -> None:
-    bundle = stick(tmp_path, other_picture())
-    backend, choice = start(bundle)
+    subject = stick(tmp_path, other_picture())
+    backend, choice = start(subject)
     backend.close()
     assert choice.candidate == ORT
     (refused,) = (m for m in choice.trial if m.refused)
@@ -146,19 +145,19 @@ def test_wrong_pictures_are_refused_however_quick(tmp_path: Path) -> None:
     assert "onnxruntime int8 refused" in str(choice)
     # Asked for by name it is an error: nothing else is put in its place.
     with pytest.raises(BackendError, match=r"onnxruntime int8: SSIM 0\.\d+ against fp32"):
-        start(bundle, precision="int8")
+        start(subject, precision="int8")
 
 
 def test_what_is_missing_lists_what_is_there(tmp_path: Path) -> None:
-    bundle = stick(tmp_path)
+    subject = stick(tmp_path)
     with pytest.raises(ProviderMissing, match=r"by int8 here; present: onnxruntime fp32; the bund"):
-        start(bundle, precision="int8")
+        start(subject, precision="int8")
     with pytest.raises(ProviderMissing, match=r"by openvino here; present: .*ayatsuri\[openvino\]"):
-        start(bundle, backend="openvino")
+        start(subject, backend="openvino")
     with pytest.raises(ProviderMissing, match=r"by tensorrt bf16 here; present: onnxruntime fp32"):
-        start(bundle, backend="tensorrt", precision="bf16")
+        start(subject, backend="tensorrt", precision="bf16")
     with pytest.raises(ValueError, match="backend must be auto, onnxruntime"):
-        start(bundle, backend="teleport")
+        start(subject, backend="teleport")
 
 
 def test_every_name_of_a_backend_can_be_asked_for_on_the_command_line() -> None:
@@ -172,7 +171,7 @@ def test_a_candidate_that_does_not_start_is_refused_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = Candidate("onnxruntime-cuda", "fp32")
-    monkeypatch.setattr(choose, "candidates", lambda bundle: [ORT, broken])
+    monkeypatch.setattr(choose, "candidates", lambda network: [ORT, broken])
     backend, choice = start(stick(tmp_path))
     backend.close()
     assert choice.candidate == ORT
@@ -200,10 +199,11 @@ def test_a_provider_that_falls_back_is_an_error(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_probes_are_different_poses_in_the_picture(tmp_path: Path) -> None:
-    images = probes(stick(tmp_path))
+    bundle = CharacterBundle.load(write_bundle(tmp_path / "stick.character"))
+    images = probes(bundle)
     assert len({image.tobytes() for image in images}) == len(images)
     assert all((image < 255).any() for image in images)
-    assert [i.tobytes() for i in probes(stick(tmp_path))] == [i.tobytes() for i in images]
+    assert [i.tobytes() for i in probes(bundle)] == [i.tobytes() for i in images]
 
 
 def test_the_engine_measures_likeness_as_training_does() -> None:
@@ -221,9 +221,9 @@ def test_the_engine_measures_likeness_as_training_does() -> None:
 def test_openvino_is_found_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.undo()
     monkeypatch.setenv("AYATSURI_CACHE", str(tmp_path / "cache"))
-    bundle = stick(tmp_path)
-    assert Candidate("openvino", "fp32") in choose.candidates(bundle)
-    backend, choice = start(bundle, backend="openvino", precision="fp32")
+    subject = stick(tmp_path)
+    assert Candidate("openvino", "fp32") in choose.candidates(subject.network)
+    backend, choice = start(subject, backend="openvino", precision="fp32")
     assert backend.name == choice.name
     assert "openvino" in backend.name
     backend.close()

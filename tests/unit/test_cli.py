@@ -35,7 +35,7 @@ class FakeReport:
 
 @pytest.fixture
 def calls(monkeypatch):
-    """What `engine.app.puppet` and `live` were called with."""
+    """What `engine.app.puppeteer` and `live` were called with."""
     seen: list[tuple[tuple, dict]] = []
 
     def fake(*args, on_progress=None, **kwargs):
@@ -45,20 +45,20 @@ def calls(monkeypatch):
             on_progress(2, 2)
         return FakeReport()
 
-    monkeypatch.setattr(engine.app, "puppet", fake)
+    monkeypatch.setattr(engine.app, "puppeteer", fake)
     monkeypatch.setattr(engine.app, "live", fake)
     return seen
 
 
 @pytest.fixture
 def fails(monkeypatch):
-    """Make `engine.app.puppet` and `live` raise."""
+    """Make `engine.app.puppeteer` and `live` raise."""
 
     def arrange(error: BaseException) -> None:
         def fail(*args, **kwargs):
             raise error
 
-        monkeypatch.setattr(engine.app, "puppet", fail)
+        monkeypatch.setattr(engine.app, "puppeteer", fail)
         monkeypatch.setattr(engine.app, "live", fail)
 
     return arrange
@@ -89,7 +89,7 @@ def test_puppet_hands_its_options_on(calls, tmp_path):
         "--report", "r.json", "--realtime", "--layout", "side-by-side", "--background", "green",
         "--size", "512", "--smoothing", "one-euro", "--pose-model", "heavy",
         "--pose-runtime", "onnx", "--mirror",
-        "--show-pose", "--threads", "2",
+        "--show-pose", "--threads", "2", "--draw", "puppet",
     )  # fmt: skip
     assert result.exit_code == 0, text(result)
     [(args, kwargs)] = calls
@@ -99,6 +99,7 @@ def test_puppet_hands_its_options_on(calls, tmp_path):
     assert kwargs["options"] == engine.app.Options(
         layout="side-by-side", background="green", size_px=512, smoothing="one-euro",
         pose_model="heavy", pose_runtime="onnx", mirror=True, show_pose=True, threads=2,
+        draw="puppet",
     )  # fmt: skip
     assert "the table" in text(result)
     assert "out.webm" in text(result)

@@ -2,6 +2,7 @@ import pytest
 
 from engine.cast import Actor, Cast
 from engine.controls import COUNTDOWN_S, KEYS, Controls
+from engine.generator import NetworkGenerator
 from tests.puppets import FakeBackend, FakeBundle
 
 
@@ -26,7 +27,9 @@ class Show:
 
     def __init__(self, characters: int = 2) -> None:
         sizes = range(64, 64 + characters)
-        self.cast = Cast([Actor(FakeBundle(size), FakeBackend(size)) for size in sizes])
+        self.cast = Cast(
+            [Actor(FakeBundle(size), NetworkGenerator(FakeBackend(size))) for size in sizes]
+        )
         self.motion, self.clock = Motion(), Clock()
         self.said: list[str] = []
         self.quits = 0

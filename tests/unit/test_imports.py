@@ -17,8 +17,9 @@ MODULES = sorted(
 
 # Packages of the extras, and of the developers: never needed to import the engine.
 OPTIONAL = (
-    "torch", "onnxscript", "tensorrt", "tensorrt_rtx", "openvino", "pyvirtualcam",
-    "aiortc", "aiohttp", "scipy", "psutil", "pytest", "hypothesis", "efficientnet_lite_pytorch",
+    "torch", "onnxscript", "tensorrt", "tensorrt_rtx", "openvino", "pyvirtualcam", "aiortc",
+    "aiohttp", "cryptography", "ifaddr", "prometheus_client", "ray", "scipy", "psutil", "pytest",
+    "hypothesis", "efficientnet_lite_pytorch",
 )  # fmt: skip
 
 # Packages that are installed with the engine, but load slowly or need system libraries: the front
@@ -26,7 +27,13 @@ OPTIONAL = (
 HEAVY = ("cv2", "mediapipe", "onnxruntime", "onnx", "av", "matplotlib")
 
 # Modules that are made of what the extra `studio` brings; only `ayatsuri serve` imports them.
-STUDIO = {f"engine.studio.{name}" for name in ("peer", "server", "session", "tracks")}
+STUDIO = {
+    f"engine.studio.{name}"
+    for name in (
+        "api", "certificate", "control", "guard", "http", "client", "metrics", "network", "page",
+        "peer", "run", "server", "session", "studio", "telemetry", "tracks",
+    )
+}  # fmt: skip
 
 _IMPORT_WITHOUT = """
 import importlib, json, sys

@@ -8,6 +8,7 @@ from engine.backends.base import TensorSpec
 from engine.backends.shelf import Shelf, estimate_mb
 from engine.cast import Actor, Cast
 from engine.errors import BackendError
+from engine.generator import NetworkGenerator
 
 SPEC = TensorSpec("x", np.dtype(np.uint8), (1, 2, 2, 3))
 POSE, OUT = np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2, 4), np.uint8)
@@ -120,7 +121,12 @@ def test_an_actor_enters_when_it_is_loaded() -> None:
     first = shelf.add(Stub(0), lambda: Stub(0), 100)
     second = shelf.add(Stub(1), slow, 100)
     draw(first)
-    cast = Cast([Actor(SimpleNamespace(name=str(i)), b) for i, b in enumerate((first, second))])
+    cast = Cast(
+        [
+            Actor(SimpleNamespace(name=str(i)), NetworkGenerator(b))
+            for i, b in enumerate((first, second))
+        ]
+    )
     assert cast.enter(0) == 0
     assert cast.wish(+1).bundle.name == "1"
     assert [cast.enter(s) for s in (1, 2)] == [0, 0]  # still on its way

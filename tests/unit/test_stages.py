@@ -8,6 +8,7 @@ import pytest
 
 from engine.cast import Actor, Cast
 from engine.frame import Frame, Packet
+from engine.generator import NetworkGenerator
 from engine.motion.smooth import SavitzkyGolayDelay
 from engine.pose.pose import Pose
 from engine.stages import (
@@ -28,7 +29,7 @@ def packet(sequence: int, **learnt) -> Packet:
 
 
 def cast_of(*sizes: int) -> Cast:
-    return Cast([Actor(FakeBundle(size), FakeBackend(size)) for size in sizes])
+    return Cast([Actor(FakeBundle(size), NetworkGenerator(FakeBackend(size))) for size in sizes])
 
 
 def run(stage, packets) -> list[Packet]:
@@ -154,4 +155,4 @@ def test_stages_in_the_wrong_order_say_so():
 def test_closing_generate_closes_the_backends():
     cast = cast_of(64, 96)
     GenerateStage(cast).close()
-    assert [actor.backend.closed for actor in cast.actors] == [True, True]
+    assert [actor.generator._backend.closed for actor in cast.actors] == [True, True]

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-MISSING = [package for package in ("aiohttp", "aiortc") if find_spec(package) is None]
+MISSING = [
+    package for package in ("aiohttp", "aiortc", "prometheus_client") if find_spec(package) is None
+]
 
 
 class _WithoutItsPackages(pytest.Module):

@@ -1,11 +1,13 @@
 """A studio to test with, and clients that speak WHIP and WHEP to it."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,12 +22,22 @@ from aiortc import (
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError
 from av import VideoFrame
 
+from engine.app import Show, make_smoother
+from engine.cast import Actor, Cast
 from engine.clock import Clock
+from engine.controls import Controls
 from engine.frame import Packet
+from engine.io.composite import Background, CompositeStage
 from engine.pipeline import Pipeline, Sink, Source
+from engine.stages import MotionStage
+from engine.studio.gallery import Gallery
+from engine.studio.looks import Look
 from engine.studio.peer import end
-from engine.studio.server import Studio
+from engine.studio.server import application
 from engine.studio.settings import Settings
+from engine.studio.studio import Studio
+from engine.studio.telemetry import LABEL
+from tests.puppets import FakeBackend, FakeBundle
 
 SIDE = 64
 BITS = 8  # of a picture's number, one in each column of 8 pixels
@@ -74,7 +86,10 @@ async def until(true: Callable[[], bool], what: str, seconds: float = 10.0) -> N
 
 
 class Mirror:
-    """The stage in the place of the character: what comes in goes out, upside down."""
+    """The stage in the place of the character: what comes in goes out, upside down.
+
+    In the picture with alpha, black is transparent.
+    """
 
     name = "mirror"
 
@@ -85,7 +100,8 @@ class Mirror:
         if 0 <= self._fail_at <= packet.frame.sequence:
             raise ValueError(f"the mirror broke at {self._fail_at}")
         time.sleep(self._work_s)
-        yield replace(packet, output=packet.frame.image[::-1])
+        image = packet.frame.image[::-1]
+        yield replace(packet, output=image, picture=np.dstack([image, image[..., 0]]))
 
     def flush(self) -> Iterable[Packet]:
         return ()
@@ -93,11 +109,32 @@ class Mirror:
     def close(self) -> None: ...
 
 
-def mirrors(**kwargs: Any) -> Callable[[Source, Sink, Clock], Pipeline]:
-    """Makes pipelines with a `Mirror` in the place of the character."""
+NAMES = ("Ito", "Double")
 
-    def make(source: Source, sink: Sink, clock: Clock) -> Pipeline:
-        return Pipeline(source, [Mirror(**kwargs)], [sink], clock=clock)
+
+@cache
+def gallery() -> Gallery:
+    """Two characters, of the names of those whom `mirrors` pretends to have."""
+    made = Gallery()
+    ito = made.bundles[0]
+    made.add(replace(ito, manifest=ito.manifest.model_copy(update={"name": NAMES[1]})))
+    return made
+
+
+def mirrors(**kwargs: Any) -> Callable[[Source, Sink, Clock], Show]:
+    """Makes shows with a `Mirror` in the place of the character; their controls do nothing."""
+
+    def make(source: Source, sink: Sink, clock: Clock) -> Show:
+        actors = []
+        for name in NAMES:
+            bundle = FakeBundle(64)
+            bundle.name = name
+            actors.append(Actor(bundle, FakeBackend(64)))
+        cast = Cast(actors)
+        motion = MotionStage(cast, make_smoother("none", live=True))
+        controls = Controls(cast, motion, clock, quit_show=source.stop, say=lambda text: None)
+        pipeline = Pipeline(source, [Mirror(**kwargs)], [sink], clock=clock)
+        return Show(pipeline, controls, cast, motion, CompositeStage(Background()))
 
     return make
 
@@ -135,6 +172,15 @@ class Client:
     status: int = 0
     said: str = ""
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    channel: Any = None
+    facts: list[dict[str, Any]] = field(default_factory=list)
+    sizes: set[tuple[int, ...]] = field(default_factory=set)
+    alphas: list[int] = field(default_factory=list)
+
+    def open_channel(self) -> None:
+        """Ask for telemetry."""
+        self.channel = self.connection.createDataChannel(LABEL, ordered=False, maxRetransmits=0)
+        self.channel.on("message", lambda text: self.facts.append(json.loads(text)))
 
     def watch(self) -> None:
         """Take all that comes; without it, the client is one who never reads."""
@@ -152,7 +198,10 @@ class Client:
             while True:
                 got = await track.recv()
                 if isinstance(got, VideoFrame):
-                    self.numbers.append(number_of(got.to_ndarray(format="rgb24")))
+                    image = got.to_ndarray(format="rgb24")
+                    self.sizes.add(image.shape[:2])
+                    self.numbers.append(number_of(image[: len(image) // 2]))
+                    self.alphas.append(number_of(image[len(image) // 2 :]))
                 else:
                     self.pieces += 1
         except MediaStreamError:
@@ -191,25 +240,30 @@ class Running:
 
     async def perform(
         self, *, sound: bool = False, codec: str = "VP8", watch: bool = True,
-        headers: dict[str, str] | None = None, direction: str = "sendrecv",
+        headers: dict[str, str] | None = None, direction: str = "sendrecv", query: str = "",
+        channel: bool = False,
     ) -> Client:  # fmt: skip
         """Send numbered pictures, and take what comes back."""
         client = self._client()
+        if channel:
+            client.open_channel()
         kind = client.connection.addTransceiver(Performer(), direction=direction)
         _prefer(kind, codec)
         if sound:
             client.connection.addTrack(AudioStreamTrack())
-        await self._offer(client, "/whip", headers)
+        await self._offer(client, f"/whip{query}", headers)
         if watch and client.status == 201:
             client.watch()
         return client
 
-    async def view(self, session: str, *, codec: str = "VP8", watch: bool = True) -> Client:
+    async def view(
+        self, session: str, *, codec: str = "VP8", watch: bool = True, query: str = ""
+    ) -> Client:
         """Watch a session, given as its Location."""
         client = self._client()
         _prefer(client.connection.addTransceiver("video", direction="recvonly"), codec)
         client.connection.addTransceiver("audio", direction="recvonly")
-        await self._offer(client, session.replace("whip", "whep"), None)
+        await self._offer(client, session.replace("whip", "whep") + query, None)
         if watch and client.status == 201:
             client.watch()
         return client
@@ -239,10 +293,13 @@ def _prefer(transceiver: Any, codec: str) -> None:
 
 
 @asynccontextmanager
-async def running(make: Any = None, **settings: Any) -> AsyncIterator[Running]:
+async def running(
+    make: Any = None, look: Look | None = None, **settings: Any
+) -> AsyncIterator[Running]:
     """A studio on a free port of this machine; all that speaks to it is closed after it."""
-    studio = Studio(Settings(port=0, **settings), make or mirrors())
-    runner = web.AppRunner(studio.application())
+    often = {"offers_per_s": 1000.0, "offers_burst": 1000}
+    studio = Studio(Settings(port=0, **(often | settings)), make or mirrors(), gallery(), look=look)
+    runner = web.AppRunner(application(studio))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

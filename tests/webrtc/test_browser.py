@@ -2,12 +2,13 @@
 
 import asyncio
 import itertools
+import json
 import time
 
 import pytest
 
 from engine.app import PERFORMER, Options
-from engine.studio.server import character_pipeline
+from engine.studio.shows import character_pipeline
 from tests.marks import needs_pose_model
 from tests.webrtc.browser import browsing, camera_file, needs_chromium
 from tests.webrtc.studio import running, until, within
@@ -23,6 +24,15 @@ LOOK = """(() => {
   return Array.from(drawing.getImageData(0, 0, 32, 32).data);
 })()"""
 COUNT = "document.getElementById('character').getVideoPlaybackQuality().totalVideoFrames"
+SAVED = """(() => {
+  const make = URL.createObjectURL;
+  window.saved = [];
+  URL.createObjectURL = (blob) => { window.saved.push(blob); return make.call(URL, blob); };
+})()"""
+
+
+def press(button: str) -> str:
+    return f"document.getElementById('{button}').click()"
 
 
 @needs_pose_model
@@ -34,9 +44,10 @@ def test_one_click_and_you_are_the_character(tmp_path):
             running(character_pipeline(options=Options(pose_model="full"))) as server,
             browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
         ):
+            await page.until("document.getElementById('start').textContent === 'Become Ito'")
             await page.picture(tmp_path / "1-idle.png")
             clicked = time.monotonic()
-            await page.js("document.getElementById('start').click()")
+            await page.js(press("start"))
             await page.until(f"{STATE} === 'live'")
             first_s = time.monotonic() - clicked
             looks, began, shown = [], time.monotonic(), await page.js(COUNT)
@@ -44,24 +55,28 @@ def test_one_click_and_you_are_the_character(tmp_path):
                 looks.append(await page.js(LOOK))
                 await asyncio.sleep(0.5)
             fps = (await page.js(COUNT) - shown) / (time.monotonic() - began)
-            await page.until("document.getElementById('latency').textContent.endsWith('ms')")
             assert await page.js("document.documentElement.scrollHeight <= innerHeight")
             await page.picture(tmp_path / "2-live.png")
+            await page.js(press("hud"))
+            await page.until("/^\\d+ ms/.test(document.getElementById('chip').textContent)")
+            await page.picture(tmp_path / "3-figures.png")
+            way = await report_of(page)
             [session] = server.studio.sessions.values()
             report = session.report()
-            print(f"first picture after {first_s:.2f} s, then {fps:.1f} fps; "
-                  f"server: {report['latency_ms']:.0f} ms, {report['engine']['fps']:.1f} fps, "
-                  f"{report['connections']}")  # fmt: skip
+            print(f"first picture after {first_s:.2f} s, then {fps:.1f} fps; from camera to screen "
+                  f"{way['last_minute']['p50']:.0f} ms; server: {report['latency_ms']:.0f} ms, "
+                  f"{report['engine']['fps']:.1f} fps, {report['connections']}")  # fmt: skip
+            check_way(way)
             moved = [
                 sum(abs(a - b) for a, b in zip(one, two, strict=True)) / len(one)
                 for one, two in itertools.pairwise(looks)
             ]
             assert max(moved) > 0.5, f"the character stands still: {moved}"
-            await page.js("document.getElementById('stop').click()")
+            await page.js(press("stop"))
             await page.until(f"{STATE} === 'idle'")
             await until(lambda: not server.studio.sessions, "the end of the session")
             # Once more in the same page, and reloaded in the middle of it.
-            await page.js("document.getElementById('start').click()")
+            await page.js(press("start"))
             await page.until(f"{STATE} === 'live'")
             await page.js("location.reload()")
             await until(lambda: not server.studio.sessions, "the end of the session")
@@ -69,20 +84,111 @@ def test_one_click_and_you_are_the_character(tmp_path):
     within(120, show)
 
 
-def test_on_a_phone_without_a_camera_the_page_says_why(tmp_path):
+async def report_of(page) -> dict:
+    """What the figures' button saves."""
+    await page.js(SAVED)
+    await page.js(press("export"))
+    await page.until("window.saved.length > 0")
+    return json.loads(await page.js("window.saved[0].text()"))
+
+
+def check_way(report: dict) -> None:
+    """The parts of each picture's way add up to it, and the clocks are known."""
+    assert report["schema_version"] == 1
+    assert report["server"]["engine"]["stages"]
+    assert 0 < report["clock"]["uncertainty_ms"] < 50
+    assert len(report["pictures"]) > 10
+    for picture in report["pictures"]:
+        parts = {part["name"]: part["ms"] for part in picture["parts"]}
+        assert {"pose", "generate", "encode", "display"} <= parts.keys()
+        assert sum(parts.values()) == pytest.approx(picture["total_ms"], abs=1e-3)
+        assert min(parts.values()) >= 0
+
+
+def test_what_is_chosen_reaches_the_server_and_is_remembered(tmp_path):
+    camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg", frames=30)
+
+    async def show():
+        async with (
+            running(folder=tmp_path / "kept") as server,
+            browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
+        ):
+            await page.until("document.querySelectorAll('#gallery img').length === 2")
+            await page.js(press("start"))
+            await page.until(f"{STATE} === 'live'")
+            [session] = server.studio.sessions.values()
+
+            async def settled(**expected):
+                director = session.director
+                await until(
+                    lambda: expected.items() <= director.look.model_dump().items(), str(expected)
+                )
+
+            await settled(mirror=True, smoothing=0.5, background="soft", character="Ito")
+            await page.js("document.querySelector('[data-name=Double]').click()")
+            await page.js(press("mirror"))
+            await page.js("document.querySelectorAll('#backgrounds button')[1].click()")
+            await page.js(
+                "(({ style }, slider) => { slider.value = 0.2; "
+                "slider.dispatchEvent(new Event('input', { bubbles: true })); })"
+                "(document.body, document.getElementById('smoothing'))"
+            )
+            await settled(character="Double", mirror=False, background="transparent", smoothing=0.2)
+            for key, field in (("s", {"show_pose": True}), ("v", {"layout": "side-by-side"})):
+                await page.js(f"dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}' }}))")
+                await settled(**field)
+            assert not await page.js("document.getElementById('seen').hidden")
+            # A picture goes to the server, and comes back as a name.
+            await page.js(
+                "(async () => { const canvas = document.createElement('canvas');"
+                "const blob = await new Promise((made) => canvas.toBlob(made));"
+                "const files = new DataTransfer(); "
+                "files.items.add(new File([blob], 'sky.png', { type: 'image/png' }));"
+                "const input = document.getElementById('image'); input.files = files.files;"
+                "input.dispatchEvent(new Event('change')); })()"
+            )
+            await until(lambda: session.director.look.background.startswith("image:"), "a picture")
+            await page.js(press("calibrate"))
+            await page.until("document.getElementById('calibration').dataset.step === 'done'")
+            # Reloaded: what shows the performer is off again, the rest is as it was.
+            await page.js("location.reload()")
+            await until(lambda: not server.studio.sessions, "the end of the session")
+            await page.until("document.querySelectorAll('#gallery img').length === 2")
+            assert await page.js("document.getElementById('start').textContent") == "Become Double"
+            await page.js(press("start"))
+            await page.until(f"{STATE} === 'live'")
+            [session] = server.studio.sessions.values()
+            await settled(
+                character="Double", mirror=False, smoothing=0.2, show_pose=False, layout="character"
+            )
+
+    within(90, show)
+
+
+def test_a_snapshot_and_a_recording_are_saved(tmp_path):
+    camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg", frames=30)
+
     async def show():
         async with (
             running() as server,
-            browsing(
-                server.url("/"), tmp_path / "home", size_wh=(500, 800),
-                flags=("--use-fake-device-for-media-stream=device-count=0",),
-            ) as page,
-        ):  # fmt: skip
-            await page.js("document.getElementById('start').click()")
-            await page.until(f"{STATE} === 'idle'")
-            said = await page.js("document.getElementById('status').textContent")
-            assert "No camera was found" in said
-            assert await page.js("document.documentElement.scrollWidth <= innerWidth")
-            await page.picture(tmp_path / "3-no-camera.png")
+            browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
+        ):
+            await page.js(SAVED)
+            await page.js(press("start"))
+            await page.until(f"{STATE} === 'live'")
+            await page.js(press("sound"))
+            await page.js(press("record"))
+            await asyncio.sleep(1.5)
+            await page.js(press("snapshot"))
+            await page.js(press("record"))
+            kinds = "window.saved.map((blob) => blob.type)"
+            await page.until(f"{kinds}.includes('image/png')")
+            await page.until(f"{kinds}.some((type) => type.startsWith('video/'))")
+            size = await page.js("window.saved.find((b) => b.type.startsWith('video/')).size")
+            assert size > 5000
+            [session] = server.studio.sessions.values()
+            await until(
+                lambda: session.report()["connections"][0]["sound"]["delivered"] > 10, "sound"
+            )
 
     within(60, show)

@@ -1,5 +1,7 @@
 """Clients that are wrong, foreign or too many."""
 
+import re
+
 import pytest
 
 from engine.errors import StudioError
@@ -81,7 +83,7 @@ def test_a_token_is_asked_for():
                 assert response.headers["WWW-Authenticate"] == "Bearer"
                 async with server.http.get(server.url("/config"), headers=headers) as response:
                     assert response.status == 401
-            for path in ("/", "/studio.js", "/studio.css", "/health", "/ready"):
+            for path in ("/", "/obs", "/privacy", "/healthz", "/readyz"):
                 async with server.http.get(server.url(path)) as response:
                     assert response.status == 200, path
             bearer = {"Authorization": f"Bearer {TOKEN}"}
@@ -121,9 +123,9 @@ def test_foreign_pages_are_refused():
 def test_performers_and_viewers_are_capped():
     async def show():
         async with running(sessions=1, viewers=1) as server:
-            assert (await server.get("/ready"))["ready"]
+            assert (await server.get("/readyz"))["ready"]
             first = await server.perform()
-            assert not (await server.get("/ready"))["ready"]
+            assert not (await server.get("/readyz"))["ready"]
             second = await server.perform()
             assert second.status == 503
             viewer = await server.view(first.location)
@@ -186,13 +188,19 @@ def test_wrong_ice_servers(wrong):
         IceServer.parse(wrong)
 
 
-def test_the_page_is_whole():
+def test_the_pages_are_whole():
     async def show():
         async with running() as server:
-            async with server.http.get(server.url("/")) as response:
-                assert response.content_type == "text/html"
-                assert "default-src 'self'" in response.headers["Content-Security-Policy"]
-            async with server.http.get(server.url("/studio.js")) as response:
-                assert "javascript" in response.content_type
+            for page in ("/", "/obs", "/privacy"):
+                async with server.http.get(server.url(page)) as response:
+                    assert response.content_type == "text/html"
+                    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+                    text = await response.text()
+                parts = re.findall(r'(?:src|href)="\./(assets/[^"]+)"', text)
+                assert {part.rpartition(".")[2] for part in parts} >= {"css", "svg"}, page
+                for part in parts:
+                    async with server.http.get(server.url(f"/{part}")) as response:
+                        assert response.status == 200, part
+                        assert "immutable" in response.headers["Cache-Control"]
 
     within(10, show)

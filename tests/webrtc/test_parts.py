@@ -12,8 +12,9 @@ from engine.channel import ChannelClosed
 from engine.errors import BadOffer, SinkError
 from engine.frame import Packet
 from engine.studio.encoder import Encoder
+from engine.studio.feed import Feed
 from engine.studio.sdp import check_offer, video_codec
-from engine.studio.sink import Feed, WebRtcSink
+from engine.studio.sink import WebRtcSink
 from engine.studio.source import LONGEST_SIDE_PX, WebRtcSource
 from engine.studio.tracks import JITTER_NS, CharacterTrack, SoundTrack
 from tests.fakes import FakeClock, frame

@@ -1,6 +1,7 @@
 """`ayatsuri serve` itself: a process of its own that listens, says where, and ends in order."""
 
 import datetime
+import os
 import signal
 import socket
 import ssl
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 import engine
 from engine.errors import StudioError
-from engine.studio import server
+from engine.studio import run
 from engine.studio.settings import Settings
 from tests.marks import needs_pose_model
 
@@ -66,6 +67,7 @@ def test_it_serves_over_https_and_ends_when_told(tmp_path, end):
             "--port", str(port), "--token", TOKEN, "--cert", str(pem), "--key", str(key),
         ],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"AYATSURI_CONFIG": str(tmp_path / "config")},
         cwd=Path(engine.__file__).parent.parent,
     )  # fmt: skip
     context = ssl.create_default_context(cafile=str(pem))
@@ -82,7 +84,7 @@ def test_it_serves_over_https_and_ends_when_told(tmp_path, end):
     try:
         for _ in range(600):
             try:
-                assert get("/ready") == 200
+                assert get("/readyz") == 200
                 break
             except urllib.error.URLError:
                 assert process.poll() is None, process.communicate()
@@ -100,12 +102,12 @@ def test_it_serves_over_https_and_ends_when_told(tmp_path, end):
 
 
 def test_what_cannot_be_served_is_explained(tmp_path, monkeypatch):
-    monkeypatch.setattr(server, "_rehearse", lambda make: None)
+    monkeypatch.setattr(run, "rehearse", lambda make: None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(StudioError, match="--port"):
-            server.serve(Settings(port=taken.getsockname()[1]))
+            run.serve(Settings(port=taken.getsockname()[1]))
     nothing = tmp_path / "nothing.pem"
     with pytest.raises(StudioError, match="certificate"):
-        server.serve(Settings(certificate=nothing, key=nothing))
+        run.serve(Settings(certificate=nothing, key=nothing))

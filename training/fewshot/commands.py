@@ -47,7 +47,7 @@ def train(
     characters, others = Dataset.open(data, "train"), Dataset.open(data, "test")
     with workers(device) as place:
         return train_on(
-            Kept(characters) if keep else characters,
+            Kept(characters, max(config.sizes)) if keep else characters,
             [others[i] for i in range(min(held_out, len(others)))],
             manifest_hash(data), folder, config, recipe, place,
             adaptation=adaptation, minutes=minutes, every=every, loaders=loaders,

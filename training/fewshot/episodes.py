@@ -20,7 +20,8 @@ from training.fewshot.errors import SettingsError
 from training.fewshot.inputs import Inputs
 
 SUPPORTS = ("views", "random", "shifts", "mixed")
-SOURCES = ("front", "support", "any")
+SOURCES = ("front", "support", "any", "few")
+FEW, FRONT_SHARE = 8, 0.4  # of the source "few": how many there are, how often it is the front
 SHIFT_SHARE = 0.25
 """How far a drawing is shifted at most, as a share of the picture's width."""
 
@@ -39,7 +40,8 @@ class EpisodeConfig:
     `support`: "views" takes K of the basic views, in turn from the front (section 4); "random" any
     K poses; "shifts" the source moved sideways (section 5.5), which is what a user with one drawing
     has; "mixed" one of the three each time. `source`, the picture z: the "front" view, one of the
-    "support" set, or "any".
+    "support" set, "any", or one of "few", most often the front view: what a method prepares from a
+    source can be kept then.
 
     The paper draws one query a character; here it is as many as `queries`, all from poses that the
     support set does not have, so that the statistics of the batch norms are those of several poses.
@@ -144,6 +146,8 @@ def draw_episode(
     source = 0
     if config.source == "any":
         source = int(rng.integers(len(character)))
+    elif config.source == "few" and rng.random() > FRONT_SHARE:
+        source = int(rng.integers(1, min(FEW, len(character))))
     elif config.source == "support" and mode != "shifts":
         source = int(rng.choice(shots))
     if mode == "shifts":

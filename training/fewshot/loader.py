@@ -14,7 +14,7 @@ import torch
 
 from training.dataset.samples import CharacterPictures
 from training.fewshot.config import TrainConfig
-from training.fewshot.episodes import Characters, Episode, meta_batch
+from training.fewshot.episodes import Characters, Episode, meta_batch, resized
 from training.fewshot.errors import SettingsError
 
 
@@ -80,11 +80,11 @@ class Kept:
     """A data set that keeps every character in memory, once it was read: 46 MB for 175 at 256 px.
 
     A shard holds all pictures of a character, and an episode takes eight: read anew each time, a
-    fast device would wait.
+    fast device would wait. Pictures larger than `size` px are kept at that size.
     """
 
-    def __init__(self, characters: Characters) -> None:
-        self._characters = characters
+    def __init__(self, characters: Characters, size: int | None = None) -> None:
+        self._characters, self._size = characters, size
         self._kept: dict[int, CharacterPictures] = {}
 
     def __len__(self) -> int:
@@ -92,5 +92,7 @@ class Kept:
 
     def __getitem__(self, index: int, /) -> CharacterPictures:
         if index not in self._kept:  # two threads may both read it; they read the same
-            self._kept[index] = self._characters[index]
+            character = self._characters[index]
+            size = min(self._size or character.size, character.size)
+            self._kept[index] = resized(character, size)
         return self._kept[index]

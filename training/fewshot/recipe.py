@@ -1,7 +1,7 @@
 """Methods by name: what a checkpoint must remember to build its networks and losses again."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 from torch import nn
@@ -10,8 +10,13 @@ from training.fewshot import methods
 from training.fewshot.errors import CheckpointError, SettingsError
 from training.fewshot.method import FewShot
 from training.fewshot.objective import Objective, PaperObjective, Weights
+from training.fewshot.warp.network import WarpGenerator
 from training.losses import Perceptual
 from training.networks.generator import PRESETS, preset
+
+PAPER = Weights()
+WARP_PERCEPTUAL = 2.0
+"""Four times the paper's: what is carried is sharp already, and the painter should not blur it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +64,24 @@ def few_shot(recipe: Recipe) -> tuple[nn.Module, Objective]:
     return FewShot(config), paper_objective(recipe)
 
 
-def paper_objective(recipe: Recipe) -> Objective:
+def warp(recipe: Recipe) -> tuple[nn.Module, Objective]:
+    """A drawing's own parts carried to the pose, and the painter that redraws them.
+
+    No cross-entropy of the silhouette: the puppet's is not made by a sigmoid, and where a part is
+    missing its derivative is infinite.
+    """
+    if recipe.image_channels != 4:
+        raise SettingsError("warp draws RGBA: leave out --white")
+    method = WarpGenerator(recipe.preset)
+    return method, paper_objective(recipe, Weights(perceptual=WARP_PERCEPTUAL, alpha=0))
+
+
+def paper_objective(recipe: Recipe, weights: Weights = PAPER) -> Objective:
     """Equations 3 to 10, without the parts that the recipe leaves out."""
-    weights = Weights()
     if not recipe.perceptual:
-        weights = Weights(perceptual=0)
+        weights = replace(weights, perceptual=0)
     if not recipe.gan:
-        weights = Weights(perceptual=weights.perceptual, gan=0)
+        weights = replace(weights, gan=0)
     return PaperObjective(
         recipe.image_channels, width=recipe.critic_width, weights=weights,
         perceptual=Perceptual() if recipe.perceptual else None, gan_from=recipe.gan_from,
@@ -81,7 +97,11 @@ def baseline(recipe: Recipe) -> tuple[nn.Module, Objective]:
     return network, cast(Objective, objective)  # it has the same three methods
 
 
-METHODS: dict[str, Builder] = {"fewshot": few_shot, **dict.fromkeys(methods.METHODS, baseline)}
+METHODS: dict[str, Builder] = {
+    "fewshot": few_shot,
+    "warp": warp,
+    **dict.fromkeys(methods.METHODS, baseline),
+}
 
 
 def build(recipe: Recipe) -> tuple[nn.Module, Objective]:

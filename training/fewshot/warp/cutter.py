@@ -40,12 +40,20 @@ class Cutter(nn.Module):
         size = picture.shape[-1]
         if size <= LARGEST:
             return torch.softmax(SHARPEN * self.logits(picture, joints), 1)
-        scale = LARGEST / size
-        small = F.interpolate(picture, size=(LARGEST, LARGEST), mode="area")
-        shrink = joints.new_tensor([scale, scale, scale, 1.0])
-        logits = self.logits(small, joints * shrink)
+        cover = _covered(size, LARGEST).to(picture)
+        scale = LARGEST / torch.scalar_tensor(size).to(picture)
+        shrunk = torch.cat([joints[..., :3] * scale, joints[..., 3:]], -1)
+        logits = self.logits(cover @ picture @ cover.T, shrunk)
         logits = F.interpolate(logits, size=(size, size), mode="bilinear", align_corners=False)
         return torch.softmax(SHARPEN / scale * logits, 1)
+
+
+def _covered(size: int, small: int) -> Tensor:
+    """(small, size): the share that each of `size` pixels has in one of the `small` larger ones."""
+    edges = torch.arange(size + 1) / torch.scalar_tensor(size)
+    larger = torch.linspace(0, 1, small + 1)[:, None]
+    overlap = torch.minimum(larger[1:], edges[1:]) - torch.maximum(larger[:-1], edges[:-1])
+    return overlap.clamp_min(0) * small
 
 
 def cutting_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -1,17 +1,19 @@
 """Train the cutter on procedural characters.
 
-`python -m training.fewshot.warp.cutting -o cutter.pt`
+`python -m training.fewshot.warp.cutting -o cutter.safetensors`
 
 Labels come from the rig's skin weights (`labels`), so every rigged character teaches. Half of the
 pictures show poses like those of drawings, half anything that a character may do.
 """
 
 import argparse
+import json
 import math
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +27,7 @@ from training.characters.procedural.build import build
 from training.fewshot.warp.cutter import Cutter, cutting_loss
 from training.fewshot.warp.labels import BACKGROUND, part_labels
 from training.fewshot.warp.masks import part_masks
+from training.fewshot.warp.shipped import write
 from training.fit import to_tensor
 from training.motion.poses import ARMS, random_pose, random_posture
 from training.motion.posture import Posture, mix, plant, pose_of
@@ -158,24 +161,36 @@ def main() -> None:
     unseen = labelled_pictures(HELD_OUT, options.size, 6)
     print(f"by the skeleton alone: {accuracy(part_masks, unseen):.4f} of pixels right", flush=True)
     recent: list[float] = []
+    curve: list[dict[str, float]] = []
+    began = time.monotonic()
+
+    def judged() -> dict[str, float]:
+        return {"right": round(accuracy(cutter, unseen), 4)}
+
+    def about() -> dict[str, Any]:
+        return {
+            "command": " ".join(["python -m training.fewshot.warp.cutting", *sys.argv[1:]]),
+            "seed": 0,
+            "minutes": round((time.monotonic() - began) / 60, 1),
+            "curve": curve,
+        }
 
     def tell(step: int, loss: float) -> None:
         recent.append(loss)
         if step % 250 == 0:
-            torch.save(cutter.state_dict(), options.output)
-            right = accuracy(cutter, unseen)
-            print(f"step {step}: loss {np.mean(recent):.3f}, {right:.4f} right", flush=True)
+            curve.append({"step": step, "loss": float(np.mean(recent)), **judged()})
+            print(json.dumps(curve[-1]), flush=True)
+            write(options.output, cutter, about())
             recent.clear()
 
     losses = train_cutter(
         cutter, data, options.steps, batch=options.batch, minutes=options.minutes,
         bf16=options.bf16, on_step=tell,
     )  # fmt: skip
-    torch.save(cutter.state_dict(), options.output)
-    print(
-        f"{options.output}: loss {np.mean(losses[-100:]):.3f} after {len(losses)} steps, "
-        f"{accuracy(cutter, unseen):.4f} of pixels right on characters never seen"
-    )
+    loss = round(float(np.mean(losses[-100:])), 4)
+    curve.append({"step": len(losses), "loss": loss, **judged()})
+    write(options.output, cutter, about())
+    print(f"{options.output}: {curve[-1]} on characters never seen")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from engine.puppet.parts import CHEST, COUNT, HEAD, HIPS, NEIGHBOURS, PARTS
 
 _RAYS, _STEPS = 7, 16
+_LEVELS = 7  # of the pyramid that spreads colours
 SHARPNESS = 24.0
 TORSO_HULL = 0.6  # of the torso's radius: what arms hide of it; arms and torso share an outline
 GUESSED = 0.25  # a part is painted in from where this share of its capsule is seen
@@ -59,10 +60,12 @@ def radii(alpha: Tensor, joints: Tensor) -> Tensor:
     base = starts[:, :, None, :2] + place * bone[:, :, None]  # (B, L, R, 2)
     out = (usual[..., None] * reach)[:, :, None, :, None] * normal[:, :, None, None]  # B L 1 K 2
     both = torch.stack([base[..., None, :] + out, base[..., None, :] - out], 2)  # B L 2 R K 2
-    grid = both.flatten(1, 3) * (2 / size) - 1
+    grid = both.flatten(1, 3) / (0.5 * torch.scalar_tensor(size).to(alpha)) - 1
     seen = F.grid_sample(alpha, grid, align_corners=False)[:, 0]
-    seen = (seen > 0.5).to(alpha.dtype).cumprod(-1).sum(-1).unflatten(1, (COUNT, 2, _RAYS))
-    width = seen.min(2).values.median(-1).values * (1.5 / (_STEPS - 1))
+    # Steps before the first that finds nothing.
+    seen = ((seen <= 0.5).to(alpha.dtype).cumsum(-1) == 0).to(alpha.dtype).sum(-1)
+    seen = seen.unflatten(1, (COUNT, 2, _RAYS))
+    width = seen.amin(2).sort(-1).values[..., _RAYS // 2] * (1.5 / (_STEPS - 1))
     return usual * width.clamp(0.6, 1.5)
 
 
@@ -89,9 +92,12 @@ def settle(masks: Tensor) -> Tensor:
 
     A few pixels given to the wrong part would fly off with it.
     """
-    window = 2 * (masks.shape[-1] // 32) + 1
+    size = masks.shape[-1]
+    place = torch.arange(size, device=masks.device)
+    window = ((place[:, None] - place).abs() <= size // 32).to(masks.dtype)
+    window = window / window.sum(1, keepdim=True)
     for _ in range(2):
-        around = F.avg_pool2d(masks, window, 1, window // 2, count_include_pad=False)
+        around = window @ masks @ window.T
         masks = (masks + 0.02) * around.square()
         masks = masks / masks.sum(1, keepdim=True)
     return masks
@@ -108,20 +114,26 @@ def hulls(joints: Tensor, size: int, radius: Tensor) -> Tensor:
 def fill(colour: Tensor, weight: Tensor) -> Tensor:
     """Colours (B, C, S, S), known where `weight` (B, 1, S, S) is 1, spread over all the rest.
 
-    Pull and push through a pyramid of halved pictures (Gortler 1996, section 4.4).
+    Pull and push through a pyramid of halved pictures (Gortler 1996, section 4.4), to the mean of
+    all above `_LEVELS` levels. That number is fixed, so that a graph of any S can be exported.
     """
-    known, mass = [colour * weight], [weight]
-    while known[-1].shape[-1] > 1:
-        known.append(F.avg_pool2d(known[-1], 2, ceil_mode=True))
-        mass.append(F.avg_pool2d(mass[-1], 2, ceil_mode=True))
-    spread = known[-1] / mass[-1].clamp_min(1e-6)
-    for i in range(len(known) - 2, -1, -1):
-        coarse = F.interpolate(
-            spread, size=known[i].shape[-2:], mode="bilinear", align_corners=False
-        )
+    size = colour.shape[-1]
+    room = -size % 2**_LEVELS
+    known = [F.pad(colour * weight, (0, room, 0, room))]
+    mass = [F.pad(weight, (0, room, 0, room))]
+    for _ in range(_LEVELS):
+        known.append(F.avg_pool2d(known[-1], 2))
+        mass.append(F.avg_pool2d(mass[-1], 2))
+    spread = known[-1].mean((-1, -2), keepdim=True) / mass[-1].mean(
+        (-1, -2), keepdim=True
+    ).clamp_min(1e-6)
+    spread = spread.expand_as(known[-1])
+    for i in range(_LEVELS, -1, -1):
+        if i < _LEVELS:
+            spread = F.interpolate(spread, scale_factor=2.0, mode="bilinear", align_corners=False)
         sure = (mass[i] * 4 if i else mass[i]).clamp(0, 1)
-        spread = sure * known[i] / mass[i].clamp_min(1e-6) + (1 - sure) * coarse
-    return spread
+        spread = sure * known[i] / mass[i].clamp_min(1e-6) + (1 - sure) * spread
+    return spread[..., :size, :size]
 
 
 def joint_caps(joints: Tensor, size: int, radius: Tensor, masks: Tensor) -> Tensor:

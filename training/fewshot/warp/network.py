@@ -1,17 +1,22 @@
 """The warp generator: limbs cut out once, carried to every pose, and redrawn by a small network."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.puppet.parts import CHEST, COUNT, HEAD
+from training.fewshot.errors import SettingsError
 from training.fewshot.inputs import Inputs
-from training.fewshot.warp.carry import carry
+from training.fewshot.warp.cache import LayerCache
+from training.fewshot.warp.carry import Scene, carry
 from training.fewshot.warp.compose import compose, depth_order
 from training.fewshot.warp.cutter import Cutter
 from training.fewshot.warp.layers import Layers
 from training.fewshot.warp.maps import Frames, frames_of
 from training.fewshot.warp.masks import cut, settle, spine_length
+from training.fewshot.warp.shipped import shipped_cutter
 from training.fewshot.warp.unet import UNet
 
 WIDTHS = {
@@ -19,6 +24,8 @@ WIDTHS = {
     "live": (16, 32, 64, 96),
     "tiny": (8, 16, 16),
 }
+FEATURES = 4 * 5 + 3 + COUNT + 1 + 6
+MAPS = 2 + COUNT + 4 * 9
 FLOW_PX = 1 / 16  # of the picture's size: how far the residual flow reaches
 _SHUT = 3.0  # the gate's bias: what is painted comes in only where it is learned to
 
@@ -28,58 +35,127 @@ class WarpGenerator(nn.Module):
 
     Untrained, it is the plain puppet: parts carried by their maps and laid over each other by
     depth. Trained, it also hides, bends and redraws. Sizes are multiples of 2^(levels of `preset`).
+    The cutter is the shipped one, which is not trained any further, unless another is given.
     """
 
-    def __init__(self, preset: str = "live", *, learned_cut: bool = True) -> None:
+    def __init__(self, preset: str = "live", cutter: Cutter | None = None) -> None:
         super().__init__()
         if preset not in WIDTHS:
-            raise KeyError(f"no preset {preset!r}; there are {', '.join(WIDTHS)}")
-        self.cutter = Cutter() if learned_cut else Cutter((8, 16))
+            raise SettingsError(f"no preset {preset!r} of warp; there are {', '.join(WIDTHS)}")
+        self.cutter = shipped_cutter() if cutter is None else cutter
         self.painter = Painter(WIDTHS[preset])
+        self.known = LayerCache()
 
     def prepare(self, source: Tensor, joints: Tensor) -> Layers:
         """Cut pictures (B, 4, S, S) with joints (B, 20, 4) into layers."""
-        masks = settle(self.cutter(source, joints))
-        return Layers.of(cut(source, joints, masks), frames_of(joints))
+        if any(parameter.requires_grad for parameter in self.cutter.parameters()):
+            pixels = self.cut(source, joints)
+        else:
+            pixels = self.known(source, joints, self.cut)
+        return Layers.of(pixels, frames_of(joints))
+
+    def cut(self, source: Tensor, joints: Tensor) -> Tensor:
+        """The layers' pixels, (B, 5, L, S, S)."""
+        return cut(source, joints, settle(self.cutter(source, joints)))
 
     def draw(self, layers: Layers, pose: Tensor, joints: Tensor) -> Tensor:
         """The characters at target joints (B, 20, 4), drawn as `pose` (B, 3, S, S)."""
         return self.painter(layers, pose, joints)
 
     def forward(self, inputs: Inputs) -> Tensor:
-        layers = self.prepare(inputs.source, inputs.source_joints)
+        with exactly(inputs.source):
+            layers = self.prepare(inputs.source, inputs.source_joints)
         return self.draw(layers, inputs.pose, inputs.joints)
 
 
+def exactly(like: Tensor) -> torch.autocast:
+    """Within, no mixed precision: half of it cannot tell a pixel from the next."""
+    return torch.autocast(like.device.type, enabled=False)
+
+
 class Painter(nn.Module):
-    """The live part: layers and a pose give a picture."""
+    """The live part: layers and a pose give a picture.
+
+    Its network looks at half resolution at the `FEATURES` channels of `look`, and answers with
+    `MAPS` channels: flow (2), how visible each part is (L), and for 2 x 2 pixels each the colour
+    and alpha of what is new, its gate, and a correction of what is old (4 * 9).
+    """
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
-        # At half resolution: what was composed and where it was painted in (2 x 2 pixels each),
-        # the drawn pose, every layer's alpha, depth, and how far head and body have turned.
-        self.network = UNet(4 * 5 + 3 + COUNT + 1 + 6, 2 + COUNT + 4 * 9, widths)
+        self.network = UNet(FEATURES, MAPS, widths)
 
     def forward(self, layers: Layers, pose: Tensor, joints: Tensor) -> Tensor:
         """(B, 4, S, S)."""
-        half = layers.size // 2
-        target = frames_of(joints)
-        spine = spine_length(joints)
-        scene = carry(layers, target, depth_order(target.depth, spine))
-        puppet, painted_in = compose(scene.layers)
-        depth = (target.depth / spine[:, None])[:, :, None, None]
-        known = [
-            F.pixel_unshuffle(torch.cat([puppet, painted_in], 1), 2),
-            F.avg_pool2d(pose, 2),
-            scene.alphas,
-            (scene.weights * depth).sum(1, keepdim=True),
-            _turns(target, layers.frames)[:, :, None, None].expand(-1, -1, half, half),
-        ]
-        flow, visible, paint = self.network(torch.cat(known, 1)).split((2, COUNT, 36), 1)
-        factor = scene.of_parts(2 * torch.sigmoid(visible))
-        alphas = (scene.layers[:, :, 3:] * factor[:, :, None]).clamp(max=1)
-        puppet, _ = compose(torch.cat([scene.layers[:, :, :3], alphas], 2))
-        return blend(bend(puppet, flow), F.pixel_shuffle(paint, 2))
+        with exactly(pose):
+            scene, features = look(layers, pose, joints)
+        maps = self.maps(features)
+        with exactly(pose):
+            return finish(scene, maps)
+
+    def maps(self, features: Tensor) -> Tensor:
+        """(B, MAPS, H, H) of features (B, FEATURES, H, H), squashed by `CURVES`.
+
+        The gate of logit 0 is shut, and a correction of logit 0 is none: untrained, the network
+        leaves the puppet as it is, and there are gradients from the first step.
+        """
+        steep, shift, rise, base = CURVES.to(features)[:, :, None, None]
+        maps = base + rise * torch.sigmoid(steep * self.network(features).float() + shift)
+        least = torch.where(SIGNED, -1.0, 0.0).to(maps)[:, None, None]
+        if not self.training:
+            return torch.maximum(maps, least)
+        # A gate that is shut has a gradient, too.
+        return maps + (torch.maximum(maps, least) - maps).detach()
+
+
+def _curves() -> Tensor:
+    """(4, MAPS) steep, shift, rise and base of each map: base + rise sigmoid(steep x + shift).
+
+    Flow and change are tanh(x) = 2 sigmoid(2 x) - 1; the gate is shut at 0. One formula for all
+    channels needs no splitting, which in the engine would cost as much as the convolutions.
+    """
+    shut = 1 / (1 + math.exp(_SHUT))
+    tanh, sigmoid = (2, 0, 2, -1), (1, 0, 1, 0)
+    gate = (1, -_SHUT, 1 / (1 - shut), -shut / (1 - shut))
+    rows = [tanh] * 2 + [sigmoid] * (COUNT + 16) + [gate] * 4 + [tanh] * 16
+    return torch.tensor(rows, dtype=torch.float32).T
+
+
+CURVES = _curves()
+SIGNED = CURVES[3] == -1
+"""(MAPS,) whether a map is in [-1, 1]: flow and change; the others are in [0, 1]."""
+
+
+def look(layers: Layers, pose: Tensor, joints: Tensor) -> tuple[Scene, Tensor]:
+    """The parts where the pose has them, and what the network is shown: (B, FEATURES, H, H).
+
+    What was composed and where it was painted in (2 x 2 pixels each), the drawn pose, every
+    layer's alpha, depth, and how far head and body have turned: all in [0, 1], as bytes over 255
+    in the engine, so what has either sign is 64 f + 128 of these.
+    """
+    half = layers.size // 2
+    target = frames_of(joints)
+    spine = spine_length(joints)
+    scene = carry(layers, target, depth_order(target.depth, spine))
+    puppet, painted_in = compose(scene.layers)
+    depth = (target.depth / spine[:, None])[:, :, None, None]
+    turns = _turns(target, layers.frames)[:, :, None, None].expand(-1, -1, half, half)
+    signed = torch.cat([(scene.weights * depth).sum(1, keepdim=True), turns], 1)
+    features = [
+        F.pixel_unshuffle(torch.cat([puppet, painted_in], 1), 2),
+        F.avg_pool2d(pose, 2),
+        scene.alphas,
+        (signed * (64 / 255) + 128 / 255).clamp(0, 1),
+    ]
+    return scene, torch.cat(features, 1)
+
+
+def finish(scene: Scene, maps: Tensor) -> Tensor:
+    """The picture (B, 4, S, S) of a scene as the network's maps (B, MAPS, H, H) change it."""
+    flow, visible, paint = maps.split((2, COUNT, 36), 1)
+    alphas = scene.layers[:, :, 3:] * (2 * scene.of_parts(visible))[:, :, None]
+    puppet, _ = compose(torch.cat([scene.layers[:, :, :3], alphas.clamp(max=1)], 2))
+    return blend(bend(puppet, flow), F.pixel_shuffle(paint, 2))
 
 
 def _turns(target: Frames, source: Frames) -> Tensor:
@@ -101,27 +177,23 @@ def _handed(frames: Frames) -> Tensor:
 
 
 def bend(picture: Tensor, flow: Tensor) -> Tensor:
-    """Move a picture (B, C, S, S) by a flow (B, 2, S/2, S/2); no flow leaves it as it is."""
+    """Move a picture (B, C, S, S) by a flow (B, 2, S/2, S/2) in [-1, 1]; 0 leaves it as it is."""
     size = picture.shape[-1]
     grid = (torch.arange(size, device=picture.device, dtype=picture.dtype) + 0.5) * (2 / size) - 1
     still = torch.stack(torch.meshgrid(grid, grid, indexing="xy"), -1)
     fine = F.interpolate(flow, scale_factor=2.0, mode="bilinear", align_corners=False)
-    moved = still + 2 * FLOW_PX * torch.tanh(fine).permute(0, 2, 3, 1)
+    moved = still + 2 * FLOW_PX * fine.permute(0, 2, 3, 1)
     return F.grid_sample(picture, moved, padding_mode="zeros", align_corners=False)
 
 
 def blend(picture: Tensor, paint: Tensor) -> Tensor:
     """Paint (B, 9, S, S) over a picture (B, 4, S, S), premultiplied like the result.
 
-    The channels of `paint` are logits of straight colour, alpha and the gate of what is new, and a
-    correction of what is old. All zero, they leave the picture as it is: the puppet is where
-    learning starts, and the correction's gradients are there from the first step.
+    The channels of `paint` are straight colour and alpha of what is new, its gate, and a correction
+    of what is old.
     """
     fresh, gate, change = paint.split((4, 1, 4), 1)
-    fresh = torch.sigmoid(fresh)
     painted = torch.cat([fresh[:, :3] * fresh[:, 3:], fresh[:, 3:]], 1)
-    shut = torch.sigmoid(torch.full_like(gate[:1, :, :1, :1], -_SHUT))
-    gate = (torch.sigmoid(gate - _SHUT) - shut) / (1 - shut)
-    kept = picture + torch.tanh(change)
+    kept = picture + change
     mixed = (kept + gate * (painted - kept)).clamp(0, 1)
     return torch.cat([torch.minimum(mixed[:, :3], mixed[:, 3:]), mixed[:, 3:]], 1)

@@ -1,0 +1,142 @@
+"""Chromium without a window, driven by its own protocol: nothing but Chromium to install."""
+
+import asyncio
+import base64
+import itertools
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from aiohttp import ClientSession, ClientWebSocketResponse
+
+from bench.blockcode import stamp
+from engine.errors import MissingDependency
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+
+
+def camera_file(video: Path, out: Path, frames: int = 120, *, coded: bool = False) -> Path:
+    """The first pictures of a video, as Chromium's pretended camera plays them round and round.
+
+    With `coded`, each carries its number: see `bench.blockcode`.
+    """
+    with av.open(str(video)) as clip, av.open(str(out), "w", format="mjpeg") as file:
+        stream = file.add_stream("mjpeg", rate=Fraction(30), options={"qscale": "4"})
+        size = clip.streams.video[0]
+        stream.width, stream.height, stream.pix_fmt = size.width, size.height, "yuvj420p"
+        for number, frame in enumerate(itertools.islice(clip.decode(video=0), frames)):
+            if coded:
+                image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+                stamp(image, number)
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            picture = frame.reformat(format="yuvj420p")
+            picture.pts, picture.time_base = number, Fraction(1, 30)
+            file.mux(stream.encode(picture))
+        file.mux(stream.encode())
+    return out
+
+
+class Page:
+    """One page of the browser."""
+
+    def __init__(self, socket: ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._numbers = itertools.count(1)
+
+    async def do(self, method: str, **params: Any) -> Any:
+        """Chrome's DevTools protocol, one command at a time; events are passed over."""
+        number = next(self._numbers)
+        await self._socket.send_json({"id": number, "method": method, "params": params})
+        while True:
+            answer = await self._socket.receive_json()
+            if answer.get("id") == number:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    async def js(self, code: str) -> Any:
+        """The value of an expression in the page."""
+        answer = await self.do(
+            "Runtime.evaluate", expression=code, userGesture=True, awaitPromise=True,
+            returnByValue=True,
+        )  # fmt: skip
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    async def until(self, code: str, seconds: float = 20.0) -> None:
+        """Wait for an expression to become true."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not await self.js(code):
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            said = await self.js("document.getElementById('status')?.textContent")
+            raise AssertionError(f"waited {seconds} s in vain: {code}; the page: {said}") from None
+
+    async def picture(self, path: Path) -> None:
+        """A screenshot."""
+        answer = await self.do("Page.captureScreenshot", format="png")
+        path.write_bytes(base64.b64decode(answer["data"]))
+
+
+@asynccontextmanager
+async def browsing(
+    url: str, home: Path, *, camera: Path | None = None, size_wh: tuple[int, int] = (1024, 900),
+    flags: tuple[str, ...] = (), script: str = "",
+) -> AsyncIterator[Page]:  # fmt: skip
+    """A page that is open in a browser of its own, with a pretended camera.
+
+    Args:
+        url: of the page.
+        home: an empty folder for the browser.
+        camera: see `camera_file`; None: Chromium's own pretended one.
+        size_wh: of the window.
+        flags: more of Chromium's.
+        script: run in the page before its own.
+    """
+    if CHROMIUM is None:
+        raise MissingDependency("there is no Chromium: sudo apt install chromium")
+    devices = () if camera is None else (f"--use-file-for-fake-video-capture={camera}",)
+    browser = subprocess.Popen(
+        [
+            CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--mute-audio",
+            "--no-first-run", "--disable-dev-shm-usage", "--remote-debugging-port=0",
+            "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+            "--allow-loopback-in-peer-connection", f"--user-data-dir={home}",
+            f"--window-size={size_wh[0]},{size_wh[1]}", *devices, *flags, "about:blank",
+        ],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        told = home / "DevToolsActivePort"
+        async with asyncio.timeout(30):
+            while not told.is_file() or not told.read_text():
+                assert browser.poll() is None, "Chromium ended at once"
+                await asyncio.sleep(0.05)
+        port = told.read_text().splitlines()[0]
+        async with ClientSession() as http:
+            async with http.put(f"http://127.0.0.1:{port}/json/new?about:blank") as response:
+                address = (await response.json())["webSocketDebuggerUrl"]
+            async with http.ws_connect(address, max_msg_size=0) as socket:
+                page = Page(socket)
+                if script:
+                    await page.do("Page.enable")
+                    await page.do("Page.addScriptToEvaluateOnNewDocument", source=script)
+                await page.do("Page.navigate", url=url)
+                there = f"document.readyState === 'complete' && location.href === '{url}'"
+                await page.until(there)
+                yield page
+    finally:
+        browser.terminate()
+        try:
+            browser.wait(10)
+        except subprocess.TimeoutExpired:
+            browser.kill()
+            browser.wait()

@@ -1,0 +1,187 @@
+"""Networks in every runtime that is here, each as something that draws: see `bench.models`."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.floor import Work, work_of
+from bench.report import Timing
+from bench.statistics import Measure
+from engine.backends.base import Backend
+from engine.backends.onnxruntime import OnnxRuntimeBackend
+from engine.errors import MissingDependency
+
+IN_A_TURN: Final = 4
+"""Frames that each contender draws before the next one's turn."""
+
+SEED: Final = 1_000_009
+"""Of the poses: neither trained nor calibrated on."""
+
+
+@dataclass(slots=True)
+class Contender:
+    """One network in one runtime: how to draw with it, and the times it took."""
+
+    preset: str
+    runtime: str
+    precision: str
+    threads: int
+    draw: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+    ssim: float | None = None
+    ssim_min: float | None = None
+    mean_error: float | None = None
+    max_error: int | None = None
+    floor_ms: float | None = None
+    wall_ns: list[int] = field(default_factory=list)
+    cpu_ns: list[int] = field(default_factory=list)
+
+    @property
+    def p50_ms(self) -> float:
+        """Median time of a frame."""
+        return Timing.of(self.wall_ns).p50_ms
+
+    @property
+    def cpu_ms(self) -> float:
+        """Median of processor time, over all threads: hardly depends on others' load."""
+        return Timing.of(self.cpu_ns).p50_ms
+
+    def turn(self, images: NDArray[np.uint8], first: int) -> None:
+        """Draw some frames; the first finds other contenders' data in the caches and is free."""
+        for i in range(first, first + IN_A_TURN + 1):
+            wall, cpu = time.perf_counter_ns(), time.process_time_ns()
+            self.draw(images[i % len(images)])
+            if i > first:
+                self.wall_ns.append(time.perf_counter_ns() - wall)
+                self.cpu_ns.append(time.process_time_ns() - cpu)
+
+    @property
+    def name(self) -> str:
+        """As a row of the result."""
+        return f"{self.preset}, {self.runtime} {self.precision}, threads {self.threads}"
+
+    def measures(self) -> dict[str, Measure]:
+        """For a row of the result."""
+        found = {
+            "a frame": Timing.of(self.wall_ns).measure(),
+            "processor": Measure.of(np.array(self.cpu_ns) * 1e-6),
+        }
+        for name, value, unit, better in (
+            ("floor", self.floor_ms, "ms", "neither"),
+            ("SSIM to fp32", self.ssim, "", "higher"),
+            ("worst SSIM", self.ssim_min, "", "higher"),
+            ("mean error", self.mean_error, "levels", "lower"),
+            ("largest error", self.max_error, "levels", "lower"),
+        ):
+            if value is not None:
+                found[name] = Measure.single(value, unit, better)  # type: ignore[arg-type]
+        return found
+
+
+def by_backend(backend: Backend) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
+    """A backend as a contender draws."""
+    out = np.empty(backend.output_spec.shape[1:], np.uint8)
+
+    def draw(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        backend.run(image, out)
+        return out
+
+    return draw
+
+
+def by_torch(preset: str, threads: int) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
+    """Eager PyTorch with both branches, as the paper's own programs run it."""
+    import torch
+
+    from training.fit import pose_tensor
+    from training.networks.generator import Generator
+    from training.networks.generator import preset as configuration
+
+    torch.manual_seed(0)
+    config = configuration(preset, spectral=False)
+    generator = Generator(config).eval()
+    reference = torch.rand(1, 4, config.size, config.size)
+
+    @torch.inference_mode()
+    def draw(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        torch.set_num_threads(threads)
+        made = generator(pose_tensor(image[None]), reference)
+        return (made[0].permute(1, 2, 0) * 255).round().byte().numpy()
+
+    return draw
+
+
+def untrained(preset: str, images: NDArray[np.uint8]) -> dict[str, bytes]:
+    """A preset with random weights in fp32 and int8: its speed is that of trained ones."""
+    import torch
+
+    from export.onnx import export_generator
+    from export.precision import Quantiser
+    from training.networks.generator import Generator
+    from training.networks.generator import preset as configuration
+
+    torch.manual_seed(0)
+    config = configuration(preset, spectral=False)
+    model = export_generator(Generator(config), torch.rand(1, 4, config.size, config.size))
+    with Quantiser(model, images[:2]) as make:
+        return {"fp32": model, "int8": make(())}
+
+
+def contenders(
+    preset: str, models: dict[str, bytes], threads: int, cleanup: ExitStack
+) -> Iterator[Contender]:
+    """The models in every runtime that is here."""
+
+    def one(runtime: str, precision: str, backend: Backend) -> Contender:
+        cleanup.callback(backend.close)
+        return Contender(preset, runtime, precision, threads, by_backend(backend))
+
+    for precision, model in models.items():
+        yield one("ONNX Runtime", precision, OnnxRuntimeBackend(model, threads=threads))
+    try:
+        from engine.backends.openvino import OpenVinoBackend, Precision, precisions
+
+        able = precisions()
+    except MissingDependency:
+        return
+    for calculates in able:
+        name = "fp32" if calculates == "f32" else calculates
+        backend = OpenVinoBackend(models["fp32"], threads=threads, precision=calculates)
+        yield one("OpenVINO", name, backend)
+    if "int8" in models:
+        rest: Precision = "bf16" if "bf16" in able else "f32"
+        backend = OpenVinoBackend(models["int8"], threads=threads, precision=rest)
+        yield one("OpenVINO", "int8", backend)
+
+
+def pose_contenders(threads: int) -> Iterator[tuple[Contender, Work]]:
+    """The pose networks in the cache, over noise: their work does not depend on the picture."""
+    from engine import models
+    from engine.backends.onnxruntime import load as onnxruntime
+    from engine.pose import networks
+
+    runtime, rng = onnxruntime(), np.random.default_rng(SEED)
+    for size in ("lite", "full", "heavy"):
+        if not models.get(f"pose-{size}").path.is_file():
+            continue
+        both = networks.load(f"pose-{size}")
+        for part, model in (("detector", both.detector), ("landmarks", both.landmarks)):
+            if part == "detector" and size != "full":
+                continue  # the three have the same one
+            options = runtime.SessionOptions()
+            options.intra_op_num_threads = threads
+            session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            image = rng.integers(0, 255, session.get_inputs()[0].shape, np.uint8)
+
+            def look(
+                _: NDArray[np.uint8], session: Any = session, image: Any = image
+            ) -> NDArray[np.uint8]:
+                session.run(None, {"image": image})
+                return image
+
+            name = "pose detector" if part == "detector" else f"pose landmarks, {size}"
+            yield Contender(name, "ONNX Runtime", "fp32", threads, look), work_of(model)

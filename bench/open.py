@@ -1,0 +1,135 @@
+"""`ayatsuri bench open`: how late is the picture when a camera dictates the pace?
+
+A camera is an open loop: its frames come on schedule, 30 or 60 a second, whatever the computer does
+with them. Latency counts from when a frame was *due*, to the end of its write; and every frame that
+was due counts, those that were dropped as well: what the performer did then was to be seen only
+with the next frame. So a stall hits all the frames that it delays, as it hits the viewer (no
+coordinated omission). Pictures come from memory and go nowhere: see `live` for a real source and
+sink, and `webrtc` for glass to glass.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.camera import CameraSource, pictures_of
+from bench.fidelity import Truth
+from bench.quality import dance, error_when_shown, estimated, likeness, live_track
+from bench.report import Bench, Goal, Row, measures_table, singles_table
+from bench.show import STALE_MS, Run, charts_of, files_of, play, show_usage, steps_table
+from bench.statistics import Measure
+from engine.app import DEFAULT_CHARACTER, PERFORMER, Options
+from engine.backends.choose import Candidate, open_candidate
+from engine.character import CharacterBundle
+from engine.clock import MonotonicClock
+from engine.commands.options import (
+    BackendName,
+    BackendOption,
+    PoseModel,
+    PoseModelOption,
+    PoseRuntimeName,
+    PoseRuntimeOption,
+    PrecisionName,
+    PrecisionOption,
+    ThreadsOption,
+)
+from engine.io.null import NullSink
+from engine.motion.smooth import OneEuro
+
+PICTURES = 300  # of the clip, in memory: 10 s, 276 MB at 640 x 480
+GOAL_P95_MS = 60.0
+
+
+def measure(
+    clip: Path, bundle: CharacterBundle, options: Options, fps: float, seconds: float, skip_s: float
+) -> Run:
+    """One run at a camera's rate."""
+    clock = MonotonicClock()
+    pictures = pictures_of(clip, PICTURES)
+    source = CameraSource(pictures, fps, round((seconds + skip_s) * fps), clock)
+    return play(
+        source, NullSink(), bundle, options, clock,
+        seconds=seconds + skip_s + 1.0, skip_s=skip_s, fps=fps,
+    )  # fmt: skip
+
+
+def quality(clip: Path, bundle: CharacterBundle, options: Options, run: Run) -> dict[str, Measure]:
+    """How good the pictures of a run's setting are; see `bench.quality`."""
+    chosen = Candidate(str(run.drawn_by["backend"]), str(run.drawn_by["precision"]))
+    backend = open_candidate(chosen, bundle.need_generator(), options.threads)
+    try:
+        found = likeness(bundle, backend, dance(bundle, clip, options.pose_model)).measures()
+    finally:
+        backend.close()
+    truth = Truth.of(clip)
+    poses = estimated(clip, options.pose_model, options.pose_runtime)
+    places = live_track(truth, poses, OneEuro(size=256))
+    late_ms = Measure.of(run.timeline.answered_ms())["p50"]
+    for name, ms in (("pose error, as found", 0.0), ("pose error, when shown", late_ms)):
+        error = error_when_shown(places, truth, ms)
+        found[name] = Measure.single(error, "% torso", count=len(poses))
+    return found
+
+
+def main(
+    clip: Annotated[Path, typer.Argument(help="The video.")] = PERFORMER,
+    character: Annotated[Path, typer.Option(help="The bundle.")] = DEFAULT_CHARACTER,
+    fps: Annotated[str, typer.Option(help="The camera's rates.")] = "30,60",
+    seconds: Annotated[float, typer.Option(help="At each rate.")] = 60.0,
+    warm_up: Annotated[float, typer.Option(help="Seconds before that, not counted.")] = 3.0,
+    with_quality: Annotated[
+        bool, typer.Option("--quality/--no-quality", help="Rate the pictures, too.")
+    ] = True,
+    threads: ThreadsOption = 1,
+    pose_model: PoseModelOption = PoseModel.FULL,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
+    backend: BackendOption = BackendName.AUTO,
+    precision: PrecisionOption = PrecisionName.AUTO,
+) -> None:
+    """Measure it."""
+    bench = Bench(
+        "open",
+        "How late is the picture when a camera dictates the pace?",
+        "the work of all parts, one after the other, and no wait between them",
+        warm_up=f"{warm_up:g} s",
+        models=[character],
+    )
+    bundle = CharacterBundle.load(character)
+    options = Options(
+        threads=threads, pose_model=pose_model.value, pose_runtime=pose_runtime.value,
+        backend=backend.value, precision=precision.value,
+    )  # fmt: skip
+    rates = [float(rate) for rate in fps.split(",")]
+    runs: list[tuple[str, Run]] = []
+    goals: list[Goal] = []
+    for rate in rates:
+        run = measure(clip, bundle, options, rate, seconds, warm_up)
+        measures = run.timeline.measures(STALE_MS)
+        if with_quality and run.drawn_by:
+            measures |= quality(clip, bundle, options, run)
+        row = bench.add(
+            f"{rate:g} fps", measures, drawn_by=run.drawn_by, drops=run.drops(),
+            cores_used=run.cores_used,
+        )  # fmt: skip
+        runs.append((row.name, run))
+        if rate == rates[0]:
+            p95 = measures["every frame due"]["p95"]
+            goals.append(Goal(f"{rate:g} fps, every frame due, p95", p95, GOAL_P95_MS, False, "ms"))
+    show(bench, bench.rows, runs)
+    bench.charts = charts_of(runs, 1e3 / rates[0])
+    bench.extras = files_of(bench.name, [(name, run.timeline) for name, run in runs])
+    bench.finish(
+        sum(len(run.timeline.due_ns) for _, run in runs), {}, goals, clip=clip.name,
+        character=bundle.name, resolution=bundle.resolution, threads=threads, seconds=seconds,
+        pose_model=options.pose_model, pose_runtime=options.pose_runtime, smoothing="one-euro",
+        stale_ms=STALE_MS,
+    )  # fmt: skip
+
+
+def show(bench: Bench, rows: list[Row], runs: list[tuple[str, Run]]) -> None:
+    """Print what was measured."""
+    bench.console.print(measures_table("Latency from when a frame was due", rows))
+    bench.console.print(singles_table("At the sink", rows))
+    bench.console.print(steps_table(runs))
+    show_usage(bench.console, runs[-1][1], bench.machine["cores"])

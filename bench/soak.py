@@ -1,0 +1,167 @@
+"""`ayatsuri bench soak`: does anything grow over the hours?
+
+A show lasts an evening. The puppet runs as in `open`, at 30 frames a second, for as long as is
+asked for, and is looked at ten times a second: resident memory, threads, open files; and the
+latency of every frame. Growth is the slope of a straight line through medians of equal stretches of
+time (Theil and Sen: the median of the slopes of all pairs), after a warm-up of an eighth of the run
+in which libraries fill their pools. A slope above its limit, times the hours that a show lasts, is
+a leak.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Final
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from bench.camera import CameraSource, pictures_of
+from bench.charts import Chart, over_time
+from bench.report import Bench, Goal, measures_table
+from bench.show import STALE_MS, Run, play
+from bench.statistics import Figure, Floats, Measure
+from engine.app import DEFAULT_CHARACTER, LIVE_FPS, PERFORMER, Options
+from engine.character import CharacterBundle
+from engine.clock import MonotonicClock
+from engine.io.null import NullSink
+
+PICTURES: Final = 300
+STRETCHES: Final = 16
+_WARM_UP_SHARE: Final = 1 / 8
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What may grow, and by how much an hour."""
+
+    name: str
+    unit: str
+    per_hour: float
+
+
+LIMITS: Final = (
+    Limit("memory", "MB", 60.0),
+    Limit("threads", "", 1.0),
+    Limit("open files", "", 1.0),
+    Limit("latency p95", "ms", 30.0),
+)
+
+
+def growth(at_s: Floats, values: Floats, share: float = 0.5) -> Figure:
+    """How much a percentile of values grows in an hour, and the middle half of all pairs' slopes.
+
+    Args:
+        at_s: (N,) seconds.
+        values: (N,) at these times.
+        share: which percentile of every stretch, (0, 1).
+    """
+    edges = np.linspace(at_s[0], at_s[-1], STRETCHES + 1)
+    where = np.clip(np.searchsorted(edges, at_s, side="right") - 1, 0, STRETCHES - 1)
+    middles, levels = [], []
+    for stretch in range(STRETCHES):
+        inside = where == stretch
+        if inside.any():
+            middles.append(float(at_s[inside].mean()))
+            levels.append(float(np.percentile(values[inside], 100 * share)))
+    slopes = [
+        3600 * (levels[b] - levels[a]) / (middles[b] - middles[a])
+        for a, b in combinations(range(len(levels)), 2)
+    ]
+    low, middle, high = np.percentile(slopes, (25, 50, 75)) if slopes else (np.nan,) * 3
+    return Figure(float(middle), float(low), float(high))
+
+
+def growths(run: Run, skip_s: float) -> dict[str, Figure]:
+    """Of everything in `LIMITS`, an hour."""
+    usage, timeline = run.usage, run.timeline
+    late = usage.at_s >= skip_s
+    waited = timeline.answered_ms()
+    seconds = (timeline.due_ns[: len(waited)] - timeline.due_ns[0]) * 1e-9
+    return {
+        "memory": growth(usage.at_s[late], usage.memory_mb[late]),
+        "threads": growth(usage.at_s[late], usage.threads[late]),
+        "open files": growth(usage.at_s[late], usage.descriptors[late]),
+        "latency p95": growth(seconds, waited, 0.95),
+    }
+
+
+def goals(found: dict[str, Figure], minutes: float) -> list[Goal]:
+    """Every limit; one is broken only where the lower end of the slopes is above it as well.
+
+    A short run has noise of its own: what it may grow by is at least a hundredth of what an hour
+    may, however short it was.
+    """
+    slack = max(1.0, 0.6 / max(minutes, 1e-9))
+    made = []
+    for limit in LIMITS:
+        slope = found[limit.name]
+        low = slope.value if slope.low is None else min(slope.low, slope.value)
+        figure = f"growth of {limit.name}, surely"
+        made.append(Goal(figure, low, limit.per_hour * slack, False, f"{limit.unit}/h".strip("/")))
+    return made
+
+
+def charts(run: Run) -> list[Chart]:
+    """Everything that is watched, over time."""
+    usage, timeline = run.usage, run.timeline
+    waited = timeline.answered_ms()
+    seconds = (timeline.due_ns[: len(waited)] - timeline.due_ns[0]) * 1e-9
+    watched = (
+        ("Memory", "resident, of the whole process", "MB", usage.at_s, usage.memory_mb),
+        ("Threads", "of the process", "threads", usage.at_s, usage.threads),
+        ("Open files", "descriptors, sockets included", "files", usage.at_s, usage.descriptors),
+        ("Latency", "of every frame due", "ms", seconds, waited),
+    )
+    return [
+        Chart("lines", title, caption, "minutes", unit,
+              [over_time(title.lower(), np.asarray(at_s) / 60, values)])
+        for title, caption, unit, at_s, values in watched
+    ]  # fmt: skip
+
+
+def main(
+    clip: Annotated[Path, typer.Argument(help="The video.")] = PERFORMER,
+    character: Annotated[Path, typer.Option(help="The bundle.")] = DEFAULT_CHARACTER,
+    minutes: Annotated[float, typer.Option(help="How long; 240 is an evening.")] = 240.0,
+    pose_runtime: Annotated[str, typer.Option(help="mediapipe or onnx.")] = "mediapipe",
+    threads: Annotated[int, typer.Option(help="That draw the character.")] = 1,
+) -> None:
+    """Measure it; fails where something grows beyond its limit."""
+    skip_s = 60 * minutes * _WARM_UP_SHARE
+    bench = Bench(
+        "soak", "Does anything grow over the hours?", "no growth at all",
+        warm_up=f"{skip_s:.0f} s, an eighth of the run", models=[character],
+    )  # fmt: skip
+    bundle = CharacterBundle.load(character)
+    options = Options(threads=threads, pose_runtime=pose_runtime)  # type: ignore[arg-type]
+    clock, seconds = MonotonicClock(), 60 * minutes
+    camera = CameraSource(pictures_of(clip, PICTURES), LIVE_FPS, round(seconds * LIVE_FPS), clock)
+    run = play(
+        camera, NullSink(), bundle, options, clock, seconds=seconds + 1.0, skip_s=skip_s
+    )  # fmt: skip
+    found = growths(run, skip_s)
+    row = bench.add("30 fps", run.timeline.measures(STALE_MS), drawn_by=run.drawn_by)
+    for limit in LIMITS:
+        slope = found[limit.name]
+        row.measures[f"growth of {limit.name}"] = Measure.single(
+            slope.value, f"{limit.unit}/h".strip("/"), low=slope.low, high=slope.high,
+        )  # fmt: skip
+    table = Table(title=f"Growth over {minutes:g} minutes", caption="an hour; limits: see below")
+    for column in ("", "growth", "middle half of the slopes"):
+        table.add_column(column, justify="left" if not column else "right")
+    for limit in LIMITS:
+        slope = found[limit.name]
+        ends = f"{slope.low:+.2f} to {slope.high:+.2f}"
+        table.add_row(f"{limit.name}, {limit.unit}".rstrip(", "), f"{slope.value:+.2f}", ends)
+    bench.console.print(measures_table("Latency from when a frame was due", bench.rows))
+    bench.console.print(table)
+    bench.charts = charts(run)
+    asked = goals(found, minutes)
+    bench.finish(
+        len(run.timeline.due_ns), {}, asked, clip=clip.name, character=bundle.name,
+        minutes=minutes, pose_runtime=pose_runtime, threads=threads,
+    )  # fmt: skip
+    if not all(goal.met for goal in asked):
+        raise typer.Exit(1)

@@ -1,0 +1,237 @@
+"""`ayatsuri bench webrtc`: how late is the puppet in a browser, glass to glass?
+
+A real Chromium with a pretended camera opens the studio's page and performs. Every frame of the
+camera's film carries its number as a block code; the pipeline carries the code over to the
+character's picture; and the page's own frames are read: those of the camera, with the time at which
+each was captured, and those of the character, with the time at which each comes to the screen. Both
+are times of one clock, the page's, so that glass to glass needs no other. What a real camera's
+exposure and a real display's scan-out add is not in it.
+
+For the parts of the way the server's clock is told by the page's, by exchanges of four times, and
+the uncertainty is given. Networks are made by a relay of our own that loses and delays the same
+packets in every run.
+"""
+
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import numpy as np
+import typer
+
+from bench import blockcode
+from bench.browser import Page, browsing, camera_file
+from bench.clocks import ClockMap, exchange
+from bench.glass import SCREEN, CodedSink, Film, Ledger, timelines
+from bench.lossy import Network, Relay, relaying
+from bench.report import Bench, Goal, measures_table, singles_table
+from bench.show import files_of, latency_charts, waterfall_chart
+from bench.statistics import Measure
+from bench.timeline import Timeline
+from engine.app import DEFAULT_CHARACTER, PERFORMER, Options
+from engine.commands.options import (
+    PoseModel,
+    PoseModelOption,
+    PoseRuntimeName,
+    PoseRuntimeOption,
+    ThreadsOption,
+)
+from engine.errors import StudioError
+
+FILM: Final = 300
+"""Frames until the numbers come round: ten seconds."""
+
+STALE_MS: Final = 200.0
+_SHOWN: Final = "#character"
+_START: Final = "document.getElementById('start').click()"
+_OPENING_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One run in the browser."""
+
+    whole: Timeline
+    parts: Timeline
+    measures: dict[str, Measure]
+    about: dict[str, Any]
+
+
+def script(direct: bool) -> str:
+    """The recorder, ready to be run in the page."""
+    text = (files("bench") / "recorder.js").read_text(encoding="utf-8").rstrip()
+    place = {name: getattr(blockcode.PLACE, name) for name in ("left", "top", "width", "height")}
+    given = (
+        place, blockcode.COLUMNS, blockcode.ROWS, blockcode.BITS, blockcode.CHECK_BITS, _SHOWN,
+        direct,
+    )  # fmt: skip
+    return f"{text}({', '.join(map(json.dumps, given))});"
+
+
+@asynccontextmanager
+async def studio(
+    character: Path, options: Options, ledger: Ledger, relay: Relay | None
+) -> AsyncIterator[str]:
+    """The studio as it is, whose sinks keep a ledger; its address.
+
+    Only the loopback is used: aioice leaves that out unless it is told.
+    """
+    from aiohttp import web
+    from aioice import ice
+
+    from engine.studio.gallery import Gallery
+    from engine.studio.server import application
+    from engine.studio.settings import Settings
+    from engine.studio.shows import gallery_shows
+    from engine.studio.studio import Studio
+
+    gallery = Gallery([character])
+    make = gallery_shows(gallery, options)
+    server = Studio(
+        Settings(port=0, sessions=1),
+        lambda source, sink, clock: make(source, CodedSink(sink, clock, ledger), clock),
+        gallery,
+    )
+    app = application(server)
+
+    @web.middleware
+    async def through_the_network(request: web.Request, handler: Any) -> web.StreamResponse:
+        response: web.StreamResponse = await handler(request)
+        if relay is not None and isinstance(response, web.Response) and response.status == 201:
+            response.text = await relay.rewrite(response.text or "")
+        return response
+
+    app.middlewares.append(through_the_network)
+    own_addresses = ice.get_host_addresses
+    ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+    runner = web.AppRunner(app)
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    finally:
+        await runner.cleanup()
+        ice.get_host_addresses = own_addresses
+
+
+async def perform(
+    page: Page, ledger: Ledger, seconds: float, skip_s: float
+) -> tuple[Timeline, Timeline, ClockMap, dict[str, Any]]:
+    """Perform for so long; what was seen."""
+
+    async def ask() -> tuple[float, float]:
+        heard, answered = await page.js("[performance.now(), performance.now()]")
+        return heard, answered
+
+    def now_ms() -> float:
+        return time.monotonic_ns() * 1e-6
+
+    clicked = time.monotonic()
+    await page.js(_START)
+    await page.until("window.__bench.shown.length > 5", _OPENING_S)
+    first_s = time.monotonic() - clicked
+    before = await exchange(ask, now_ms)
+    await asyncio.sleep(seconds + skip_s)
+    noted = await page.js("({...window.__bench, mirror: null})")
+    after = await exchange(ask, now_ms)
+    clocks = ClockMap.of(before, after)
+    camera, shown = noted["camera"], noted["shown"]
+    # Chromium tells when a local camera captured a frame; if one does not, when it was presented.
+    told = all(capture > 0 for _, capture, *_ in camera)
+    film = Film.of([n for n, *_ in camera], [row[1] if told else row[3] for row in camera], FILM)
+    on_screen = [(row[0], row[4]) for row in shown]
+    whole, parts = timelines(film, on_screen, ledger, clocks, skip_s + first_s)
+    unread = sum(row[0] < 0 for row in shown)
+    about = {
+        "first picture after s": first_s,
+        "camera's time": "capture" if told else "presentation",
+        "clock uncertainty ms": clocks.uncertainty_ms,
+        "clock drift ppm": clocks.drift_ppm,
+        "reading a code ms": float(np.median(noted["reading"])),
+        "not read on the screen": unread,
+        "not read in the server": ledger.unread,
+        "pictures on the screen": len(shown),
+    }
+    return whole, parts, clocks, about
+
+
+async def measure(
+    clip: Path, character: Path, options: Options, network: Network, seconds: float, skip_s: float
+) -> Seen:
+    """One run over one network."""
+    ledger = Ledger()
+    with tempfile.TemporaryDirectory() as folder:
+        camera = camera_file(clip, Path(folder) / "camera.mjpeg", FILM, coded=True)
+        async with relaying(network) as relay:
+            direct = network.name == "direct"
+            async with (
+                studio(character, options, ledger, None if direct else relay) as url,
+                browsing(url, Path(folder) / "home", camera=camera, script=script(direct)) as page,
+            ):
+                whole, parts, clocks, about = await perform(page, ledger, seconds, skip_s)
+            counts = {"to server": relay.to_server, "to client": relay.to_client}
+            about["packets"] = {n: {"came": c.came, "lost": c.lost} for n, c in counts.items()}
+    if not len(whole.sequence):
+        raise StudioError(f"not one frame's number was read off the screen: {about}")
+    measures = whole.measures(STALE_MS)
+    measures["clock uncertainty"] = Measure.single(clocks.uncertainty_ms, "ms", "neither")
+    unread = 100 * about["not read on the screen"] / max(about["pictures on the screen"], 1)
+    measures["codes not read"] = Measure.single(unread, "%")
+    return Seen(whole, parts, measures, about)
+
+
+def main(
+    clip: Annotated[Path, typer.Argument(help="What the camera sees.")] = PERFORMER,
+    character: Annotated[Path, typer.Option(help="The bundle.")] = DEFAULT_CHARACTER,
+    networks: Annotated[
+        str, typer.Option(help="Each of: direct, clean (relayed), 5%, 50ms, 20ms-late, 5%+50ms.")
+    ] = "direct,5%,25%,50ms",
+    seconds: Annotated[float, typer.Option(help="On each.")] = 30.0,
+    warm_up: Annotated[float, typer.Option(help="Seconds before that, not counted.")] = 5.0,
+    seed: Annotated[int, typer.Option(help="Of the networks.")] = 0,
+    threads: ThreadsOption = 1,
+    pose_model: PoseModelOption = PoseModel.FULL,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
+) -> None:
+    """Measure it."""
+    bench = Bench(
+        "webrtc",
+        "How late is the puppet in a browser, glass to glass?",
+        "the engine's own latency (see open), two encodings, two decodings, and a frame of display",
+        seed=seed, warm_up=f"{warm_up:g} s", models=[character],
+    )  # fmt: skip
+    options = Options(
+        threads=threads, pose_model=pose_model.value, pose_runtime=pose_runtime.value
+    )  # fmt: skip
+    runs: list[tuple[str, Timeline]] = []
+    parts: list[tuple[str, Timeline]] = []
+    for text in networks.split(","):
+        network = Network("direct") if text == "direct" else Network.parse(text, seed)
+        seen = asyncio.run(measure(clip, character, options, network, seconds, warm_up))
+        bench.add(network.name, seen.measures, **seen.about)
+        runs.append((network.name, seen.whole))
+        parts.append((network.name, seen.parts))
+    bench.console.print(measures_table("Glass to glass", bench.rows))
+    bench.console.print(singles_table("On the screen", bench.rows))
+    bench.charts = [
+        *latency_charts(runs, STALE_MS), waterfall_chart(*parts[0], last=SCREEN),
+    ]  # fmt: skip
+    bench.extras = files_of(bench.name, parts)
+    first = bench.rows[0].measures
+    bench.finish(
+        sum(len(timeline.due_ns) for _, timeline in runs), {},
+        [
+            Goal("every frame due, p95", first["every frame due"]["p95"], STALE_MS, False, "ms"),
+            Goal("codes not read", first["codes not read"]["value"], 1.0, False, "%"),
+        ],
+        clip=clip.name, character=character.name, seconds=seconds, threads=threads,
+        pose_model=options.pose_model, pose_runtime=options.pose_runtime, film=FILM,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The bodies of the larger commands, and the options that commands share."""

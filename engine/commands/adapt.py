@@ -1,0 +1,159 @@
+"""`ayatsuri adapt`: a user's own drawing becomes a character."""
+
+import json
+import time
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from engine import console
+
+if TYPE_CHECKING:
+    from engine.enrol.enrol import Character, Wish
+
+_STEPS_EACH = 3  # reading, finding, cutting
+
+
+@console.explains
+def adapt(
+    drawings: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DRAWING...", help="Pictures of one character; the first from the front."
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="BUNDLE", help="Else the drawing's name."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The character's name.")] = None,
+    author: Annotated[str, typer.Option(help="Who drew it, kept in the bundle.")] = "",
+    licence: Annotated[str, typer.Option(help="Of the drawing, kept in the bundle.")] = "",
+    size: Annotated[
+        int,
+        typer.Option(
+            min=128,
+            max=1024,
+            metavar="PX",
+            help="Width and height of the live picture, a multiple of 16; smaller is faster.",
+        ),
+    ] = 512,
+    edit: Annotated[
+        bool, typer.Option("--edit", help="Correct the joints in your browser first.")
+    ] = False,
+    keypoints: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="JSON", help="Joints that you know, a file for each drawing."),
+    ] = None,
+    save_keypoints: Annotated[
+        Path | None,
+        typer.Option("--save-keypoints", metavar="JSON", help="Write the joints found."),
+    ] = None,
+    preview: Annotated[
+        Path | None,
+        typer.Option(metavar="PNG", help="A picture of joints, parts and a pose."),
+    ] = None,
+    clip: Annotated[
+        Path | None, typer.Option(metavar="MP4", help="A video of the character's dance, 20 s.")
+    ] = None,
+    anyway: Annotated[
+        bool,
+        typer.Option("--anyway", help="Also a photograph, or the largest of several figures."),
+    ] = False,
+) -> None:
+    """Make a live character of a drawing, in seconds. Then: ayatsuri live -c BUNDLE"""
+    if size % 16:
+        raise typer.BadParameter("the size must be a multiple of 16", param_hint="--size")
+    from engine.enrol.enrol import Wish, enrol, save_png, write
+    from engine.enrol.enrol import preview as picture_of
+
+    wish = Wish(
+        name=name, author=author, licence=licence, size=size, keypoints=tuple(keypoints or ()),
+        by_hand=edit, anyway=anyway,
+    )  # fmt: skip
+    output = output or Path(f"{drawings[0].stem}.character")
+    began = time.perf_counter()
+    with _bar() as bar:
+        task = bar.add_task("", total=_STEPS_EACH * len(drawings) + 1)
+
+        def step(text: str) -> None:
+            done = bar.tasks[task].fields.get("begun", 0)
+            bar.update(task, description=escape(text), completed=done, begun=done + 1)
+
+        def show_page(address: str) -> None:
+            bar.console.print(f"drag the joints here: [bold cyan]{escape(address)}[/]")
+            webbrowser.open(address)
+
+        character = enrol(
+            drawings, wish, step=step, show_page=show_page,
+            say=lambda text: bar.console.print(f"[cyan]{escape(text)}[/]"),
+        )  # fmt: skip
+        step("writing the character")
+        write(character, output, wish)
+        bar.update(task, completed=bar.tasks[task].total)
+    seconds = time.perf_counter() - began
+    if save_keypoints is not None:
+        _save_keypoints(character, save_keypoints)
+    if preview is not None:
+        save_png(picture_of(character), preview)
+    if clip is not None:
+        _write_clip(character, clip)
+    console.show(_table(character, wish))
+    console.say(
+        f"wrote [bold]{escape(str(output))}[/] in {seconds:.1f} s; see it move: "
+        f"[bold]ayatsuri live -c {escape(str(output))}[/]"
+    )
+
+
+def _bar() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        BarColumn(bar_width=24),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=console.errors(),
+    )
+
+
+def _table(character: "Character", wish: "Wish") -> Table:
+    table = Table(title=f"{character.name}, {wish.size} x {wish.size}", title_justify="left")
+    for heading in ("view", "drawing", "cut out by", "evidence", "inferred"):
+        table.add_column(heading)
+    for view in character.views:
+        doubtful = ", ".join(view.doubtful) or "nothing"
+        table.add_row(
+            view.name, escape(view.picture.name), view.figure.cut.how,
+            f"{view.figure.evidence:.2f}",
+            doubtful + (" (cut above the feet)" if view.is_cut else ""),
+        )  # fmt: skip
+    return table
+
+
+def _save_keypoints(character: "Character", path: Path) -> None:
+    from engine.enrol.enrol import file_joints
+    from engine.enrol.keypoints import keypoints_json
+    from engine.errors import SinkError
+
+    several = len(character.views) > 1
+    for view in character.views:
+        content = keypoints_json(file_joints(view), view.picture.name, view.picture.size_wh)
+        target = path.with_stem(f"{path.stem}.{view.name}") if several else path
+        try:
+            target.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise SinkError(f"{target} cannot be written: {error}") from error
+
+
+def _write_clip(character: "Character", path: Path) -> None:
+    from engine.enrol.enrol import clip as write_clip
+
+    with console.progress_bar() as bar:
+        task = bar.add_task(escape(path.name), total=None)
+        write_clip(
+            character, path, lambda done, total: bar.update(task, completed=done, total=total)
+        )

@@ -1,0 +1,135 @@
+"""The options that several commands have in common."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class PoseModel(StrEnum):
+    """MediaPipe's three pose models."""
+
+    LITE = "lite"
+    FULL = "full"
+    HEAVY = "heavy"
+
+
+class PoseRuntimeName(StrEnum):
+    """What runs the pose model."""
+
+    MEDIAPIPE = "mediapipe"
+    ONNX = "onnx"
+
+
+class Smoothing(StrEnum):
+    """How joints are smoothed over time."""
+
+    AUTO = "auto"
+    ONE_EURO = "one-euro"
+    SAVITZKY_GOLAY = "savitzky-golay"
+    NONE = "none"
+
+
+class Draw(StrEnum):
+    """What draws the character."""
+
+    AUTO = "auto"
+    GENERATOR = "generator"
+    PUPPET = "puppet"
+
+
+class BackendName(StrEnum):
+    """What draws the character."""
+
+    AUTO = "auto"
+    ONNXRUNTIME = "onnxruntime"
+    ONNXRUNTIME_CUDA = "onnxruntime-cuda"
+    ONNXRUNTIME_DIRECTML = "onnxruntime-directml"
+    ONNXRUNTIME_COREML = "onnxruntime-coreml"
+    OPENVINO = "openvino"
+    OPENVINO_GPU = "openvino-gpu"
+    TENSORRT = "tensorrt"
+
+
+class PrecisionName(StrEnum):
+    """In what numbers it does."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+    INT8 = "int8"
+
+
+class LifterName(StrEnum):
+    """How 2D joints are lifted to 3D."""
+
+    BASELINE = "baseline"
+    MEDIAPIPE = "mediapipe"
+
+
+class Layout(StrEnum):
+    """What the picture shows."""
+
+    CHARACTER = "character"
+    SIDE_BY_SIDE = "side-by-side"
+
+
+CharacterOption = Annotated[
+    Path | None,
+    typer.Option("--character", "-c", metavar="BUNDLE", help="A character bundle; else Ito."),
+]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="JSON", help="Write counts, drops and latencies to a file."),
+]
+PoseModelOption = Annotated[
+    PoseModel, typer.Option(help="MediaPipe's pose model: lite is faster, heavy is steadier.")
+]
+PoseRuntimeOption = Annotated[
+    PoseRuntimeName,
+    typer.Option(
+        help="What runs it: MediaPipe, which reports usage to Google, or ONNX Runtime, which gives "
+        "the same poses and reports nothing."
+    ),
+]
+SmoothingOption = Annotated[
+    Smoothing,
+    typer.Option(help="auto: Savitzky-Golay for files, One Euro for live input."),
+]
+MirrorOption = Annotated[bool, typer.Option("--mirror", help="Swap left and right.")]
+ShowPoseOption = Annotated[
+    bool, typer.Option("--show-pose", help="Draw the pose over the picture.")
+]
+LayoutOption = Annotated[Layout, typer.Option(help="The character alone, or beside the performer.")]
+BackgroundOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLOUR|IMAGE|source|transparent",
+        help="Behind the character: a colour (green, #00ff00), a picture, the original video, or "
+        "nothing. Default: transparent where the output can be, else a soft colour.",
+    ),
+]
+SizeOption = Annotated[
+    int | None,
+    typer.Option(min=16, max=4096, metavar="PX", help="Height of the character's picture."),
+]
+ThreadsOption = Annotated[
+    int, typer.Option(min=1, max=64, help="Processor threads that draw the character.")
+]
+
+DrawOption = Annotated[
+    Draw,
+    typer.Option(
+        help="By its own network or as a puppet of its drawings; auto: its network, if it has one."
+    ),
+]
+BackendOption = Annotated[
+    BackendName,
+    typer.Option(help="What draws the character; auto measures what is here, once."),
+]
+PrecisionOption = Annotated[
+    PrecisionName,
+    typer.Option(help="In what numbers; auto: the most exact that keeps up, else the quickest."),
+]

@@ -1,0 +1,149 @@
+"""`ayatsuri serve`: the studio."""
+
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from engine import console
+from engine.commands.options import (
+    BackendName,
+    BackendOption,
+    BackgroundOption,
+    Draw,
+    DrawOption,
+    MirrorOption,
+    PoseModel,
+    PoseModelOption,
+    PoseRuntimeName,
+    PoseRuntimeOption,
+    PrecisionName,
+    PrecisionOption,
+    ShowPoseOption,
+    SizeOption,
+    Smoothing,
+    SmoothingOption,
+    ThreadsOption,
+)
+from engine.errors import MissingDependency
+
+if TYPE_CHECKING:
+    from engine.studio.settings import Settings
+
+CharactersOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--character",
+        "-c",
+        metavar="BUNDLE|FOLDER",
+        help="A character bundle, or a folder of them; repeatable. Else Ito.",
+    ),
+]
+
+
+def serve(
+    character: CharactersOption = None,
+    host: Annotated[str, typer.Option(help="Where to listen; off this machine, see below.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8420,
+    token: Annotated[
+        str | None, typer.Option(envvar="AYATSURI_TOKEN", help="What clients must present.")
+    ] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="A page's origin that may use the server; repeatable."),
+    ] = None,
+    cert: Annotated[Path | None, typer.Option(metavar="PEM", help="Certificate for HTTPS.")] = None,
+    key: Annotated[Path | None, typer.Option(metavar="PEM", help="Its key.")] = None,
+    make_certificate: Annotated[
+        bool,
+        typer.Option(
+            "--make-certificate",
+            help="Make a certificate for this machine's names and addresses, once, and use it.",
+        ),
+    ] = False,
+    ice_server: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL", help="stun:HOST:PORT or turn:USER:PASSWORD@HOST:PORT; else none."
+        ),
+    ] = None,
+    sessions: Annotated[int, typer.Option(min=1, max=64, help="Performers at once.")] = 2,
+    preset: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="How sessions look when they begin.")
+    ] = None,
+    drain: Annotated[
+        float, typer.Option(min=0, metavar="S", help="Time for sessions to end after SIGTERM.")
+    ] = 10.0,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Log one JSON object a line, on standard error.")
+    ] = False,
+    show_page: Annotated[
+        bool, typer.Option("--open", help="Open the page in your browser.")
+    ] = False,
+    background: BackgroundOption = None,
+    size: SizeOption = None,
+    smoothing: SmoothingOption = Smoothing.AUTO,
+    pose_model: PoseModelOption = PoseModel.FULL,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
+    mirror: MirrorOption = False,
+    show_pose: ShowPoseOption = False,
+    threads: ThreadsOption = 1,
+    draw: DrawOption = Draw.AUTO,
+    backend: BackendOption = BackendName.AUTO,
+    precision: PrecisionOption = PrecisionName.AUTO,
+) -> None:
+    """The puppet in a browser, and for any WHIP client. Off this machine it wants a token,
+    a certificate and the origins that may use it."""
+    try:
+        import aiohttp  # noqa: F401
+        import aiortc  # noqa: F401
+        import prometheus_client  # noqa: F401
+    except ImportError as error:
+        raise MissingDependency(
+            f"the studio needs aiortc and aiohttp ({error}): pip install 'ayatsuri[studio]'"
+        ) from error
+    from engine.app import Options
+    from engine.studio import certificate, logs
+    from engine.studio.looks import load_preset
+    from engine.studio.run import serve as run_server
+    from engine.studio.settings import IceServer, Settings, default_folder
+
+    logs.begin(as_json=log_json)
+    folder = default_folder()
+    if make_certificate:
+        made = certificate.ensure(folder / "certificate")
+        cert, key = made.certificate, made.key
+        origin = [*(origin or ()), *made.origins(port)]
+        console.say(
+            f"the certificate is [bold]{escape(str(cert))}[/]; browsers warn of it once.\n"
+            f"SHA-256 {made.fingerprint}"
+        )
+    settings = Settings(
+        host=host, port=port, token=token, origins=tuple(origin or ()), certificate=cert, key=key,
+        ice_servers=tuple(map(IceServer.parse, ice_server or ())), sessions=sessions,
+        drain_s=drain, folder=folder,
+    )  # fmt: skip
+    options = Options(
+        background=background, size_px=size, smoothing=smoothing.value,
+        pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
+        show_pose=show_pose, threads=threads, draw=draw.value, backend=backend.value,
+        precision=precision.value,
+    )  # fmt: skip
+    look = None if preset is None else load_preset(preset)
+
+    def say(pages: list[str]) -> None:
+        console.say(f"the studio is open: [bold cyan]{escape(' '.join(pages))}[/]")
+        _tell_of_token(settings, pages[0])
+        if show_page:
+            webbrowser.open(pages[0])
+
+    run_server(settings, character or (), options, look=look, say=say)
+
+
+def _tell_of_token(settings: "Settings", page: str) -> None:
+    if settings.token is not None:
+        console.say(f"with the token: {escape(page)}#token=TOKEN")

@@ -1,0 +1,1 @@
+"""Enrolment: from a drawing to a character that moves."""

@@ -1,0 +1,170 @@
+"""Cutting the figure out of its picture, and cleaning the edge.
+
+What to use of a picture is decided in this order: its own alpha; a plain background; else GrabCut
+(Rother 2004) seeded by the joints.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.enrol.background import Plain, outside_of, plain_background
+from engine.enrol.capsules import capsules
+from engine.enrol.reading import over_white
+
+U8 = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+How = Literal["alpha", "plain background", "grabcut"]
+
+_SPECK: Final = 0.003  # of the figure's area
+_GRABCUT_PX: Final = 256
+_GRABCUT_ROUNDS: Final = 4
+_SEEN_THROUGH: Final = 0.02  # of a picture's area: less transparency than this is no cut-out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CutOut:
+    """A figure without its background.
+
+    Attributes:
+        pixels: (H, W, 4) uint8, premultiplied RGBA.
+        how: what told the figure from the background.
+    """
+
+    pixels: U8
+    how: How
+
+    @property
+    def solid(self) -> Mask:
+        """(H, W) where the figure is."""
+        return np.asarray(self.pixels[..., 3] > 127)
+
+
+def has_alpha(pixels: U8) -> bool:
+    """Whether a picture (H, W, 4) comes cut out."""
+    return bool((pixels[..., 3] < 32).mean() > _SEEN_THROUGH)
+
+
+def cut_out(pixels: U8, joints: NDArray[np.floating] | None = None) -> CutOut | None:
+    """The figure of a picture.
+
+    Args:
+        pixels: (H, W, 4) premultiplied RGBA.
+        joints: (20, 3) x, y px and score of `PUPPET_20`. With them, what of a plain background
+            the figure encloses is cut out too, and a background that is not plain can be.
+
+    Returns:
+        None where the background is not plain and joints are not given.
+    """
+    if has_alpha(pixels):
+        alpha = pixels[..., 3]
+        kept = _figure(alpha > 127, joints)
+        edge = cv2.dilate(kept.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=2)
+        return CutOut(np.where(edge[..., None] > 0, pixels, 0).astype(np.uint8), "alpha")
+    rgb = over_white(pixels)
+    plain = plain_background(rgb)
+    if plain is not None:
+        return CutOut(_from_plain(rgb, plain, joints), "plain background")
+    if joints is None:
+        return None
+    return CutOut(_from_grabcut(rgb, joints), "grabcut")
+
+
+def _figure(mask: Mask, joints: NDArray[np.floating] | None) -> Mask:
+    """Without specks, and without what lies apart and has no joint in it."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    area = stats[:, cv2.CC_STAT_AREA].copy()
+    if len(area) < 2:
+        return mask
+    area[0] = 0
+    keep = area >= _SPECK * area.max()
+    if joints is not None:
+        touched = capsules(joints, mask.shape, 1.0)
+        inside = np.bincount(labels[touched], minlength=len(area))
+        keep &= (inside > 0.1 * area) | (area == area.max())
+    keep[0] = False
+    return np.asarray(keep[labels])
+
+
+def _from_plain(rgb: U8, plain: Plain, joints: NDArray[np.floating] | None) -> U8:
+    mask = _figure(~outside_of(plain), joints)
+    if joints is not None:
+        mask &= ~_enclosed(mask, plain, joints)
+    if not mask.any():
+        return np.zeros((*mask.shape, 4), np.uint8)
+    inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=2)
+    if not inner.any():
+        inner = mask.astype(np.uint8)
+    near = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
+    colours = spread(rgb, inner > 0)
+    # A pixel of the edge mixes figure and background: solve for the share (alpha matting with
+    # both colours known).
+    figure = colours.astype(np.float32) - plain.colour
+    seen = rgb.astype(np.float32) - plain.colour
+    norm = (figure**2).sum(axis=2)
+    share = np.clip((figure * seen).sum(axis=2) / np.maximum(norm, 1.0), 0, 1)
+    soft = cv2.GaussianBlur(mask.astype(np.float32), (3, 3), 0)
+    share = np.where(norm > 30.0**2, share, soft)
+    alpha = np.where(inner > 0, 1.0, np.where(near > 0, share, 0.0))
+    return _laid(np.where(inner[..., None] > 0, rgb, colours).astype(np.uint8), alpha)
+
+
+def _enclosed(mask: Mask, plain: Plain, joints: NDArray[np.floating]) -> Mask:
+    """Background within the outline (between arm and body), and not clothes of its colour."""
+    alike = mask & (plain.differs < 0.6)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(alike.astype(np.uint8), connectivity=4)
+    area = stats[:, cv2.CC_STAT_AREA]
+    limbs = np.bincount(labels[capsules(joints, mask.shape, 0.8) & alike], minlength=len(area))
+    hole = (area > _SPECK * mask.sum()) & (limbs < 0.1 * area)
+    hole[0] = False
+    return np.asarray(hole[labels])
+
+
+def _from_grabcut(rgb: U8, joints: NDArray[np.floating]) -> U8:
+    height, width = rgb.shape[:2]
+    scale = min(1.0, _GRABCUT_PX / max(height, width))
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    points = np.asarray(joints, np.float64).copy()
+    points[:, :2] *= scale
+    shape = small.shape[:2]
+    seeds = np.full(shape, cv2.GC_BGD, np.uint8)
+    seeds[capsules(points, shape, 2.6)] = cv2.GC_PR_BGD
+    seeds[capsules(points, shape, 1.15)] = cv2.GC_PR_FGD
+    seeds[capsules(points, shape, 0.4)] = cv2.GC_FGD
+    if (seeds == cv2.GC_BGD).any() and (seeds == cv2.GC_FGD).any():
+        models = np.zeros((1, 65)), np.zeros((1, 65))
+        bgr = np.ascontiguousarray(small[..., ::-1])
+        cv2.setRNGSeed(0)  # its first clusters are random
+        cv2.grabCut(bgr, seeds, (0, 0, 1, 1), *models, _GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
+    found = _figure(np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD)), points)
+    alpha = cv2.resize(found.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    radius = max(2, round(1.5 / scale))
+    # The edge goes where the picture's own edge is (He 2010, guided filter).
+    alpha = cv2.ximgproc.guidedFilter(rgb, alpha, radius, 60.0)
+    alpha = np.clip((alpha - 0.3) / 0.4, 0, 1)
+    inner = cv2.erode((alpha > 0.98).astype(np.uint8), np.ones((3, 3), np.uint8))
+    if not inner.any():
+        return _laid(rgb, alpha)
+    colours = spread(rgb, inner > 0)
+    return _laid(np.where(inner[..., None] > 0, rgb, colours).astype(np.uint8), alpha)
+
+
+def spread(rgb: U8, known: Mask) -> U8:
+    """Colours (H, W, 3) where they are not known taken from the nearest pixel where they are."""
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    table = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
+    table[nearest[known]] = rgb[known]
+    return np.asarray(table[nearest])
+
+
+def _laid(rgb: U8, alpha: NDArray[np.floating]) -> U8:
+    """Straight colours and alpha in [0, 1] as premultiplied RGBA."""
+    share = np.clip(alpha, 0, 1)[..., None]
+    both = np.concatenate([rgb * share, 255 * share], axis=2)
+    return (both + 0.5).astype(np.uint8)

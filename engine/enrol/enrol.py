@@ -1,0 +1,282 @@
+"""From drawings to a character: every step of enrolment, in order."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from engine.enrol.clip import FPS, dance, drawn, laid_over, soft_ground, thumbnail, write_clip
+from engine.enrol.cutout import cut_out
+from engine.enrol.editor import edit
+from engine.enrol.finding import Figure, find_figure
+from engine.enrol.judging import judge_figure, judge_picture
+from engine.enrol.keypoints import read_keypoints
+from engine.enrol.overlay import DOUBT, overlay, panels, parts_picture
+from engine.enrol.proportions import SIZE, Placed, is_cut, place, yaw_of
+from engine.enrol.reading import Picture, read_picture
+from engine.enrol.support import sheet, support_set, symmetry
+from engine.enrol.usual import usual
+from engine.errors import BadKeypoints, SinkError
+from engine.io._kernels_composite import straighten
+from engine.pose.anime import AnimePose
+from engine.pose.skeleton import PUPPET_20
+from engine.puppet.bundle import write_puppet_bundle
+from engine.puppet.cut import cut
+from engine.puppet.drawing import CutDrawing
+from engine.puppet.puppet import Puppet
+
+U8 = NDArray[np.uint8]
+Given = dict[str, tuple[float, float]]
+
+MAX_DRAWINGS: Final = 8
+_ASIDE: Final = 0.7  # radians that a head is turned by in a side view
+_SHOWN_POSE: Final = 330  # of the dance, in previews
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is asked for.
+
+    Attributes:
+        name: of the character; else the first drawing's file name.
+        author, licence: of the drawings, kept in the bundle.
+        size: width and height of the character's picture, a multiple of 16.
+        keypoints: files of joints, one for each drawing or none.
+        by_hand: let the user correct the joints in the browser.
+        anyway: do not refuse what looks like a photograph or shows several figures.
+    """
+
+    name: str | None = None
+    author: str = ""
+    licence: str = ""
+    size: int = SIZE
+    keypoints: tuple[Path, ...] = ()
+    by_hand: bool = False
+    anyway: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """One drawing, enrolled."""
+
+    name: str
+    picture: Picture
+    figure: Figure
+    placed: Placed
+    drawing: CutDrawing
+
+    @property
+    def doubtful(self) -> tuple[str, ...]:
+        """Joints that were not seen but inferred."""
+        scores = self.figure.fitted.joints[:, 2]
+        return tuple(n for n, s in zip(PUPPET_20.joints, scores, strict=True) if s < DOUBT)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the drawing ends above the feet."""
+        return is_cut(self.figure.cut.solid, self.figure.fitted.joints, self.figure.fitted.spine)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Character:
+    """An enrolled character, not written yet."""
+
+    name: str
+    views: tuple[View, ...]
+    puppet: Puppet
+
+    @property
+    def front(self) -> View:
+        """The view that the body is measured on."""
+        return self.views[0]
+
+
+def enrol(
+    paths: Sequence[str | Path],
+    wish: Wish | None = None,
+    *,
+    step: Callable[[str], None] = lambda text: None,
+    say: Callable[[str], None] = lambda text: None,
+    show_page: Callable[[str], None] = lambda address: None,
+) -> Character:
+    """Make a puppet of one drawing, or of several of the same character.
+
+    Args:
+        paths: of the pictures; the first should be seen from the front.
+        wish: see `Wish`.
+        step: told in words of each step as it begins.
+        say: told what the user should know.
+        show_page: told the editor's address.
+
+    Raises:
+        EnrolError: a picture cannot be used; the message says why, and what to do.
+        BackendError, MissingDependency: a network or the editor cannot run.
+    """
+    wish = Wish() if wish is None else wish
+    if wish.keypoints and len(wish.keypoints) != len(paths):
+        raise BadKeypoints(
+            f"{len(paths)} drawings need as many files of keypoints, or none; "
+            f"there are {len(wish.keypoints)}"
+        )
+    estimator = AnimePose()
+    views: list[View] = []
+    for number, path in enumerate(paths):
+        step(f"reading {Path(path).name}")
+        picture = read_picture(path)
+        for note in picture.notes:
+            say(f"{picture.name}: {note}")
+        given = read_keypoints(wish.keypoints[number]) if wish.keypoints else {}
+        step(f"finding the figure in {picture.name}")
+        figure = _figure(picture, estimator, _to_pixels(given, picture), wish, show_page)
+        step(f"cutting {picture.name} into parts")
+        placed = place(
+            figure.cut.pixels, figure.fitted.joints, figure.fitted.spine,
+            figure.fitted.ear_half, wish.size,
+        )  # fmt: skip
+        name = view_name(figure, {view.name for view in views})
+        drawing = cut(placed.picture, placed.joints, name)
+        views.append(View(name, picture, figure, placed, drawing))
+    views.sort(key=lambda view: not view.name.startswith("front"))
+    name = (wish.name or Path(paths[0]).stem)[:80]
+    return Character(name, tuple(views), Puppet([view.drawing for view in views]))
+
+
+def _figure(
+    picture: Picture,
+    estimator: AnimePose,
+    given: Given,
+    wish: Wish,
+    show_page: Callable[[str], None],
+) -> Figure:
+    trusted = wish.by_hand or len(given) == len(PUPPET_20.joints)
+    if not wish.anyway:
+        judge_picture(picture)
+    figure = find_figure(picture, estimator, given)
+    if not (wish.anyway or trusted):
+        judge_figure(picture, figure)
+    if wish.by_hand:
+
+        def find(pinned: Given) -> NDArray[np.floating]:
+            return find_figure(picture, estimator, pinned).fitted.joints
+
+        joints = edit(picture, figure.fitted.joints, find, show_page)
+        recut = cut_out(picture.pixels, joints) or figure.cut
+        figure = replace(
+            figure, fitted=replace(figure.fitted, joints=np.asarray(joints, np.float64)), cut=recut
+        )
+    return figure
+
+
+def _to_pixels(given: Given, picture: Picture) -> Given:
+    """Joints in pixels of the file, in those of the picture as it was read."""
+    x, y = (picture.pixels.shape[1 - i] / picture.size_wh[i] for i in (0, 1))
+    return {name: (at[0] * x, at[1] * y) for name, at in given.items()}
+
+
+def file_joints(view: View) -> NDArray[np.float64]:
+    """(20, 2) joints in pixels of the view's file."""
+    picture = view.picture
+    scale = [picture.size_wh[i] / picture.pixels.shape[1 - i] for i in (0, 1)]
+    return np.asarray(view.figure.fitted.joints[:, :2] * np.array(scale), np.float64)
+
+
+def view_name(figure: Figure, taken: set[str]) -> str:
+    """From where a drawing shows its character: front, back, left or right, and a number."""
+    joints = figure.fitted.joints
+    yaw = yaw_of(joints, usual(figure.fitted.ear_half))
+    name = "front"
+    if joints[5, 0] < joints[2, 0]:
+        name = "back"
+    elif abs(yaw) > _ASIDE:
+        name = "right" if yaw > 0 else "left"
+    number = 1
+    while (full := name if number == 1 else f"{name}-{number}") in taken:
+        number += 1
+    return full
+
+
+def preview(character: Character) -> U8:
+    """(S, W, 3) of every view joints and parts, and the character in a pose of the dance."""
+    shown = []
+    for view in character.views:
+        shown += [overlay(view.placed.picture, view.placed.joints), parts_picture(view.drawing)]
+    size = character.puppet.size
+    track = dance(character.front.placed.skeleton, size, (_SHOWN_POSE + 1) / FPS)
+    pose = drawn(character.puppet, track[_SHOWN_POSE], size)
+    return panels([*shown, laid_over(pose, soft_ground(size))])
+
+
+def write(character: Character, path: str | Path, wish: Wish) -> Path:
+    """Write the bundle, with the support set's pictures and a thumbnail in it.
+
+    Raises:
+        SinkError: it cannot be written.
+    """
+    front = character.front
+    examples = list(support_set(front.placed.picture, front.placed.joints, character.puppet))
+    fitted = front.figure.fitted
+    return write_puppet_bundle(
+        path,
+        character.name,
+        [view.drawing for view in character.views],
+        front.placed.skeleton,
+        straight(front.placed.picture),
+        author=wish.author,
+        licence=wish.licence,
+        training={
+            "method": "enrolment",
+            "drawings": [
+                {
+                    "view": view.name, "file": view.picture.name,
+                    "size": list(view.picture.size_wh), "cut_out_by": view.figure.cut.how,
+                    "evidence": round(view.figure.evidence, 3), "inferred": list(view.doubtful),
+                }
+                for view in character.views
+            ],
+            "head": round(fitted.ear_half, 3),
+            "symmetry": round(symmetry(front.placed.picture, front.placed.joints), 3),
+            "support": [example.how for example in examples],
+        },
+        extras={
+            "support.png": png(sheet(examples)),
+            "thumbnail.png": png(thumbnail(front.placed.picture)),
+        },
+    )  # fmt: skip
+
+
+def clip(
+    character: Character,
+    path: str | Path,
+    on_frame: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write a video of the character that dances the standard dance, 20 s."""
+    size = character.puppet.size
+    track = dance(character.front.placed.skeleton, size)
+    write_clip(path, character.puppet, track, size, on_frame)
+
+
+def straight(picture: U8) -> U8:
+    """Premultiplied RGBA (H, W, 4) as straight RGBA."""
+    out = np.empty_like(picture)
+    straighten(picture, out)
+    return out
+
+
+def png(picture: U8) -> bytes:
+    """The bytes of a PNG file of an RGB picture (H, W, 3)."""
+    buffer = BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def save_png(picture: U8, path: Path) -> None:
+    """Write an RGB picture; raises SinkError."""
+    try:
+        path.write_bytes(png(picture))
+    except OSError as error:
+        raise SinkError(f"{path} cannot be written: {error}") from error

@@ -1,0 +1,73 @@
+"""What a picture must be to become a character: a drawing, of one figure.
+
+The bounds are measured (docs/enrolment.md has the table): figures as drawn by children have
+evidence from 0.12, anything else at most 0.03; photographs have few flat areas and many colours.
+"""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.enrol.background import plain_background
+from engine.enrol.cutout import has_alpha
+from engine.enrol.finding import Figure
+from engine.enrol.reading import Picture
+from engine.errors import APhotograph, NoFigure, SeveralFigures
+
+LEAST_EVIDENCE: Final = 0.07
+_LOOK_PX: Final = 640
+_FLAT_LEVELS: Final = 2
+_PHOTO_FLAT: Final = 0.3
+_PHOTO_COLOURS: Final = 0.62
+_COMMONEST: Final = 16
+
+
+def photographic(rgb: NDArray[np.uint8]) -> bool:
+    """Whether an RGB picture (H, W, 3) looks like a photograph.
+
+    Where a drawing is coloured, neighbours are alike: less than `_PHOTO_FLAT` of a photograph's
+    3 x 3 neighbourhoods are flat, and its 16 commonest colours (of 4,096) fill less than
+    `_PHOTO_COLOURS` of it. A drawing that was photographed on paper has few colours.
+    """
+    scale = min(1.0, _LOOK_PX / max(rgb.shape[:2]))
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    around = np.ones((3, 3), np.uint8)
+    contrast = cv2.subtract(cv2.dilate(small, around), cv2.erode(small, around)).max(axis=2)
+    coarse = small.astype(np.int64) >> 4
+    counts = np.bincount((coarse @ np.array([256, 16, 1])).ravel())
+    common = float(np.sort(counts)[-_COMMONEST:].sum() / counts.sum())
+    flat = float((contrast <= _FLAT_LEVELS).mean())
+    return flat < _PHOTO_FLAT and common < _PHOTO_COLOURS
+
+
+def judge_picture(picture: Picture) -> None:
+    """Refuse photographs; raises APhotograph."""
+    if has_alpha(picture.pixels):
+        return
+    rgb = picture.on_white
+    if photographic(rgb) and plain_background(rgb) is None:
+        raise APhotograph(
+            f"{picture.name} looks like a photograph, a drawing of one character is expected: "
+            "if it is a drawing, cut it out (PNG with a transparent background) or use --anyway"
+        )
+
+
+def judge_figure(picture: Picture, figure: Figure) -> None:
+    """Refuse a picture without a figure, or with several.
+
+    Raises:
+        NoFigure, SeveralFigures: see the messages.
+    """
+    if figure.evidence < LEAST_EVIDENCE:
+        raise NoFigure(
+            f"no character is found in {picture.name} (evidence {figure.evidence:.2f}, expected "
+            f"from {LEAST_EVIDENCE}): one figure with head, arms and body is expected; crop the "
+            "picture to it, or show the joints yourself with --edit"
+        )
+    if figure.others:
+        raise SeveralFigures(
+            f"{picture.name} shows {figure.others + 1} figures, one is expected: crop the picture "
+            "to one character, or use --anyway to take the largest"
+        )

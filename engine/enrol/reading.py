@@ -1,0 +1,200 @@
+"""Reading whatever picture a user has: any format, mode, size and state, or a clear refusal.
+
+A picture may come from anywhere, so its header is judged before a pixel is decoded.
+"""
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
+
+from engine.errors import BadPicture
+
+U8 = NDArray[np.uint8]
+
+LONGEST_PX: Final = 1280
+"""Pictures are reduced to this: nothing that is drawn live is larger."""
+LEAST_PX: Final = 64
+MAX_MEGAPIXELS: Final = 50
+"""What is decoded whole; at 4 bytes a pixel, and twice while it is converted, 400 MB."""
+MAX_JPEG_MEGAPIXELS: Final = 500
+"""A baseline JPEG is reduced while it is decoded, by up to 8."""
+
+_VECTOR = ("<svg", "%pdf", "%!ps")
+_PHONE = (b"ftyphei", b"ftypmif", b"ftypmsf", b"ftyphev")
+_SAVE_AS = "save it as PNG, JPEG or WebP and try again"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A picture as read.
+
+    Attributes:
+        name: of the file, for messages.
+        pixels: (H, W, 4) uint8, premultiplied RGBA, H and W at most `LONGEST_PX`.
+        size_wh: of the file, pixels, upright.
+        notes: what the user should know of how it was read.
+    """
+
+    name: str
+    pixels: U8
+    size_wh: tuple[int, int]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def on_white(self) -> U8:
+        """(H, W, 3) RGB, laid over white."""
+        return over_white(self.pixels)
+
+
+def over_white(pixels: U8) -> U8:
+    """Premultiplied RGBA (..., 4) laid over white, (..., 3)."""
+    white = 255 - pixels[..., 3:].astype(np.uint16)
+    return np.asarray(np.minimum(pixels[..., :3] + white, 255), np.uint8)
+
+
+def read_picture(path: str | Path) -> Picture:
+    """Read a picture file.
+
+    Raises:
+        BadPicture: it is no picture, damaged, of an unknown kind, or too small or large.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise BadPicture(f"there is no file {path}: give the path of a picture (PNG, JPEG, WebP)")
+    if not path.is_file():
+        raise BadPicture(f"{path} is a folder or a device: give the path of one picture file")
+    with _explained(path), warnings.catch_warnings():
+        # Sizes are judged below, and what else Pillow warns of is damage to metadata.
+        warnings.simplefilter("ignore")
+        _refuse_by_look(path)
+        image, size_wh = _open(path)
+        with image:
+            return _read(image, path.name, size_wh)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What Pillow raises, as an error of ours."""
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        raise BadPicture(
+            f"{path.name} is not a picture that can be read, or its beginning is damaged: "
+            f"if it opens in another program, {_SAVE_AS}"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise BadPicture(f"{path.name} is too large ({error}): {_reduce()}") from error
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError) as error:
+        raise BadPicture(
+            f"{path.name} is damaged or cut short ({error}): get it again, or open it in a "
+            f"drawing program and {_SAVE_AS}"
+        ) from error
+    except MemoryError as error:
+        raise BadPicture(f"{path.name} does not fit into memory: {_reduce()}") from error
+
+
+def _reduce() -> str:
+    return f"reduce it to {LONGEST_PX} pixels on its longer side, more is not used"
+
+
+def _refuse_by_look(path: Path) -> None:
+    with path.open("rb") as file:
+        head = file.read(1024)
+    if not head:
+        raise BadPicture(f"{path.name} is empty: 0 bytes")
+    text = head.decode("latin-1").lower()
+    if any(mark in text for mark in _VECTOR):
+        raise BadPicture(
+            f"{path.name} is a vector drawing (SVG, PDF or PostScript), pixels are expected: "
+            f"export it as PNG, about {LONGEST_PX} pixels high, with a transparent background"
+        )
+    if any(brand in head[:16] for brand in _PHONE):
+        raise BadPicture(f"{path.name} is HEIC, which cannot be read here: {_SAVE_AS}")
+
+
+def _open(path: Path) -> tuple[Image.Image, tuple[int, int]]:
+    """The picture, not decoded yet, and its size in the file."""
+    with path.open("rb") as file:
+        jpeg = file.read(3) == b"\xff\xd8\xff"
+    # Image.open refuses large pictures before it is known that a JPEG can be reduced.
+    image = JpegImageFile(path) if jpeg else Image.open(path)
+    width, height = image.size
+    megapixels = width * height / 1e6
+    reducible = jpeg and not image.info.get("progressive")
+    limit = MAX_JPEG_MEGAPIXELS if reducible else MAX_MEGAPIXELS
+    problem = ""
+    if megapixels > limit:
+        problem = f"over {limit} megapixels: {_reduce()}"
+    elif max(width, height) < LEAST_PX:
+        problem = (
+            f"too small to tell arms from legs: at least {LEAST_PX} pixels are needed, and 500 or "
+            "more look well"
+        )
+    elif min(width, height) * LONGEST_PX < LEAST_PX / 2 * max(width, height, LONGEST_PX):
+        problem = "too narrow for a figure: crop it to the character"
+    if problem:
+        image.close()
+        raise BadPicture(f"{path.name} is {width} x {height} pixels, {problem}")
+    if jpeg:
+        factor = max(width, height) / LONGEST_PX
+        if factor >= 2:
+            image.draft(image.mode, (math.ceil(width / factor), math.ceil(height / factor)))
+    return image, (width, height)
+
+
+def _read(image: Image.Image, name: str, size_wh: tuple[int, int]) -> Picture:
+    notes = []
+    frames = int(getattr(image, "n_frames", 1))
+    if frames > 1:
+        image.seek(0)
+        notes.append(f"it holds {frames} pictures (an animation or pages): the first is used")
+    if image.mode.startswith(("I", "F")):
+        notes.append("its 16 or 32 bits a channel were reduced to 8")
+        image = _to_bytes(image)
+    elif image.mode == "CMYK":
+        notes.append("it is for print (CMYK): colours on a screen may differ a little")
+    upright = _upright(image)
+    if upright.size != image.size:
+        size_wh = size_wh[::-1]
+    if upright.mode not in ("RGBA", "LA", "PA", "P", "RGB", "L", "1"):
+        upright = upright.convert("RGB")
+    premultiplied = upright.convert("RGBA").convert("RGBa")
+    factor = max(premultiplied.size) / LONGEST_PX
+    if factor > 1:
+        width, height = (max(1, round(side / factor)) for side in premultiplied.size)
+        reduced = premultiplied.reduce(max(1, int(factor)))
+        premultiplied = reduced.resize((width, height), Image.Resampling.BICUBIC)
+    if max(size_wh) > LONGEST_PX:
+        notes.append(f"reduced from {max(size_wh)} to {max(premultiplied.size)} pixels")
+    pixels = np.array(premultiplied, np.uint8)
+    pixels[..., :3] = np.minimum(pixels[..., :3], pixels[..., 3:])  # bicubic overshoots
+    return Picture(name, pixels, size_wh, tuple(notes))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF data says; damaged EXIF data say nothing."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError):
+        image.load()  # damage of the picture itself is told of here
+        return image
+
+
+def _to_bytes(image: Image.Image) -> Image.Image:
+    """A grey picture of more than 8 bits in 8; floats may be in [0, 1] or in [0, 255]."""
+    values = np.nan_to_num(np.asarray(image, np.float64))
+    top = float(values.max(initial=0.0))
+    ceiling = next((c for c in (1.0, 255.0, 65535.0) if top <= c), top)
+    if image.mode.startswith("I;16"):
+        ceiling = 65535.0
+    grey = np.clip(values * (255 / ceiling), 0, 255).round().astype(np.uint8)
+    return Image.fromarray(grey)

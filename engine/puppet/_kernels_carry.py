@@ -1,0 +1,234 @@
+"""Numba kernels that carry the parts to a pose and lay them over each other.
+
+The picture is made square by square ("cells"). A part's map is known at a cell's corners and taken
+as bilinear between them, so whatever the map costs, a pixel costs additions. Most parts are nowhere
+near a cell, which a table of counts tells from the corners alone; of the others each pixel takes,
+front to back, what it needs until it is full.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Counts = NDArray[np.int32]
+Integers = NDArray[np.int64]
+Single = Any  # float32, for which Python and NumPy have no type in common
+
+FAR = 1e6  # px: maps that reach beyond find nothing (and cannot overflow an integer)
+
+
+@njit("void(u1[:,:,:,::1], i8, i4[:,:,::1])", cache=True, nogil=True)
+def count_used(pixels: Bytes, cell: int, counts: Counts) -> None:
+    """Counts (N, C + 1, C + 1) of the cells with anything in them, above and left of each corner.
+
+    `pixels` are (N, S, S, 5), S = C * cell.
+    """
+    cells = counts.shape[1] - 1
+    for part in range(len(pixels)):
+        for j in range(cells + 1):
+            counts[part, j, 0] = counts[part, 0, j] = 0
+        for j in range(cells):
+            for i in range(cells):
+                used = 0
+                for y in range(j * cell, (j + 1) * cell):
+                    for x in range(i * cell, (i + 1) * cell):
+                        if pixels[part, y, x, 4] > 0:
+                            used = 1
+                counts[part, j + 1, i + 1] = (
+                    used + counts[part, j, i + 1] + counts[part, j + 1, i] - counts[part, j, i]
+                )
+
+
+@njit("boolean(f4[:,:,::1], i8, i8, i4[:,::1], i8)", cache=True, nogil=True)
+def _is_used(points: Floats, row: int, column: int, counts: Counts, size: int) -> bool:
+    """Whether a part has anything where its map takes a cell's four corners."""
+    left = top = FAR
+    right = bottom = -FAR
+    for j in range(row, row + 2):
+        for i in range(column, column + 2):
+            x, y = points[j, i, 0], points[j, i, 1]
+            if not (abs(x) < FAR and abs(y) < FAR):
+                return False
+            left, right = min(left, x), max(right, x)
+            top, bottom = min(top, y), max(bottom, y)
+    # A sample takes in pixels up to one away.
+    left, top, right, bottom = left - 1, top - 1, right + 1, bottom + 1
+    if right <= 0 or bottom <= 0 or left >= size or top >= size:
+        return False
+    cells = counts.shape[0] - 1
+    share = cells / size
+    first, last = int(max(left, 0.0) * share), int(min(right * share + 1, float(cells)))
+    upper, lower = int(max(top, 0.0) * share), int(min(bottom * share + 1, float(cells)))
+    found = counts[lower, last] - counts[upper, last] - counts[lower, first] + counts[upper, first]
+    return bool(found > 0)
+
+
+@njit("f4(u1[::1], i8, i8, f4, f4)", cache=True, nogil=True, inline="always")
+def _sample(pixels: Bytes, first: int, line: int, fx: Single, fy: Single) -> Single:
+    """One channel between four pixels: `first` is the upper left one's byte, `line` a row's."""
+    p00, p01 = np.float32(pixels[first]), np.float32(pixels[first + 5])
+    p10, p11 = np.float32(pixels[first + line]), np.float32(pixels[first + line + 5])
+    upper, lower = p00 + (p01 - p00) * fx, p10 + (p11 - p10) * fx
+    return upper + (lower - upper) * fy
+
+
+@njit("Tuple((i8, f4, f4))(f4, f4, i8)", cache=True, nogil=True)
+def _locate(u: Single, v: Single, size: int) -> tuple[int, Single, Single]:
+    """For `_sample`: the byte in a part, and the shares of the next column and row.
+
+    `u` and `v` are px from the first pixel's centre; beyond the last ones is as at these.
+    """
+    edge = np.float32(size - 1)
+    u = min(max(u, np.float32(0)), edge)
+    v = min(max(v, np.float32(0)), edge)
+    left, top = min(int(u), size - 2), min(int(v), size - 2)
+    return (top * size + left) * 5, u - np.float32(left), v - np.float32(top)
+
+
+@njit("f4(f4[:,:,::1], i8, i8, i8, f4, f4)", cache=True, nogil=True)
+def _between(
+    grid: Floats, row: int, column: int, axis: int, across: Single, down: Single
+) -> Single:
+    """A grid's value inside a cell, from its four corners."""
+    upper = grid[row, column, axis]
+    upper += (grid[row, column + 1, axis] - upper) * across
+    lower = grid[row + 1, column, axis]
+    lower += (grid[row + 1, column + 1, axis] - lower) * across
+    return upper + (lower - upper) * down
+
+
+@njit(
+    "void(u1[::1], i8, i8[::1], i8[::1], f4[:,:,:,::1], f4[:,:,::1], i4[:,:,::1], u1[:,:,::1], "
+    "b1, u1[:,:,::1], u1[:,::1])",
+    cache=True,
+    nogil=True,
+)
+def compose(
+    pixels: Bytes,
+    size: int,
+    slots: Integers,
+    order: Integers,
+    points: Floats,
+    slide: Floats,
+    counts: Counts,
+    maps: Bytes,
+    hiding: bool,
+    out: Bytes,
+    painted_in: Bytes,
+) -> None:
+    """The parts where their maps have them, over each other.
+
+    Each takes what it covers of what those in front left: min(alpha, rest). What is painted in
+    never hides what was drawn: it takes only the room that all drawn parts leave.
+
+    Args:
+        pixels: (N, S, S, 5) of all parts of all drawings, flat; the outermost pixels are empty.
+        size: S.
+        slots: (L,) which of the N to use for each part.
+        order: (L,) parts from front to back.
+        points: (L, C + 1, C + 1, 2) px, see `map_grid`, at the corners of C x C cells.
+        slide: (C + 1, C + 1, 2) px, how much farther the colours of part 0 are.
+        counts: (N, C + 1, C + 1), see `count_used`.
+        maps: (S / 2, S / 2, 2 + L or more): 255 / 2 in channel 2 + l leaves part l as it is, less
+            hides it, more shows what is transparent; read only if `hiding`.
+        hiding: whether to.
+        out: (S, S, 4) premultiplied RGBA; all of it is overwritten.
+        painted_in: (S, S), how much of that is painted in; likewise.
+    """
+    total = len(order)
+    cells = points.shape[1] - 1
+    cell = size // cells
+    share: Single = np.float32(1 / cell)
+    zero: Single = np.float32(0)
+    half: Single = np.float32(0.5)
+    full: Single = np.float32(255)
+    scale: Single = np.float32(1 / 255)
+    double: Single = np.float32(2 / 255)
+    line = 5 * size
+    who = np.empty(total, np.int64)
+    base = np.empty(total, np.int64)  # of the part's first byte
+    where = np.empty((total, 4), np.float32)  # x, y of a row's first pixel, and a pixel's step
+    at = np.empty(total, np.int64)  # of a sample's first byte
+    mix = np.empty((total, 2), np.float32)  # its shares of the next column and row
+    seen = np.empty(total, np.float32)
+    extra = np.empty(total, np.float32)
+    for row in range(cells):
+        for column in range(cells):
+            found = 0
+            for rank in range(total):
+                part = order[rank]
+                if _is_used(points[part], row, column, counts[slots[part]], size):
+                    who[found] = part
+                    base[found] = slots[part] * size * line
+                    found += 1
+            for y in range(row * cell, (row + 1) * cell):
+                if found == 0:
+                    out[y, column * cell : (column + 1) * cell] = 0
+                    painted_in[y, column * cell : (column + 1) * cell] = 0
+                    continue
+                down = (np.float32(y - row * cell) + half) * share
+                for k in range(found):
+                    p = points[who[k]]
+                    for axis in range(2):
+                        first = _between(p, row, column, axis, zero, down)
+                        step = (_between(p, row, column + 1, axis, zero, down) - first) * share
+                        where[k, axis] = first + half * step - half
+                        where[k, 2 + axis] = step
+                for x in range(column * cell, (column + 1) * cell):
+                    i = np.float32(x - column * cell)
+                    room = full
+                    used = 0
+                    for k in range(found):
+                        u, v = where[k, 0] + i * where[k, 2], where[k, 1] + i * where[k, 3]
+                        p0, fx, fy = _locate(u, v, size)
+                        p0 += base[k]
+                        at[k], mix[k, 0], mix[k, 1] = p0, fx, fy
+                        whole = _sample(pixels, p0 + 4, line, fx, fy)
+                        seen[k] = extra[k] = zero
+                        used = k + 1
+                        if whole <= zero:
+                            continue
+                        drawn = _sample(pixels, p0 + 3, line, fx, fy)
+                        if hiding:
+                            factor = double * np.float32(maps[y >> 1, x >> 1, 2 + who[k]])
+                            drawn = min(drawn * factor, full)
+                            whole = min(whole * factor, full)
+                        seen[k] = min(drawn, room)
+                        extra[k] = whole - drawn
+                        room -= seen[k]
+                        if room <= zero:
+                            break
+                    new = zero
+                    if room > zero:
+                        for k in range(used):
+                            taken = min(max(extra[k], zero), room)
+                            seen[k] += taken
+                            new += taken
+                            room -= taken
+                    red = green = blue = zero
+                    for k in range(used):
+                        weight = seen[k]
+                        if weight <= zero:
+                            continue
+                        p0, fx, fy = at[k], mix[k, 0], mix[k, 1]
+                        if who[k] == 0:
+                            across = (i + half) * share
+                            u = where[k, 0] + i * where[k, 2]
+                            u += _between(slide, row, column, 0, across, down)
+                            v = where[k, 1] + i * where[k, 3]
+                            v += _between(slide, row, column, 1, across, down)
+                            p0, fx, fy = _locate(u, v, size)
+                            p0 += base[k]
+                        red += weight * _sample(pixels, p0, line, fx, fy)
+                        green += weight * _sample(pixels, p0 + 1, line, fx, fy)
+                        blue += weight * _sample(pixels, p0 + 2, line, fx, fy)
+                    alpha = full - room
+                    out[y, x, 0] = np.uint8(min(red * scale, alpha) + half)
+                    out[y, x, 1] = np.uint8(min(green * scale, alpha) + half)
+                    out[y, x, 2] = np.uint8(min(blue * scale, alpha) + half)
+                    out[y, x, 3] = np.uint8(alpha + half)
+                    painted_in[y, x] = np.uint8(new + half)

@@ -1,0 +1,104 @@
+"""Write a character that is a puppet: drawings cut into parts, and nothing trained."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.character import encode_reference, pack
+from engine.errors import SinkError
+from engine.manifest import (
+    SCHEMA_VERSION,
+    DrawingManifest,
+    Manifest,
+    NetworkManifest,
+    PuppetManifest,
+    SkeletonManifest,
+    TensorManifest,
+)
+from engine.motion.proportions import CharacterSkeleton
+from engine.puppet.drawing import CutDrawing
+from engine.puppet.painter import painter_shapes
+
+
+def write_puppet_bundle(
+    path: str | Path,
+    name: str,
+    drawings: Sequence[CutDrawing],
+    skeleton: CharacterSkeleton,
+    reference: NDArray[np.uint8],
+    *,
+    author: str = "",
+    licence: str = "",
+    painter: bytes | None = None,
+    training: dict[str, Any] | None = None,
+    extras: Mapping[str, bytes] | None = None,
+) -> Path:
+    """Write a bundle that `CharacterBundle.load` reads; the same arguments give the same bytes.
+
+    Args:
+        path: of the file, usually NAME.character; a file there is replaced, whole or not at all.
+        name: of the character, 1 to 80 characters.
+        drawings: at least one, all of one size, which is the bundle's resolution (64 px or more, a
+            multiple of 16); their names differ.
+        skeleton: the character's proportions in pixels of that size.
+        reference: (H, W, 4) straight RGBA, the drawing; any size.
+        author, licence: of the drawing, as the bundle will say.
+        painter: an ONNX file for this resolution, see `engine.puppet.painter`.
+        training: how it was made, in free form, but fit for JSON.
+        extras: further files by their names, for people to look at; the engine reads none.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: no drawing, drawings of several sizes, or a name that cannot be.
+        SinkError: the file cannot be written.
+    """
+    sizes = {drawing.size for drawing in drawings}
+    if len(sizes) != 1:
+        raise ValueError(f"a puppet needs drawings of one size, not of {sorted(sizes)}")
+    size = sizes.pop()
+    files = {**(extras or {}), "reference.png": encode_reference(reference)}
+    entries = []
+    for drawing in drawings:
+        stem = f"parts.{drawing.name}"
+        files[f"{stem}.png"], files[f"{stem}.whole.png"] = drawing.to_png()
+        entries.append(
+            DrawingManifest(
+                name=drawing.name, parts=f"{stem}.png", whole=f"{stem}.whole.png",
+                joints=drawing.joints.tolist(),
+            )
+        )  # fmt: skip
+    paints = None
+    if painter is not None:
+        files["painter.onnx"] = painter
+        takes, gives = painter_shapes(size)
+        paints = NetworkManifest(
+            file="painter.onnx",
+            input=TensorManifest(name="features", shape=takes),
+            output=TensorManifest(name="maps", shape=gives),
+        )
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=name,
+        author=author,
+        licence=licence,
+        resolution=size,
+        skeleton=SkeletonManifest.of(skeleton),
+        reference="reference.png",
+        files={file: sha256(data).hexdigest() for file, data in files.items()},
+        puppet=PuppetManifest(drawings=entries, painter=paints),
+        training=training or {},
+    )
+    path = Path(path)
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        partial.write_bytes(pack(files, manifest))
+        partial.replace(path)
+    except OSError as error:
+        raise SinkError(f"the character {path} cannot be written: {error}") from error
+    return path

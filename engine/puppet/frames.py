@@ -1,0 +1,108 @@
+"""Frames of the parts in a picture, and the maps between two pictures' frames.
+
+The engine's twin of `training.fewshot.warp.maps`, which explains the mathematics.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.pose.skeleton import PUPPET_20
+from engine.puppet import _kernels_frames as kernels
+from engine.puppet.parts import COUNT, HEAD, HIPS, LIMBS, PARTS
+
+THICKNESS = 0.6  # depth of a torso relative to its width
+FOOT_WIDTH, FOOT_HEIGHT = 0.6, 0.5  # of a foot, relative to its length from ankle to toe
+HEAD_RADIUS = 0.66  # of the sphere that the face slides on, in distances between the ears
+
+# What a drawing of a part is worth, in cosines of the angle between its view and the wanted one.
+HIDDEN = 0.6  # less where other parts hide it
+FRONTAL = 0.4  # more from the front, where limbs lie apart; a head has no such need
+
+DEPTH_BIAS = np.zeros(COUNT)
+"""(L,) of the spine's length: what lies on what when depths are alike (a skirt on thighs)."""
+DEPTH_BIAS[HEAD], DEPTH_BIAS[HIPS] = -0.15, -0.2
+DEPTH_BIAS[[i for i in LIMBS if PARTS[i].name.endswith("arm")]] = -0.1
+
+_SHAPE = np.array([THICKNESS, FOOT_WIDTH, FOOT_HEIGHT, HEAD_RADIUS])
+_BONES = np.array([b for b in PUPPET_20.bones if max(b) < 14], np.int64)
+_KINDS = np.array(
+    [
+        (4 if p.name.endswith("foot") else 3 if i in LIMBS else i, p.start, p.end,
+         p.name.endswith("arm") or p.name == "chest")
+        for i, p in enumerate(PARTS)
+    ],
+    np.int64,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frames:
+    """The frames of all parts in one picture, for one set of joints.
+
+    Attributes:
+        table: (L, 11): origin x, y px; axes (along x, across x, along y, across y) px; the limb's
+            visible length in units of its axes, 0 for others; middle z px; forward x, y, z.
+        turn: (3, 3), the head's rotation within its upright frame.
+        radius: (1,) of the head's sphere, in units of its frame.
+    """
+
+    table: NDArray[np.float64]
+    turn: NDArray[np.float64]
+    radius: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls) -> "Frames":
+        """Room for `update`."""
+        return cls(np.zeros((COUNT, 11)), np.zeros((3, 3)), np.zeros(1))
+
+    @classmethod
+    def of(cls, joints: NDArray[np.float32]) -> "Frames":
+        """The frames of joints (20, 4)."""
+        frames = cls.empty()
+        frames.update(joints)
+        return frames
+
+    def update(self, joints: NDArray[np.float32]) -> None:
+        """The frames of other joints, in place."""
+        given = np.ascontiguousarray(joints, np.float64)
+        kernels.frames_of(given, _KINDS, _BONES, _SHAPE, self.table, self.turn, self.radius)
+
+    @property
+    def depth(self) -> NDArray[np.float64]:
+        """(L,) px: z of each part's middle."""
+        return self.table[:, 7]
+
+    @property
+    def view(self) -> NDArray[np.float64]:
+        """(L, 3) unit vectors: each part's forward direction."""
+        return self.table[:, 8:]
+
+
+def spine_length(joints: NDArray[np.float32]) -> float:
+    """Neck to the middle of the hips in 3D, px."""
+    return float(np.linalg.norm(0.5 * (joints[8, :3] + joints[11, :3]) - joints[1, :3]))
+
+
+def depth_order(frames: Frames, spine: float) -> NDArray[np.int64]:
+    """(L,) parts from front to back by their z, with `DEPTH_BIAS` of the spine in px."""
+    return np.argsort(frames.depth + DEPTH_BIAS * spine, kind="stable")
+
+
+def nearest(
+    target: Frames, drawings: Sequence[Frames], seen: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """(L,) for each part the index of the drawing that shows it best from the target's side.
+
+    Args:
+        target: what is asked for.
+        drawings: R of them.
+        seen: (R, L), the share of the most that any of the drawings shows of a part.
+    """
+    views = np.stack([frames.view for frames in drawings])  # (R, L, 3)
+    worth = (views * target.view).sum(-1) + HIDDEN * seen
+    worth[:, HEAD + 1 :] -= FRONTAL * views[:, HEAD + 1 :, 2]
+    best: NDArray[np.int64] = np.argmax(worth, axis=0)
+    return best

@@ -1,0 +1,94 @@
+"""The characters that a server offers."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from engine.app import DEFAULT_CHARACTER, Character
+from engine.character import CharacterBundle, encode_reference
+from engine.errors import BundleNotFound
+
+SUFFIX: Final = ".character"
+_THUMBNAIL_PX: Final = 256
+
+
+class Gallery:
+    """Loaded bundles by name, in order; each is loaded once for all sessions. Thread-safe.
+
+    Args:
+        characters: bundles, or files, or folders full of files; Ito where none is named.
+
+    Raises:
+        BundleError: one of them cannot be used.
+    """
+
+    def __init__(self, characters: Sequence[Character] = ()) -> None:
+        self._lock = threading.Lock()
+        self._bundles: dict[str, CharacterBundle] = {}
+        self._thumbnails: dict[str, bytes] = {}
+        for character in characters or [DEFAULT_CHARACTER]:
+            for one in _spread(character):
+                self.add(one)
+
+    @property
+    def bundles(self) -> tuple[CharacterBundle, ...]:
+        """All of them."""
+        with self._lock:
+            return tuple(self._bundles.values())
+
+    def add(self, character: Character) -> CharacterBundle:
+        """Offer one more; one of the same name gives way to it.
+
+        Raises:
+            BundleError: it cannot be used.
+        """
+        bundle = (
+            character if isinstance(character, CharacterBundle) else CharacterBundle.load(character)
+        )
+        with self._lock:
+            self._bundles[bundle.name] = bundle
+            self._thumbnails.pop(bundle.name, None)
+        return bundle
+
+    def get(self, name: str) -> CharacterBundle | None:
+        """The one of this name, or None."""
+        with self._lock:
+            return self._bundles.get(name)
+
+    def thumbnail(self, bundle: CharacterBundle) -> bytes:
+        """A PNG with alpha, 256 pixels high at most."""
+        import cv2
+
+        with self._lock:
+            made = self._thumbnails.get(bundle.name)
+        if made is None:
+            picture = bundle.reference
+            scale = _THUMBNAIL_PX / max(picture.shape[:2])
+            if scale < 1:
+                smaller = cv2.resize(
+                    picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
+                )
+                picture = np.asarray(smaller, np.uint8)
+            made = encode_reference(picture)
+            with self._lock:
+                self._thumbnails[bundle.name] = made
+        return made
+
+
+def _spread(character: Character) -> Sequence[Character]:
+    """The bundles of a folder that is none itself, or the one."""
+    if isinstance(character, CharacterBundle):
+        return [character]
+    folder = Path(character)
+    if not folder.is_dir() or (folder / "manifest.json").is_file():
+        return [character]
+    found = sorted(
+        path for path in folder.iterdir()
+        if path.suffix == SUFFIX or (path / "manifest.json").is_file()
+    )  # fmt: skip
+    if not found:
+        raise BundleNotFound(f"there is no *{SUFFIX} in the folder {folder}")
+    return found

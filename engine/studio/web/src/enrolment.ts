@@ -1,0 +1,141 @@
+/** A drawing is dropped on the page, and becomes a character before the eyes of its maker. */
+
+import { type Api, Refused } from "./api";
+import { $, h } from "./dom";
+
+const TYPES = ["image/png", "image/jpeg", "image/webp"];
+const MISSING = [404, 405, 501];
+
+export class Enrolment {
+  #dialog = $<HTMLDialogElement>("enrol");
+  #body = $("enrol-body");
+  #input = $<HTMLInputElement>("drawing");
+  #veil = $("drop");
+  #ended = new AbortController();
+  #preview: string | null = null;
+
+  /** @param onDone told the name of the new character */
+  constructor(
+    private readonly api: Api,
+    private readonly onDone: (name: string) => void,
+  ) {
+    this.#input.addEventListener("change", () => {
+      const [file] = this.#input.files ?? [];
+      this.#input.value = "";
+      if (file) this.offer(file);
+    });
+    this.#dialog.addEventListener("close", () => this.#leave());
+    this.#listen();
+  }
+
+  /** Let a file be chosen. */
+  ask(): void {
+    this.#input.click();
+  }
+
+  /** Show a drawing, and ask for the character's name. */
+  offer(file: File): void {
+    this.#leave();
+    if (!TYPES.includes(file.type)) {
+      this.#say("That is no drawing", `${file.name} is neither PNG, JPEG nor WebP.`);
+    } else {
+      this.#form(file);
+    }
+    if (!this.#dialog.open) this.#dialog.showModal();
+  }
+
+  #listen(): void {
+    const files = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
+    let depth = 0; // enter and leave come for every element that is passed over
+    addEventListener("dragenter", (event) => {
+      if (files(event)) depth++;
+      this.#veil.hidden = depth === 0;
+    });
+    addEventListener("dragleave", (event) => {
+      if (files(event)) depth = Math.max(depth - 1, 0);
+      this.#veil.hidden = depth === 0;
+    });
+    addEventListener("dragover", (event) => event.preventDefault());
+    addEventListener("drop", (event) => {
+      event.preventDefault();
+      depth = 0;
+      this.#veil.hidden = true;
+      const [file] = event.dataTransfer?.files ?? [];
+      if (file) this.offer(file);
+    });
+  }
+
+  #form(file: File): void {
+    this.#preview = URL.createObjectURL(file);
+    const name = h("input", {
+      id: "enrol-name", type: "text", required: "", maxlength: "40", autocomplete: "off",
+      value: file.name.replace(/\.[^.]*$/, "").slice(0, 40),
+    }); // prettier-ignore
+    const form = h(
+      "form",
+      { class: "enrol-form" },
+      h("img", { class: "drawing", src: this.#preview, alt: "Your drawing" }),
+      h(
+        "div",
+        {},
+        h("label", { class: "field", for: "enrol-name" }, "Name of the character"),
+        name,
+        h("p", { class: "fine" }, "A front view works best: the whole body, arms a little away from it, on a plain or transparent ground."),
+        h("button", { class: "primary", type: "submit" }, "Make the character"),
+      ),
+    );
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#make(file, name.value.trim());
+    });
+    this.#body.replaceChildren(form);
+  }
+
+  async #make(file: File, name: string): Promise<void> {
+    const { signal } = this.#ended;
+    const picture = h("img", { class: "drawing", src: this.#preview ?? "", alt: "" });
+    const stage = h("p", { class: "enrol-stage", role: "status" }, "Sending the drawing…");
+    const bar = h("progress", { max: "1", "aria-label": "Progress" });
+    this.#body.replaceChildren(h("div", { class: "enrol-work" }, picture, stage, bar));
+    try {
+      const id = await this.api.enrol(file, name);
+      signal.throwIfAborted();
+      for await (const event of this.api.enrolment(id, signal)) {
+        if (event.error !== undefined) throw new Error(event.error);
+        stage.textContent = event.stage;
+        bar.value = event.share;
+        if (event.preview !== undefined) picture.src = event.preview;
+        if (event.done !== undefined) {
+          this.onDone(event.done.character);
+          this.#dialog.close();
+          return;
+        }
+      }
+      throw new Error("The server ended before the character was done.");
+    } catch (error) {
+      if (signal.aborted) return;
+      const missing = error instanceof Refused && MISSING.includes(error.status);
+      this.#say(
+        missing ? "This server makes no characters" : "The drawing could not become a character",
+        missing
+          ? `Its part for that is not installed. It says: ${error.message}`
+          : (error as Error).message,
+      );
+    }
+  }
+
+  #say(title: string, text: string): void {
+    const again = h("button", { class: "primary", type: "button" }, "Choose another drawing");
+    again.addEventListener("click", () => this.ask());
+    this.#body.replaceChildren(
+      h("div", { class: "enrol-work", role: "alert" }, h("h3", {}, title), h("p", {}, text), again),
+    );
+  }
+
+  #leave(): void {
+    this.#ended.abort();
+    this.#ended = new AbortController();
+    if (this.#preview !== null) URL.revokeObjectURL(this.#preview);
+    this.#preview = null;
+  }
+}

@@ -1,0 +1,111 @@
+/** The column beside the stage: its tabs, and the devices. */
+
+import { type Choice, DeviceError, type Devices } from "./devices";
+import { $, h } from "./dom";
+import { choose, rove } from "./rove";
+import type { Show } from "./show";
+import type { Stage } from "./stage";
+
+const NAMES = ["puppet", "devices", "figures"] as const;
+export type Tab = (typeof NAMES)[number];
+
+export class Tabs {
+  now: Tab = "puppet";
+  /** Told when the figures come or go. */
+  onFigures: (on: boolean) => void = () => {};
+  #list = document.querySelector("[role=tablist]") as HTMLElement;
+
+  /** @param onShow after each change */
+  constructor(private readonly onShow: () => void) {
+    rove(this.#list, "tab");
+    for (const name of NAMES) $(`tab-${name}`).addEventListener("click", () => this.show(name));
+  }
+
+  show(tab: Tab): void {
+    this.now = tab;
+    choose(this.#list, "tab", $(`tab-${tab}`));
+    for (const name of NAMES) $(`panel-${name}`).hidden = name !== tab;
+    this.onFigures(tab === "figures");
+    this.onShow();
+  }
+
+  /** Show one tab, or the other where it is shown already. */
+  toggle(tab: Tab, other: Tab): void {
+    this.show(this.now === tab ? other : tab);
+    const panel = $(`panel-${this.now}`);
+    if (this.now === tab) panel.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  }
+}
+
+export class DevicePanel {
+  #camera = $<HTMLSelectElement>("camera");
+  #microphone = $<HTMLSelectElement>("microphone");
+
+  /** @param onChange after the microphone was switched on or off */
+  constructor(
+    private readonly devices: Devices,
+    private readonly show: Show,
+    private readonly stage: Stage,
+    private readonly onChange: () => void,
+  ) {
+    this.#camera.addEventListener("change", () => {
+      devices.choose("camera", this.#camera.value || null);
+      void this.#try(show.changeCamera());
+    });
+    this.#microphone.addEventListener("change", () => {
+      devices.choose("microphone", this.#microphone.value || null);
+      void this.#try(show.changeMicrophone());
+    });
+    $("hear").addEventListener("change", (event) => {
+      stage.video.muted = !(event.target as HTMLInputElement).checked;
+    });
+    const address = new URL("obs", document.baseURI);
+    address.hash = location.hash;
+    $<HTMLInputElement>("obs-address").value = address.href;
+    $("copy").addEventListener("click", () => {
+      $<HTMLInputElement>("obs-address").select();
+      void navigator.clipboard?.writeText(address.href).then(() => stage.say("Copied."));
+    });
+    navigator.mediaDevices?.addEventListener("devicechange", () => void this.refresh());
+    void this.refresh();
+  }
+
+  /** List what is there. */
+  async refresh(): Promise<void> {
+    fill(this.#camera, "The browser’s own choice", await this.devices.list("videoinput"), this.devices.camera);
+    fill(this.#microphone, "The browser’s own choice", await this.devices.list("audioinput"), this.devices.microphone);
+  }
+
+  toggleSound(): void {
+    this.devices.setSound(!this.devices.sound);
+    this.onChange();
+    this.stage.say(this.devices.sound ? "The microphone is on." : "The microphone is off.");
+    void this.#try(this.show.changeMicrophone()).then(() => this.refresh());
+  }
+
+  async #try(change: Promise<void>): Promise<void> {
+    try {
+      await change;
+    } catch (error) {
+      const why = error instanceof DeviceError ? WHY[error.trouble] : (error as Error).message;
+      this.devices.setSound(false);
+      this.onChange();
+      this.stage.say(why);
+    }
+  }
+}
+
+const WHY = {
+  insecure: "Browsers give devices to https:// pages and localhost only.",
+  refused: "That device was refused: allow it in the address bar.",
+  none: "That device was not found.",
+  busy: "Another program holds that device.",
+};
+
+function fill(select: HTMLSelectElement, own: string, choices: Choice[], chosen: string | null): void {
+  select.replaceChildren(
+    h("option", { value: "" }, own),
+    ...choices.map(({ id, label }) => h("option", { value: id }, label)),
+  );
+  select.value = choices.some(({ id }) => id === chosen) ? (chosen ?? "") : "";
+}

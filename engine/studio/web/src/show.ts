@@ -1,0 +1,276 @@
+/** The show: camera out, character back, and called again whenever the line is cut. */
+
+import { type Api, Refused, Unreachable } from "./api";
+import { DeviceError, type Devices } from "./devices";
+import { perform, type Performer, sessionOf } from "./line";
+import type { ServerMessage } from "./protocol";
+
+export type Trouble =
+  | "insecure"
+  | "refused"
+  | "none"
+  | "busy"
+  | "unplugged"
+  | "token"
+  | "failed";
+
+/** Why the character does not move for the moment. */
+export type Cut = "server" | "network" | "full";
+
+export type State =
+  | { name: "idle" }
+  | { name: "opening"; step: "server" | "camera" | "character" }
+  | { name: "live" }
+  /** `next`: when it is tried again, page's clock; null while it is being tried. */
+  | { name: "cut"; why: Cut; next: number | null }
+  | { name: "trouble"; trouble: Trouble; detail: string };
+
+export interface Watcher {
+  onState(state: State): void;
+  /** A connection begins; the character is to be seen in `line.received`. */
+  onLine(line: Performer, camera: MediaStream): void;
+  onMessage(message: ServerMessage): void;
+  /** There is no connection any more. */
+  onEnd(): void;
+}
+
+/** Seconds until the next attempt; the last one for ever. */
+const BACKOFF_S = [0.5, 1, 2, 4, 8];
+const FIRST_PICTURE_MS = 12_000;
+/** A picture is missed after this long, and the server is asked whether it is there. */
+const STALL_MS = 3000;
+/** Then ICE may still mend the line by itself, for so long in all. */
+const MENDING_MS = 8000;
+const LOOK_MS = 500;
+
+/** The line is of no use any more. */
+class Broken extends Error {
+  constructor(readonly why: Cut) {
+    super(why);
+  }
+}
+
+export class Show {
+  state: State = { name: "idle" };
+  line: Performer | null = null;
+  camera: MediaStream | null = null;
+  #microphone: MediaStreamTrack | null = null;
+  #stop = new AbortController();
+  #hurry: (() => void) | null = null;
+
+  constructor(
+    private readonly api: Api,
+    private readonly devices: Devices,
+    private readonly watcher: Watcher,
+  ) {}
+
+  get session(): string | null {
+    return this.line === null ? null : sessionOf(this.line.location);
+  }
+
+  get running(): boolean {
+    return ["opening", "live", "cut"].includes(this.state.name);
+  }
+
+  /** Begin, and go on until `stop`, or until something is wrong that only a person can mend. */
+  async start(): Promise<void> {
+    if (this.running) return;
+    const { signal } = (this.#stop = new AbortController());
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await this.#perform(signal, attempt === 0, () => (attempt = 0));
+      } catch (error) {
+        this.#drop();
+        if (signal.aborted) return;
+        const why = cutOf(error);
+        if (why === null) {
+          this.#release();
+          this.#set(troubleOf(error));
+          return;
+        }
+        await this.#pause(why, BACKOFF_S[Math.min(attempt, BACKOFF_S.length - 1)] as number, signal);
+      }
+      if (signal.aborted) return;
+    }
+  }
+
+  stop(): void {
+    this.#stop.abort();
+    this.#drop();
+    this.#release();
+    this.#set({ name: "idle" });
+  }
+
+  /** Do not wait for the next attempt. */
+  hurry(): void {
+    this.#hurry?.();
+  }
+
+  /** The first picture has been shown. */
+  seen(): void {
+    if (this.state.name === "opening" || this.state.name === "cut") this.#set({ name: "live" });
+  }
+
+  /** Another camera, in the middle of the show. */
+  async changeCamera(): Promise<void> {
+    if (this.camera === null || this.line === null) return;
+    const camera = await this.devices.openCamera();
+    const [track] = camera.getVideoTracks();
+    if (track) await this.line.camera.replaceTrack(track);
+    for (const old of this.camera.getTracks()) old.stop();
+    this.camera = camera;
+    this.#mind(camera);
+    this.watcher.onLine(this.line, camera);
+  }
+
+  /** Open or close the microphone, as the devices' settings say. */
+  async changeMicrophone(): Promise<void> {
+    this.#microphone?.stop();
+    this.#microphone = null;
+    if (this.running && this.devices.sound) this.#microphone = await this.devices.openMicrophone();
+    await this.line?.microphone.replaceTrack(this.#microphone);
+  }
+
+  async #perform(signal: AbortSignal, first: boolean, onLive: () => void): Promise<never> {
+    if (first) this.#set({ name: "opening", step: "server" });
+    const { iceServers, free } = await this.api.config();
+    signal.throwIfAborted();
+    if (free <= 0) throw new Broken("full");
+    const fresh = this.camera === null;
+    const camera = await this.#openCamera();
+    if (signal.aborted) this.#release();
+    signal.throwIfAborted();
+    const [track] = camera.getVideoTracks();
+    if (!track) throw new DeviceError("none");
+    if (fresh) this.#set({ name: "opening", step: "character" });
+    const line = await perform(this.api, track, this.#microphone, {
+      iceServers,
+      signal,
+      onMessage: (message) => this.watcher.onMessage(message),
+    });
+    this.line = line;
+    this.watcher.onLine(line, camera);
+    return this.#watch(line, signal, onLive);
+  }
+
+  async #openCamera(): Promise<MediaStream> {
+    if (this.camera === null) {
+      this.#set({ name: "opening", step: "camera" });
+      this.camera = await this.devices.openCamera();
+      this.#mind(this.camera);
+      if (this.devices.sound) this.#microphone = await this.devices.openMicrophone();
+    }
+    return this.camera;
+  }
+
+  /** Look at the line until it is broken, or nobody wants it any more. */
+  async #watch(line: Performer, signal: AbortSignal, onLive: () => void): Promise<never> {
+    let decoded = 0;
+    let moved = performance.now();
+    const begin = moved;
+    for (;;) {
+      await sleep(LOOK_MS, signal);
+      signal.throwIfAborted();
+      const now = performance.now();
+      const count = await decodedPictures(line.connection);
+      if (count > decoded) {
+        [decoded, moved] = [count, now];
+        if (this.state.name === "live") onLive();
+        if (this.state.name === "cut") this.#set({ name: "live" });
+      }
+      if (line.connection.connectionState === "failed") throw new Broken("network");
+      if (decoded === 0 && now - begin > FIRST_PICTURE_MS) throw new Broken("network");
+      if (decoded === 0 || now - moved < STALL_MS) continue;
+      if (this.state.name === "live") this.#set({ name: "cut", why: "network", next: null });
+      if (!(await this.api.answers())) throw new Broken("server");
+      if (await this.#over(line)) throw new Broken("server");
+      if (performance.now() - moved > MENDING_MS) throw new Broken("network");
+    }
+  }
+
+  /** Whether the server has forgotten the session: it was begun anew, or has ended it. */
+  async #over(line: Performer): Promise<boolean> {
+    try {
+      await this.api.report(line.location);
+      return false;
+    } catch (error) {
+      if (error instanceof Refused) return error.status === 404;
+      return true;
+    }
+  }
+
+  async #pause(why: Cut, seconds: number, signal: AbortSignal): Promise<void> {
+    this.#set({ name: "cut", why, next: performance.now() + seconds * 1000 });
+    const hurry = new AbortController();
+    this.#hurry = () => hurry.abort();
+    await sleep(seconds * 1000, AbortSignal.any([signal, hurry.signal]));
+    this.#hurry = null;
+    if (!signal.aborted) this.#set({ name: "cut", why, next: null });
+  }
+
+  #mind(camera: MediaStream): void {
+    for (const track of camera.getVideoTracks()) {
+      track.addEventListener("ended", () => {
+        if (this.camera !== camera) return;
+        this.#stop.abort();
+        this.#drop();
+        this.#release();
+        this.#set({ name: "trouble", trouble: "unplugged", detail: "" });
+      });
+    }
+  }
+
+  #drop(): void {
+    if (this.line === null) return;
+    this.line.close();
+    this.line = null;
+    this.watcher.onEnd();
+  }
+
+  #release(): void {
+    const tracks = [...(this.camera?.getTracks() ?? []), this.#microphone];
+    this.camera = null;
+    this.#microphone = null;
+    for (const track of tracks) track?.stop();
+  }
+
+  #set(state: State): void {
+    this.state = state;
+    this.watcher.onState(state);
+  }
+}
+
+function cutOf(error: unknown): Cut | null {
+  if (error instanceof Broken) return error.why;
+  if (error instanceof Unreachable) return "server";
+  if (error instanceof Refused && error.status === 503) return "full";
+  if (error instanceof Refused && error.status === 429) return "server"; // asked too often
+  return null;
+}
+
+function troubleOf(error: unknown): State {
+  if (error instanceof DeviceError) {
+    return { name: "trouble", trouble: error.trouble, detail: "" };
+  }
+  const detail = error instanceof Error ? error.message : String(error);
+  const token = error instanceof Refused && error.status === 401;
+  return { name: "trouble", trouble: token ? "token" : "failed", detail };
+}
+
+async function decodedPictures(connection: RTCPeerConnection): Promise<number> {
+  for (const entry of (await connection.getStats()).values()) {
+    if (entry.type === "inbound-rtp" && entry.kind === "video") {
+      return (entry.framesDecoded as number | undefined) ?? 0;
+    }
+  }
+  return 0;
+}
+
+/** Ends early, without an error, when the signal comes. */
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+  });
+}

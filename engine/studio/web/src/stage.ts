@@ -1,0 +1,84 @@
+/** What is on the stage: the hanging puppet, the live character, or a word of what is wrong. */
+
+import { $, h, icon } from "./dom";
+import { type Screen, screenOf, statusOf } from "./screens";
+import type { State } from "./show";
+
+export class Stage {
+  readonly video = $<HTMLVideoElement>("character");
+  #stage = $("stage");
+  #screen = $("screen");
+  #status = $("status");
+  #state: State = { name: "idle" };
+  #shown = "";
+  #hush = 0;
+
+  /**
+   * @param onAct the button of a screen was pressed
+   * @param onToken a token was typed in
+   */
+  constructor(
+    private readonly onAct: () => void,
+    private readonly onToken: (token: string) => void,
+  ) {
+    this.video.addEventListener("resize", () => this.#measure());
+    setInterval(() => this.#tell(), 500);
+  }
+
+  show(state: State): void {
+    this.#state = state;
+    this.#stage.dataset.state = state.name;
+    clearTimeout(this.#hush);
+    this.#hush = 0;
+    this.#tell();
+    const screen = screenOf(state);
+    const key = JSON.stringify(screen);
+    if (key === this.#shown) return; // a countdown that begins anew must not take the focus
+    this.#shown = key;
+    this.#screen.hidden = screen === null;
+    this.#screen.replaceChildren(...(screen === null ? [] : this.#fill(screen)));
+  }
+
+  /** A word in passing, where the status is. */
+  say(text: string): void {
+    this.#status.textContent = text;
+    clearTimeout(this.#hush);
+    this.#hush = window.setTimeout(() => {
+      this.#hush = 0;
+      this.#tell();
+    }, 5000);
+  }
+
+  #fill(screen: Screen): Node[] {
+    const parts: Node[] = [icon(screen.icon), h("h2", {}, screen.title), h("p", {}, screen.text)];
+    if (screen.token) {
+      const input = h("input", {
+        type: "password", "aria-label": "Token", placeholder: "Token", required: "", autocomplete: "off",
+      }); // prettier-ignore
+      const form = h("form", {}, input, h("button", { class: "primary", type: "submit" }, screen.action ?? ""));
+      form.addEventListener("submit", (event) => {
+        event.preventDefault();
+        this.onToken(input.value.trim());
+      });
+      parts.push(form);
+    } else if (screen.action !== null) {
+      const button = h("button", { class: "primary", type: "button", id: "act" }, screen.action);
+      button.addEventListener("click", this.onAct);
+      parts.push(button);
+    }
+    return parts;
+  }
+
+  #tell(): void {
+    if (this.#hush !== 0) return;
+    const text = statusOf(this.#state, performance.now());
+    if (this.#status.textContent !== text) this.#status.textContent = text;
+  }
+
+  /** The stage takes the shape of what is on it. */
+  #measure(): void {
+    const { videoWidth, videoHeight } = this.video;
+    if (videoWidth === 0) return;
+    document.documentElement.style.setProperty("--shape", (videoWidth / videoHeight).toFixed(4));
+  }
+}

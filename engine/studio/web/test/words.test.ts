@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { eventsOf } from "../src/api";
+import { between, read } from "../src/figures";
+import { parseMessage } from "../src/protocol";
+
+describe("parseMessage", () => {
+  it("takes what it knows, and nothing else", () => {
+    expect(parseMessage('{"type":"pong","t0":0,"t1":1,"t2":2}')).toEqual({ type: "pong", t0: 0, t1: 1, t2: 2 });
+    for (const other of ["", "[]", "null", "7", '{"type":"pong","t0":"0"}', '{"type":"frame"}', 7]) {
+      expect(parseMessage(other)).toBeNull();
+    }
+  });
+
+  it("leaves out stages without two times", () => {
+    const message = parseMessage(
+      '{"type":"frame","rtp_timestamp":0,"sequence":0,"captured_ms":0,"sent_ms":5,"stages":{"pose":[1,2],"odd":[1],"none":null}}',
+    );
+    expect(message).toMatchObject({ stages: { pose: [1, 2] } });
+    expect(message).not.toHaveProperty("stages.odd");
+  });
+});
+
+describe("eventsOf", () => {
+  it("reads events however they are cut", async () => {
+    const text = 'event: x\ndata: {"a":"é"}\n\n: hush\n\ndata: 1\r\ndata: 2\r\n\r\ndata: cut';
+    const bytes = new TextEncoder().encode(text);
+    for (const size of [1, 3, 1000]) {
+      const stream = new ReadableStream<Uint8Array>({
+        start(controller) {
+          for (let i = 0; i < bytes.length; i += size) controller.enqueue(bytes.slice(i, i + size));
+          controller.close();
+        },
+      });
+      const events: string[] = [];
+      for await (const event of eventsOf(stream)) events.push(event);
+      expect(events).toEqual(['{"a":"é"}', "1\n2"]);
+    }
+  });
+});
+
+describe("figures", () => {
+  it("reads what is there, and counts from one reading to the next", () => {
+    const entry = (id: string, value: object): [string, unknown] => [id, { id, ...value }];
+    const report = (frames: number, lost: number) => [
+      entry("in", { type: "inbound-rtp", kind: "video", framesDecoded: frames, packetsLost: lost, packetsReceived: frames, bytesReceived: frames * 1000, jitter: 0.004, codecId: "c", frameWidth: 256, frameHeight: 256 }),
+      entry("c", { type: "codec", mimeType: "video/H264" }),
+      entry("pair", { type: "candidate-pair", nominated: true, currentRoundTripTime: 0.003 }),
+    ];
+    const before = read(report(100, 0), 1000);
+    const after = read(report(130, 10), 2000);
+    expect(after).toMatchObject({ codec: "H264", size: "256 × 256", jitter_ms: 4, roundTrip_ms: 3, encoder: null });
+    expect(between(before, after)).toMatchObject({ fps: 30, received_kbps: 240, loss: 0.25 });
+  });
+});

@@ -1,0 +1,89 @@
+"""`python -m export.cutter WEIGHTS -o cutter.onnx`: cutting out a drawing's parts as one graph.
+
+The graph holds the learned cutter, the settling of its masks, and the painting in of what is
+hidden, so that enrolment needs no torch. It takes drawings of any size above `LARGEST`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from torch import Tensor, nn
+
+from engine.backends.onnxruntime import load
+from engine.pose.skeleton import PUPPET_20
+from export.onnx import export_module, store_half
+from training.fewshot.warp.cutter import LARGEST, Cutter
+from training.fewshot.warp.masks import cut, settle
+from training.fewshot.warp.shipped import CUTTER, read
+
+_MOST = 2048  # px: larger drawings would take gigabytes
+
+
+class Cutting(nn.Module):
+    """A drawing's layers.
+
+    `picture` is (1, 4, S, S) float32, premultiplied RGBA in [0, 1], with S in
+    `LARGEST` + 1 .. 2048; `joints` (1, 20, 4) float32, x, y, z px and score; the layers are
+    (1, 5, L, S, S), see `training.fewshot.warp.masks.cut`.
+    """
+
+    def __init__(self, cutter: Cutter) -> None:
+        super().__init__()
+        self.cutter = cutter
+
+    def forward(self, picture: Tensor, joints: Tensor) -> Tensor:
+        """See the class."""
+        return cut(picture, joints, settle(self.cutter(picture, joints)))
+
+
+def export_cutter(cutter: Cutter) -> bytes:
+    """The graph from picture and joints to layers, its weights stored in fp16."""
+    size = torch.export.Dim("size", min=LARGEST + 1, max=_MOST)
+    shown = 2 * LARGEST
+    example = (
+        torch.zeros(1, 4, shown, shown),
+        torch.zeros(1, len(PUPPET_20.joints), 4),
+    )
+    model = export_module(
+        Cutting(cutter), example, inputs=["picture", "joints"], output="layers",
+        dynamic={"picture": {2: size, 3: size}, "joints": None},
+    )  # fmt: skip
+    return store_half(model)
+
+
+@dataclass(frozen=True, slots=True)
+class CutParity:
+    """Difference between PyTorch's and ONNX Runtime's layers, in [0, 1].
+
+    An edge of a mask may fall to either side of a threshold; the mean tells of all the rest.
+    """
+
+    max_error: float
+    mean_error: float
+
+
+@torch.no_grad()
+def compare(cutter: Cutter, model: bytes, picture: Tensor, joints: Tensor) -> CutParity:
+    """Cut one drawing by both."""
+    session = load().InferenceSession(model, providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"picture": picture.numpy(), "joints": joints.numpy()})
+    error = np.abs(found - Cutting(cutter).eval()(picture, joints).numpy())
+    return CutParity(float(error.max()), float(error.mean()))
+
+
+def main(
+    weights: Annotated[Path, typer.Argument(help="Safetensors of a cutter.")] = CUTTER,
+    output: Annotated[Path, typer.Option("-o", "--output")] = Path("cutter.onnx"),
+) -> None:
+    """Export the cutter."""
+    model = export_cutter(read(weights, Cutter())[0])
+    output.write_bytes(model)
+    print(f"{output}: {len(model) / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    typer.run(main)

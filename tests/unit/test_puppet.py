@@ -1,0 +1,172 @@
+"""The puppet in the engine: cut drawings, frames, carrying; beside torch and the naive twins."""
+
+import numpy as np
+import pytest
+import torch
+
+from engine.errors import BundleDamaged
+from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
+from engine.puppet.frames import Frames, depth_order, nearest, spine_length
+from engine.puppet.parts import COUNT
+from engine.puppet.puppet import Puppet
+from tests import naive_puppet
+from tests.drawings import body, cut_drawing
+from training.fewshot.warp import maps
+from training.fewshot.warp.carry import carry
+from training.fewshot.warp.compose import DEPTH_BIAS, compose
+from training.fewshot.warp.compose import depth_order as torch_order
+from training.fewshot.warp.layers import Layers, Views
+from training.fewshot.warp.masks import spine_length as torch_spine
+
+SIZE = 64
+
+
+def tensors(*drawings: CutDrawing) -> list[Layers]:
+    made = []
+    for drawing in drawings:
+        pixels = torch.from_numpy(drawing.pixels).permute(3, 0, 1, 2)[None].float() / 255
+        frames = maps.frames_of(torch.from_numpy(drawing.joints)[None])
+        made.append(Layers.of(pixels, frames))
+    return made
+
+
+def draw(puppet: Puppet, joints: np.ndarray) -> np.ndarray:
+    out = np.full((puppet.size, puppet.size, 4), 7, np.uint8)
+    puppet.carry(joints, out)
+    return out
+
+
+def test_files_give_the_drawing_back():
+    drawing = cut_drawing()
+    parts, whole = drawing.to_png()
+    again = CutDrawing.from_png(parts, whole, drawing.joints, SIZE, "test")
+    np.testing.assert_array_equal(again.pixels, drawing.pixels)
+    with pytest.raises(BundleDamaged, match="expected a PNG of shape"):
+        CutDrawing.from_png(parts, parts, drawing.joints, SIZE, "test")
+    with pytest.raises(BundleDamaged, match="no picture"):
+        CutDrawing.from_png(b"", whole, drawing.joints, SIZE, "test")
+
+
+def test_layers_of_the_cutter_become_a_drawing():
+    drawing = cut_drawing()
+    layers = np.moveaxis(drawing.pixels, 3, 0).astype(np.float32) / 255
+    made = CutDrawing.of_layers(layers, drawing.joints)
+    np.testing.assert_array_equal(made.pixels[..., DRAWN:], drawing.pixels[..., DRAWN:])
+    used = drawing.pixels[..., WHOLE] > 0
+    np.testing.assert_array_equal(made.pixels[used], drawing.pixels[used])
+    assert len(made.to_png()[0]) < len(drawing.to_png()[0])
+
+
+@pytest.mark.parametrize("fault", ["shape", "type", "rim", "nan", "less"])
+def test_what_is_no_cut_drawing_is_refused(fault):
+    drawing = cut_drawing()
+    pixels, joints = drawing.pixels.copy(), drawing.joints.copy()
+    match fault:
+        case "shape":
+            pixels = pixels[:, :-1]
+        case "type":
+            pixels = pixels.astype(np.float32)
+        case "rim":
+            pixels[2, 0, 5, WHOLE] = 1
+        case "nan":
+            joints[3, 1] = np.nan
+        case "less":
+            pixels[0, 9, 9, 3:] = 9, 8
+    with pytest.raises(ValueError, match=r"parts|part|joint"):
+        CutDrawing(pixels, joints)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_frames_are_those_of_torch(seed):
+    joints = body(SIZE, seed, noise=0.15)
+    ours, theirs = Frames.of(joints), maps.frames_of(torch.from_numpy(joints)[None])
+    table = torch.cat(
+        [
+            theirs.origin, theirs.axes.flatten(2), theirs.length[..., None],
+            theirs.depth[..., None], theirs.view,
+        ],
+        2,
+    )[0]  # fmt: skip
+    np.testing.assert_allclose(ours.table, table, atol=2e-3, rtol=1e-3)
+    np.testing.assert_allclose(ours.turn, theirs.turn[0], atol=1e-4)
+    np.testing.assert_allclose(ours.radius, theirs.radius, rtol=1e-4)
+    spine = torch_spine(torch.from_numpy(joints)[None])
+    assert spine_length(joints) == pytest.approx(float(spine))
+    expected = theirs.depth + DEPTH_BIAS * spine[:, None]
+    ordered = expected[0, torch.from_numpy(depth_order(ours, float(spine)))]
+    assert (ordered.diff() >= -1e-3).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pictures_are_those_of_torch(seed):
+    drawing, joints = cut_drawing(128), body(128, seed, noise=0.03)
+    (layers,) = tensors(drawing)
+    there = torch.from_numpy(joints)[None]
+    frames = maps.frames_of(there)
+    scene = carry(layers, frames, torch_order(frames.depth, torch_spine(there)), kept=COUNT)
+    truth = compose(scene.layers)[0][0].permute(1, 2, 0).numpy() * 255
+    error = np.abs(draw(Puppet([drawing]), joints) - truth)
+    # Where a limb is rigid again, or the face begins to slide, a cell's corners differ a little.
+    assert error.mean() < 0.5
+    assert (error.max(2) > 12).mean() < 0.015
+
+
+def test_the_drawing_s_own_pose_gives_the_drawing_back():
+    drawing = cut_drawing()
+    pixels = drawing.pixels.astype(float)
+    drawn = pixels[..., DRAWN].sum(0)
+    colour = (pixels[..., :3] * pixels[..., DRAWN, None]).sum(0) / 255
+    picture = draw(Puppet([drawing]), drawing.joints)
+    solid = drawn > 254
+    assert np.abs(picture[..., :3] - colour)[solid].max() <= 1
+    assert (picture[..., 3] >= drawn - 1).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_kernel_does_as_its_naive_twin(seed):
+    drawing = cut_drawing(SIZE, seed)
+    puppet = Puppet([drawing])
+    joints = body(SIZE, seed, noise=0.08)
+    picture = draw(puppet, joints)
+    slots, order = puppet._pose(joints)
+    truth, _ = naive_puppet.compose(drawing.pixels, slots, order, puppet._points, puppet._slide)
+    assert np.abs(picture - truth).max() <= 1.01
+
+
+def test_several_drawings_are_chosen_as_torch_does():
+    front, other = cut_drawing(), cut_drawing(seed=1)
+    turned = body(SIZE, 3, noise=0.1)
+    back = CutDrawing(other.pixels, turned)
+    views = Views.of(tensors(front, back))
+    seen = views.seen[0].double().numpy()
+    for seed in range(8):
+        joints = body(SIZE, seed, noise=0.15)
+        target = maps.frames_of(torch.from_numpy(joints)[None])
+        chosen = nearest(Frames.of(joints), [Frames.of(d.joints) for d in (front, back)], seen)
+        np.testing.assert_array_equal(
+            chosen * COUNT + np.arange(COUNT), views.nearest(target).slots[0]
+        )
+    picture = draw(Puppet([front, back]), turned)
+    assert picture[..., 3].any()
+
+
+def test_joints_that_are_nowhere_draw_nothing_and_harm_nothing():
+    puppet = Puppet([cut_drawing()])
+    joints = body(SIZE)
+    joints[7, :2] = np.nan
+    assert draw(puppet, joints)[..., 3].any()
+    assert not draw(puppet, np.full((20, 4), np.nan, np.float32)).any()
+    for value in (1e30, -1e30, np.inf, 0.0):
+        draw(puppet, np.full((20, 4), value, np.float32))
+    assert not draw(puppet, body(SIZE) + np.float32(3 * SIZE)).any()
+
+
+def test_drawings_that_cannot_be_a_puppet_are_refused():
+    with pytest.raises(ValueError, match="one size"):
+        Puppet([])
+    with pytest.raises(ValueError, match="one size"):
+        Puppet([cut_drawing(64), cut_drawing(32)])
+    with pytest.raises(ValueError, match="multiple of 16"):
+        Puppet([cut_drawing(40)])
+    with pytest.raises(ValueError, match="C-contiguous"):
+        Puppet([cut_drawing()]).carry(body(SIZE), np.zeros((8, 8, 4), np.uint8))

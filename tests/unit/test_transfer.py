@@ -1,0 +1,55 @@
+"""`engine.transfer`: a person's video and a character in, the character's video out."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from engine.app import PERFORMER
+from engine.errors import BundleDamaged
+from engine.transfer import transfer
+from tests.bundles import write_bundle
+from tests.marks import needs_pose_model
+
+FRAMES = 12
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first frames of the performer's clip."""
+    path = tmp_path_factory.mktemp("clip") / "short.mp4"
+    with av.open(PERFORMER) as whole, av.open(path, "w") as short:
+        video = whole.streams.video[0]
+        stream = short.add_stream_from_template(video)
+        for packet in whole.demux(video):
+            if packet.dts is not None and packet.dts * packet.time_base < FRAMES / 30:
+                packet.stream = stream
+                short.mux(packet)
+    return path
+
+
+@needs_pose_model
+def test_all_stages_of_a_transfer_are_kept(clip: Path, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "stick.character")
+    told: list[str] = []
+    report = transfer(
+        clip, bundle, tmp_path / "out.mp4", stages=tmp_path / "stages", on_message=told.append
+    )
+    with av.open(tmp_path / "out.mp4") as made:
+        count = sum(1 for _ in made.decode(video=0))
+    assert count == report.frames_out > 0
+    with np.load(tmp_path / "stages" / "normalised.npz") as normalised:
+        assert normalised["joints"].shape == (count, 20, 4)
+    assert len(list((tmp_path / "stages" / "pose_images").iterdir())) == count
+    assert (tmp_path / "stages" / "sheet.png").is_file()
+    assert told
+
+
+def test_a_file_that_is_no_character_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.character"
+    wrong.write_bytes(b"not a bundle")
+    with pytest.raises(BundleDamaged):
+        transfer(PERFORMER, wrong, tmp_path / "out.mp4", stages=tmp_path / "stages")
+    assert not (tmp_path / "out.mp4").exists()
+    assert not (tmp_path / "stages").exists()

@@ -1,0 +1,118 @@
+"""`warp` in the common trainer: the cutter stands still, and drawings are cut once."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.fewshot import blobs, equal_states
+from training.fewshot.adapt import AdaptConfig, adapt, support_set
+from training.fewshot.config import TrainConfig
+from training.fewshot.episodes import EpisodeConfig, meta_batch
+from training.fewshot.errors import SettingsError
+from training.fewshot.recipe import Recipe, build
+from training.fewshot.train import CHECKPOINT, Training, run
+from training.fewshot.warp.cache import LayerCache
+from training.fewshot.warp.network import WarpGenerator
+from training.fewshot.weights import read, write
+from training.fewshot.workers import Workers
+
+CPU = torch.device("cpu")
+RECIPE = Recipe("warp", "tiny", 32, perceptual=False, gan=False)
+EPISODE = EpisodeConfig(1, 2, "random", "few")
+
+
+def drawings(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.rand(count, 4, 8, 8), torch.rand(count, 20, 4)
+
+
+def test_a_drawing_is_cut_once():
+    calls = []
+
+    def cut(picture: torch.Tensor, joints: torch.Tensor) -> torch.Tensor:
+        calls.append(picture)
+        return picture[:, :, None]
+
+    cache, (pictures, joints) = LayerCache(), drawings(2)
+    pick = [0, 1, 0]
+    layers = cache(pictures[pick], joints[pick], cut)
+    torch.testing.assert_close(layers[:, :, 0], pictures[pick], atol=0.5 / 255, rtol=0)
+    assert len(calls) == 2
+    assert (copy.deepcopy(cache)(pictures, joints, cut)[:, :, 0] - pictures).abs().max() < 0.002
+    assert len(calls) == 2
+    cache(pictures, joints + 1, cut)
+    assert len(calls) == 4
+
+
+def test_the_least_used_drawing_makes_room():
+    cache, (pictures, joints) = LayerCache(limit=2 * 4 * 64), drawings(3)
+    for row in (0, 1, 0, 2):
+        cache(pictures[row : row + 1], joints[row : row + 1], lambda p, _: p[:, :, None])
+    assert len(cache) == 2
+    cut_again = cache(
+        pictures[1:2], joints[1:2], lambda p, _: torch.zeros_like(p)[:, :, None]
+    )  # fmt: skip
+    assert cut_again.max() == 0
+
+
+def test_the_trainer_trains_the_painter_alone(tmp_path: Path):
+    method, objective = build(RECIPE)
+    assert isinstance(method, WarpGenerator)
+    cutter, painter = copy.deepcopy(method.cutter), copy.deepcopy(method.painter)
+    config = TrainConfig("plain", 40, 2, EPISODE, rate=3e-3, rate_end=1e-3, sizes=(32,), warm_up=5)
+    training = Training.new(config, method, objective)
+    training.about |= {"recipe": RECIPE.to_dict()}
+    line = run(
+        training, blobs(2), blobs(1, first=9), tmp_path, Workers(CPU),
+        adaptation=AdaptConfig(steps=0), every=20,
+    )  # fmt: skip
+    assert equal_states(cutter, method.cutter)
+    assert not equal_states(painter, method.painter)
+    assert line["train_loss"] < 0.9 * _loss_of(painter, training)
+    assert np.isfinite(line["before_ssim"])
+    state = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    write(tmp_path / "painter.safetensors", state)
+    found, about = read(tmp_path / "painter.safetensors")
+    assert about["steps_done"] == 40
+    assert equal_states(found.cutter, cutter)  # type: ignore[union-attr]
+
+
+@torch.no_grad()
+def _loss_of(painter: torch.nn.Module, training: Training) -> float:
+    """Of an untrained painter: the plain puppet's."""
+    method = copy.deepcopy(training.method)
+    assert isinstance(method, WarpGenerator)
+    method.painter.load_state_dict(painter.state_dict())
+    losses = []
+    for step in range(20, 40):
+        for episode in meta_batch(
+            blobs(2), EPISODE, seed=0, step=step, tasks=range(2), batch=2, size=32
+        ):
+            made = method(episode.query.inputs)
+            losses.append(float(training.objective.generator(made, episode.query)[0]))
+    return float(np.mean(losses))
+
+
+def test_it_adapts_to_a_drawing():
+    method, objective = build(RECIPE)
+    support, held_out = support_set(blobs(1)[0][:1], 2)
+    found = adapt(method, objective, support, held_out, AdaptConfig(shots=2, steps=4, every=2))
+    assert len(found.held_out) == 3
+    assert found.method.known is method.known
+
+
+def test_mixed_precision_does_not_move_pixels():
+    method, _ = build(RECIPE)
+    (episode, *_) = meta_batch(blobs(1), EPISODE, seed=0, step=0, tasks=[0], batch=1, size=32)
+    with torch.no_grad():
+        exact = method(episode.query.inputs)
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = method(episode.query.inputs)
+    assert (exact - mixed).abs().max() < 0.02
+
+
+def test_pictures_without_alpha_are_refused():
+    with pytest.raises(SettingsError, match="RGBA"):
+        build(Recipe("warp", "tiny", image_channels=3))

@@ -1,0 +1,187 @@
+"""What the page says when something is wrong, and how it goes on by itself."""
+
+import asyncio
+import base64
+
+import cv2
+import numpy as np
+import pytest
+
+from engine.app import PERFORMER
+from tests.webrtc.browser import browsing, camera_file, needs_chromium
+from tests.webrtc.studio import running, until, within
+from tests.webrtc.test_browser import STATE, press
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+
+TITLE = "document.querySelector('#screen h2')?.textContent"
+TOKEN = "a-token-that-is-long-enough"
+FAIL = "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', '{name}'))"
+
+
+@pytest.mark.parametrize(
+    ("flags", "spoil", "title"),
+    [
+        (("--use-fake-device-for-media-stream=device-count=0",), "", "No camera was found"),
+        (("--use-fake-ui-for-media-stream=deny",), "", "The camera was refused"),
+        ((), FAIL.replace("{name}", "NotReadableError"), "The camera is busy"),
+    ],
+    ids=["none", "refused", "busy"],
+)
+def test_without_a_camera_the_page_says_why(tmp_path, flags, spoil, title):
+    async def show():
+        async with (
+            running() as server,
+            browsing(
+                server.url("/"), tmp_path / "home", size_wh=(500, 800), flags=flags
+            ) as page,
+        ):  # fmt: skip
+            if spoil:
+                await page.js(f"void ({spoil})")
+            await page.js(press("start"))
+            await page.until(f"{STATE} === 'trouble'")
+            assert await page.js(TITLE) == title
+            assert await page.js("document.documentElement.scrollWidth <= innerWidth")
+            assert not server.studio.sessions
+            await page.picture(tmp_path / "no-camera.png")
+
+    within(60, show)
+
+
+def test_a_token_is_asked_for_and_kept_in_the_address(tmp_path):
+    camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg", frames=30)
+
+    async def show():
+        async with (
+            running(token=TOKEN) as server,
+            browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
+        ):
+            await page.js(press("start"))
+            await page.until(f"{TITLE} === 'This stage has a key'")
+            typed = "document.querySelector('#screen input')"
+            for token, state in (("wrong", "trouble"), (TOKEN, "live")):
+                await page.js(f"{typed}.value = '{token}'")
+                await page.js("document.querySelector('#screen form').requestSubmit()")
+                await page.until(f"{STATE} === '{state}'")
+            assert await page.js("location.hash") == f"#token={TOKEN}"
+            await page.until("document.querySelectorAll('#gallery img').length === 2")
+            assert (await page.js("document.getElementById('obs-address').value")).endswith(
+                f"/obs#token={TOKEN}"
+            )
+
+    within(60, show)
+
+
+def test_whoever_finds_the_stage_taken_is_next(tmp_path):
+    camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg", frames=30)
+
+    async def show():
+        async with (
+            running(sessions=1) as server,
+            browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
+        ):
+            other = await server.perform()
+            await page.js(press("start"))
+            await page.until(f"{TITLE} === 'The stage is taken'")
+            await page.picture(tmp_path / "taken.png")
+            await server.delete(other.location)
+            await page.until(f"{STATE} === 'live'")
+
+    within(60, show)
+
+
+def test_a_server_that_forgets_the_session_is_called_again(tmp_path):
+    """As after a restart: connections are silent, and the session is unknown."""
+    camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg", frames=30)
+
+    async def show():
+        async with (
+            running() as server,
+            browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
+        ):
+            await page.js(press("start"))
+            await page.until(f"{STATE} === 'live'")
+            [first] = server.studio.sessions.values()
+            await first.close()
+            await page.until(f"{STATE} === 'cut'")
+            await page.until(f"{STATE} === 'live'")
+            [second] = server.studio.sessions.values()
+            assert second.name != first.name
+
+    within(60, show)
+
+
+def test_the_server_is_waited_for(tmp_path):
+    camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg", frames=30)
+
+    async def show():
+        async with (
+            running() as server,
+            browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
+        ):
+            await page.js("window.really = fetch; window.fetch = () => Promise.reject(TypeError())")
+            await page.js(press("start"))
+            await page.until(f"{TITLE} === 'The server is away'")
+            await page.js("window.fetch = window.really")
+            await page.until("document.getElementById('act') !== null")
+            await page.js(press("act"))
+            await page.until(f"{STATE} === 'live'")
+
+    within(60, show)
+
+
+async def transparent_picture(page) -> np.ndarray:
+    """A screenshot (H, W, 4), BGRA, of a page without a ground of its own."""
+    nothing = {"r": 0, "g": 0, "b": 0, "a": 0}
+    await page.do("Emulation.setDefaultBackgroundColorOverride", color=nothing)
+    answer = await page.do("Page.captureScreenshot", format="png")
+    data = np.frombuffer(base64.b64decode(answer["data"]), np.uint8)
+    picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    return picture if picture.shape[2] == 4 else cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA)
+
+
+def test_obs_gets_true_transparency_and_never_gives_up(tmp_path):
+    size = "document.getElementById('character').width"
+
+    async def show():
+        async with (
+            running() as server,
+            browsing(server.url("/obs"), tmp_path / "home", size_wh=(400, 400)) as page,
+        ):
+            await asyncio.sleep(1)  # nobody performs yet
+            performer = await server.perform()
+            await page.until(f"{size} === 64")
+            await asyncio.sleep(0.5)
+            # In the mirror, each column is white and opaque, or black and transparent.
+            shown = await transparent_picture(page)
+            alphas = shown[shown.shape[0] // 2, :, 3]
+            assert (alphas < 32).any()
+            assert (alphas > 223).any()
+            await server.delete(performer.location)
+            again = await server.perform()
+            [session] = server.studio.sessions.values()
+            await until(lambda: session.report()["viewers"] == 1, "the page comes back")
+            assert again.location.endswith(session.name)
+
+    within(60, show)
+
+
+def test_obs_can_have_a_ground_to_key_out(tmp_path):
+    async def show():
+        async with (
+            running() as server,
+            browsing(
+                server.url("/obs?chroma=00ff00"), tmp_path / "home", size_wh=(400, 400)
+            ) as page,
+        ):
+            await server.perform()
+            await page.until("document.getElementById('character').width === 64")
+            await asyncio.sleep(0.5)
+            shown = await transparent_picture(page)
+            row = shown[shown.shape[0] // 2].astype(int)
+            assert (row[:, 3] == 255).all()
+            green = (row[:, 1] > 200) & (row[:, 0] < 60) & (row[:, 2] < 60)
+            assert green.any()
+            assert not green.all()
+
+    within(60, show)

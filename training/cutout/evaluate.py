@@ -1,0 +1,148 @@
+"""How well figures are cut out: characters never trained on, before grounds of many kinds.
+
+The grounds' makers are those of the training with other draws, but for the photographs, which come
+with scikit-image and were never trained on.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.enrol.matte import lifted
+from engine.enrol.segment import Segmenter
+from engine.pose.anime import AnimePose
+from training.characters.observe import observe
+from training.characters.procedural.build import build
+from training.cutout.baselines import flood, grabcut
+from training.cutout.data import over_ground
+from training.cutout.grounds import GROUNDS
+from training.estimator.augment import developed, placed
+from training.estimator.data import TEST_SEEDS
+from training.motion.poses import random_pose
+
+U8 = NDArray[np.uint8]
+Cut = Callable[[U8, NDArray[np.floating]], U8]
+
+EDGE_PX = 5
+_SEED = 7
+_PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "gravel", "grass", "brick")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One picture with the truth."""
+
+    ground: str
+    picture: U8  # (S, S, 3)
+    joints: NDArray[np.float32]  # (20, 3) as the estimator finds them
+    figure: U8  # (S, S, 4) premultiplied RGBA
+
+
+def trials(seeds: Sequence[int] = TEST_SEEDS, size: int = 512) -> Iterator[Trial]:
+    """Every test character in a pose of its own, before each kind of ground.
+
+    Half are compressed as JPEG, some blurred, recoloured or grained; two of five cast a shadow.
+    """
+    estimator = AnimePose()
+    for seed in seeds:
+        rng = np.random.default_rng([_SEED, seed])
+        character = build(seed, 1.0)
+        seen = observe(character, random_pose(rng, character.rest), size)
+        for kind in (*GROUNDS, "photograph"):
+            figure, _ = placed(seen.picture, seen.joints[:, :2], size, rng, plain=True)
+            behind = photograph(size, rng) if kind == "photograph" else GROUNDS[kind](size, rng)
+            picture = over_ground(figure, behind, rng)
+            picture = developed(picture, rng) if rng.random() < 0.3 else _pressed(picture, rng)
+            picture = np.ascontiguousarray(picture)
+            yield Trial(kind, picture, estimator.estimate(picture), figure)
+
+
+def photograph(size: int, rng: np.random.Generator) -> U8:
+    """A part of a real photograph, (size, size, 3), in its own or in another light."""
+    from skimage import data
+
+    whole = getattr(data, str(rng.choice(_PHOTOGRAPHS)))()
+    whole = whole if whole.ndim == 3 else np.repeat(whole[..., None], 3, axis=2)
+    height, width = whole.shape[:2]
+    side = int(min(height, width) * rng.uniform(0.4, 1))
+    top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    part = np.asarray(whole[top : top + side, left : left + side, :3], np.uint8)
+    if rng.random() < 0.5:
+        part = part[:, ::-1]
+    return np.asarray(cv2.resize(part, (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _pressed(picture: U8, rng: np.random.Generator) -> U8:
+    if rng.random() < 0.4:
+        return picture
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(50, 95))]
+    return np.asarray(cv2.imdecode(cv2.imencode(".jpg", picture, quality)[1], cv2.IMREAD_COLOR))
+
+
+def ways(model: bytes | None = None) -> dict[str, Cut]:
+    """What is compared."""
+    network = Segmenter(model)
+    return {
+        "flood fill": flood,
+        "GrabCut": grabcut,
+        "network": lambda picture, joints: network.alpha(picture, joints, refined=False),
+        "network, refined edge": network.alpha,
+    }
+
+
+def scores(made: U8, trial: Trial) -> dict[str, float]:
+    """Percent: `iou` of alpha; `edge`, the mean error of alpha within `EDGE_PX` of the edge;
+    `colour` and `stained`, that of the figure's premultiplied colours there with the ground's
+    colour taken out, and with the picture's colours as they are.
+    """
+    true = trial.figure[..., 3]
+    either = float(np.maximum(made, true).sum(dtype=np.int64))
+    edge = _near_edge(true > 127)
+    clean = lifted(trial.picture, made)[..., :3]
+    plain = np.rint(trial.picture * (made[..., None] / 255.0))
+
+    def off(a: NDArray, b: NDArray) -> float:
+        return 100 / 255 * float(np.abs(a[edge].astype(np.float64) - b[edge]).mean())
+
+    return {
+        "iou": 100 * float(np.minimum(made, true).sum(dtype=np.int64)) / max(either, 1.0),
+        "edge": off(made, true),
+        "colour": off(clean, trial.figure[..., :3]),
+        "stained": off(plain, trial.figure[..., :3]),
+    }
+
+
+def _near_edge(solid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    inner = cv2.distanceTransform(solid.astype(np.uint8), cv2.DIST_L2, 5)
+    outer = cv2.distanceTransform((~solid).astype(np.uint8), cv2.DIST_L2, 5)
+    return np.asarray((inner + outer) <= EDGE_PX, np.bool_)
+
+
+def table(found: Sequence[Trial], cuts: dict[str, Cut]) -> list[dict[str, object]]:
+    """A line for each way and kind of ground, and for all grounds together.
+
+    `bad` is the percentage of pictures whose IoU is under 80.
+    """
+    lines: list[dict[str, object]] = []
+    for name, cut in cuts.items():
+        began = time.process_time()
+        made = [cut(trial.picture, trial.joints) for trial in found]
+        took_ms = 1e3 * (time.process_time() - began) / len(found)
+        by_ground: dict[str, list[dict[str, float]]] = defaultdict(list)
+        for alpha, trial in zip(made, found, strict=True):
+            measured = scores(alpha, trial)
+            by_ground[trial.ground].append(measured)
+            by_ground["all"].append(measured)
+        for ground, many in by_ground.items():
+            means = {key: round(float(np.mean([m[key] for m in many])), 2) for key in many[0]}
+            bad = round(100 * float(np.mean([m["iou"] < 80 for m in many])), 1)
+            line: dict[str, object] = {"by": name, "ground": ground, "pictures": len(many)}
+            lines.append({**line, **means, "bad": bad})
+            if ground == "all":
+                lines[-1]["processor_ms"] = round(took_ms, 1)
+    return lines
