@@ -93,7 +93,9 @@ def test_open(character, tmp_path):
 @pytest.mark.model
 @needs_pose_model
 def test_live(character):
-    line = last_line("live", PERFORMER, "--character", character, "--seconds", 1.5)
+    line = last_line(
+        "live", PERFORMER, "--character", character, "--seconds", 1.5, "--no-quality"
+    )  # fmt: skip
     figures = line["figures"]
     assert len(figures["memory_mb"]) == len(figures["latency_p95_ms"]) == 2  # early and late
     assert line["setup"]["clip"] == PERFORMER.name
