@@ -36,7 +36,7 @@ def _bend(upper: Array, lower: Array, folded: float) -> float:
 
 
 @njit(
-    "void(f8[:,::1], f8[:,::1], i8, i8, f8, f8, f8, f8, f8, f4[:,:,:,::1])",
+    "void(f8[:,::1], f8[:,::1], i8, i8, f8, f8, f8, f8, f8, f8, f4[:,:,:,::1])",
     cache=True,
     nogil=True,
     error_model="numpy",
@@ -47,6 +47,7 @@ def open_fan(
     upper: int,
     lower: int,
     fan: float,
+    fan_end: float,
     short: float,
     folded: float,
     first: float,
@@ -60,8 +61,8 @@ def open_fan(
     reach = min(short * min(length, target[lower, 6]), fan) + _SMALL
     size = np.sqrt(target[upper, 2] ** 2 + target[upper, 4] ** 2)
     s, origin_x, origin_y = source[upper], source[lower, 0], source[lower, 1]
-    # Nothing changes beyond twice the reach of the joint.
-    x0, y0, far = target[lower, 0], target[lower, 1], 2 * reach * size
+    # Nothing changes farther from the joint.
+    x0, y0, far = target[lower, 0], target[lower, 1], fan_end * reach * size
     count = points.shape[1]
     if not (abs(x0) < 1e6 and abs(y0) < 1e6 and far < 1e6):
         return
@@ -72,7 +73,7 @@ def open_fan(
             a, c = _local(target[upper], first + step * column, first + step * row)
             a -= length
             distance = np.sqrt(a * a + c * c + _SMALL * _SMALL)
-            share = 1 - _smooth(distance / reach - 1)
+            share = 1 - _smooth((distance / reach - 1) / (fan_end - 1))
             if not share > 0:
                 continue
             angle = np.arctan2(c, a + _SMALL)

@@ -13,7 +13,8 @@ HINGES = tuple(
 """(part, part) that meet at an elbow or a knee."""
 THIGHS = (_INDEX["r_thigh"], _INDEX["l_thigh"])
 
-FAN = 0.7 / _SPINES  # times a part's radius: where a hinge is all fan; at twice of that it is none
+FAN = 1.0 / _SPINES  # times a part's radius: so near to a hinge it is all fan
+FAN_END = 1.6  # times that: so far from it there is none
 FOLDED = 2.8  # rad: an elbow or a knee that is bent more is drawn as if it were bent so much
 SHORT = 0.6  # of a limb's length: what is seen shorter points at the camera, and bends less
 WAIST = (0.42, 0.82)  # along the spine: from all chest to all hips

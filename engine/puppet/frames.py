@@ -14,6 +14,7 @@ from engine.puppet import _kernels_bends as bends
 from engine.puppet import _kernels_frames as kernels
 from engine.puppet.bends import (
     FAN,
+    FAN_END,
     FOLDED,
     HANG,
     HANG_LENGTH,
@@ -122,7 +123,8 @@ def map_grid(
     bends.bend_torso(target.table, source.table, _TORSO, _THIGHS, _LIMITS, first, step, points)
     for upper, lower in HINGES:
         bends.open_fan(
-            target.table, source.table, upper, lower, FAN * PARTS[upper].radius, SHORT, FOLDED,
+            target.table, source.table, upper, lower, FAN * PARTS[upper].radius, FAN_END, SHORT,
+            FOLDED,
             first, step, points,
         )  # fmt: skip
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from engine.puppet.bends import (
     FAN,
+    FAN_END,
     FOLDED,
     HANG,
     HANG_LENGTH,
@@ -130,7 +131,7 @@ def _fan(
     fan = source.origin[:, lower, None] + turned @ source.axes[:, upper].transpose(1, 2)
     reach = torch.minimum(target.length[:, upper], target.length[:, lower])
     reach = (SHORT * reach).clamp(max=FAN * PARTS[upper].radius)[:, None, None]
-    return fan, 1 - smooth(distance / (reach + _SMALL) - 1)
+    return fan, 1 - smooth((distance / (reach + _SMALL) - 1) / (FAN_END - 1))
 
 
 def _bend(frames: "Frames", upper: int, lower: int) -> Tensor:
