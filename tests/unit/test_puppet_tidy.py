@@ -7,7 +7,7 @@ import numpy as np
 from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
 from engine.puppet.parts import COUNT, HEAD, HIPS
 from engine.puppet.tidy import LEGS, tidy
-from tests.drawings import body
+from tests.cut_drawings import body
 
 SIZE = 128
 FOREARM, THIGH = 4, LEGS[0]
@@ -58,8 +58,9 @@ def test_what_lies_at_its_bone_or_is_large_or_alone_stays():
     x, y = (int(v) for v in 0.5 * (joints[3, :2] + joints[4, :2]))
     paint(pixels, FOREARM, (slice(y - 4, y + 4), slice(x - 4, x + 4)), BLUE)
     paint(pixels, FOREARM, (slice(100, 112), slice(100, 112)), BLUE)  # beside nobody
-    before = CutDrawing(pixels, joints)
-    np.testing.assert_array_equal(tidy(before).pixels, pixels)
+    made = tidy(CutDrawing(pixels, joints)).pixels
+    np.testing.assert_array_equal(made[..., DRAWN], pixels[..., DRAWN])
+    np.testing.assert_array_equal(made[FOREARM], pixels[FOREARM])
 
 
 def test_a_leg_inside_of_a_skirt_is_cloth_if_it_has_its_colour():
@@ -83,3 +84,17 @@ def test_a_drawing_in_order_is_left_alone():
     assert made.name == "side"
     np.testing.assert_array_equal(made.pixels, pixels)
     np.testing.assert_array_equal(tidy(replace(drawing, pixels=blank())).pixels, blank())
+
+
+def test_behind_an_arm_clothes_go_on():
+    pixels, joints = standing()
+    x, y = (int(v) for v in 0.5 * (joints[8, :2] + joints[11, :2]))
+    joints[3:5, :2] = (x, y - 30), (x, y + 5)
+    arm = (slice(y - 30, y + 8), slice(x - 3, x + 3))
+    paint(pixels, FOREARM, arm, BLUE)
+    made = tidy(CutDrawing(pixels, joints)).pixels[HIPS]
+    hidden = (slice(y - 8, y + 6), slice(x - 3, x + 3))
+    assert not made[hidden][..., DRAWN].any()
+    assert (made[hidden][..., WHOLE] == 255).all()
+    assert (np.abs(made[hidden][..., :3].astype(int) - RED) < 8).all()
+    assert not made[y - 30 : y - 14, ..., WHOLE].any()  # above them there is nothing to go on
