@@ -8,6 +8,7 @@ import time
 import pytest
 
 from engine.app import PERFORMER, Options
+from engine.studio.looks import Look
 from engine.studio.shows import character_pipeline
 from tests.marks import needs_pose_model
 from tests.webrtc.browser import browsing, camera_file, needs_chromium
@@ -124,7 +125,7 @@ def test_what_is_chosen_reaches_the_server_and_is_remembered(tmp_path):
                     lambda: expected.items() <= director.look.model_dump().items(), str(expected)
                 )
 
-            await settled(mirror=True, smoothing=0.5, background="soft", character="Ito")
+            await settled(mirror=True, smoothing="auto", background="soft", character="Ito")
             await page.js("document.querySelector('[data-name=Double]').click()")
             await page.js(press("mirror"))
             await page.js("document.querySelectorAll('#backgrounds button')[1].click()")
@@ -163,6 +164,26 @@ def test_what_is_chosen_reaches_the_server_and_is_remembered(tmp_path):
             )
 
     within(90, show)
+
+
+def test_what_the_server_was_started_with_stays(tmp_path):
+    camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg", frames=30)
+    look = Look(character="Double", background="#0000ff", mirror=False, smoothing="none")
+
+    async def show():
+        async with (
+            running(look=look) as server,
+            browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
+        ):
+            await page.js(press("start"))
+            await page.until(f"{STATE} === 'live'")
+            pressed = "document.getElementById('mirror').getAttribute('aria-pressed')"
+            await page.until(f"{pressed} === 'false'")
+            assert await page.js("document.getElementById('smoothing').value") == "0"
+            [session] = server.studio.sessions.values()
+            assert session.director.look == look
+
+    within(60, show)
 
 
 def test_a_snapshot_and_a_recording_are_saved(tmp_path):
