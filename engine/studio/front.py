@@ -31,7 +31,8 @@ _KEPT: Final[tuple[str, ...]] = (
     hdrs.LINK,
     hdrs.CONTENT_DISPOSITION,
 )
-_PATIENCE_S: Final = 10.0
+_PATIENCE_S: Final = 10.0  # for a studio's answer
+_LEASE_S: Final = 10.0  # for a place
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class Front:
             name = self._studio.gallery.bundles[0].name
         lease = self._lease(name)
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(_LEASE_S):
                 grant = await anext(lease)
         except (TimeoutError, StopAsyncIteration) as error:
             await lease.aclose()

@@ -29,7 +29,7 @@ class Places:
         studio = self.free.pop(0)
         try:
             yield Grant(studio.url(""), "lease")
-            await asyncio.sleep(0.2)
+            # The front asks for more when the session has begun.
             while studio.studio.sessions:
                 await asyncio.sleep(0.02)
         finally:
@@ -56,7 +56,7 @@ async def fronted(places: Places):
 
 
 def test_sessions_go_where_there_is_room_and_are_found_again(monkeypatch):
-    monkeypatch.setattr("engine.studio.front._PATIENCE_S", 0.5)
+    monkeypatch.setattr("engine.studio.front._LEASE_S", 0.5)
 
     async def show():
         async with running(token=TOKEN) as one, running(token=TOKEN) as two:
