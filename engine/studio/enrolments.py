@@ -21,8 +21,9 @@ from typing import Any, Final
 
 from aiohttp import BodyPartReader, web
 
+from engine.character import SUFFIX
 from engine.errors import AyatsuriError, BadLook, BundleError, StudioFull
-from engine.studio.gallery import SUFFIX, Gallery
+from engine.studio.gallery import Gallery
 from engine.studio.guard import Guard
 from engine.studio.studio import Studio
 

@@ -9,10 +9,9 @@ from typing import Final
 import numpy as np
 
 from engine.app import DEFAULT_CHARACTER, Character
-from engine.character import CharacterBundle, encode_reference
+from engine.character import SUFFIX, CharacterBundle, encode_reference, is_bundle
 from engine.errors import BundleNotFound
 
-SUFFIX: Final = ".character"
 _THUMBNAIL_PX: Final = 256
 
 
@@ -107,10 +106,7 @@ def _spread(character: Character) -> Sequence[Character]:
     folder = Path(character)
     if not folder.is_dir() or (folder / "manifest.json").is_file():
         return [character]
-    found = sorted(
-        path for path in folder.iterdir()
-        if path.suffix == SUFFIX or (path / "manifest.json").is_file()
-    )  # fmt: skip
+    found = sorted(filter(is_bundle, folder.iterdir()))
     if not found:
         raise BundleNotFound(f"there is no *{SUFFIX} in the folder {folder}")
     return found
