@@ -36,6 +36,37 @@ def press(button: str) -> str:
     return f"document.getElementById('{button}').click()"
 
 
+CONTROLS = {
+    "ColorWell", "button", "checkbox", "combobox", "link", "radio", "slider", "tab", "textbox"
+}  # fmt: skip
+
+
+def test_every_control_has_a_name_and_nobody_else_is_asked(tmp_path):
+    async def show():
+        async with (
+            running() as server,
+            browsing(server.url("/"), tmp_path / "home") as page,
+        ):
+            for tab in ("puppet", "devices", "figures"):
+                await page.js(press(f"tab-{tab}"))
+                nodes = (await page.do("Accessibility.getFullAXTree"))["nodes"]
+                named = [
+                    node["name"]["value"]
+                    for node in nodes
+                    if not node["ignored"] and node["role"]["value"] in CONTROLS
+                ]
+                assert len(named) > 12
+                assert all(named), f"{tab}: {named}"
+            await page.js("dispatchEvent(new KeyboardEvent('keydown', { key: '?' }))")
+            assert await page.js("document.getElementById('help').open")
+            assert await page.js("document.querySelectorAll('#help-list kbd').length") >= 12
+            asked = "performance.getEntriesByType('resource').map((entry) => entry.name)"
+            assert all(name.startswith(server.url("/")) or name.startswith("blob:")
+                       for name in await page.js(asked))  # fmt: skip
+
+    within(60, show)
+
+
 @needs_pose_model
 def test_one_click_and_you_are_the_character(tmp_path):
     camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg")
