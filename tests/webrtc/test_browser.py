@@ -61,8 +61,8 @@ def test_every_control_has_a_name_and_nobody_else_is_asked(tmp_path):
             assert await page.js("document.getElementById('help').open")
             assert await page.js("document.querySelectorAll('#help-list kbd').length") >= 12
             asked = "performance.getEntriesByType('resource').map((entry) => entry.name)"
-            assert all(name.startswith(server.url("/")) or name.startswith("blob:")
-                       for name in await page.js(asked))  # fmt: skip
+            own = (server.url("/"), "blob:")
+            assert all(name.startswith(own) for name in await page.js(asked))
 
     within(60, show)
 
