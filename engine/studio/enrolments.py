@@ -88,10 +88,9 @@ class Enrolments:
         if len(self._tasks) >= _MOST_WAITING:
             raise StudioFull(f"{len(self._tasks)} drawings are waiting already: try again later")
         if (there := len(self._studio.gallery.bundles)) >= MOST_CHARACTERS:
-            where = self._studio.settings.folder
             raise StudioFull(
-                f"there are {there} characters, as many as may be: take some out of "
-                f"{FOLDER if where is None else where / FOLDER}, and start the server again"
+                f"there are {there} characters, as many as may be: take some out of the folder "
+                f"{FOLDER!r} among the server's settings, and start it again"
             )
         name, suffix, data = await _parts(request)
         identity = secrets.token_urlsafe(12)
