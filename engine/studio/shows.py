@@ -3,8 +3,13 @@
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 
-from engine.app import LIVE_FPS, Character, Options, Show, build, load_cast
+from engine.app import LIVE_FPS, Character, Options, Show, build
+from engine.backends.shelf import Shelf
+from engine.cast import Actor, Cast
+from engine.casting import open_actor
 from engine.clock import Clock
 from engine.pipeline import Sink, Source
 from engine.studio.gallery import Gallery
@@ -16,16 +21,32 @@ MakeShow = Callable[[Source, Sink, Clock], Show]
 
 
 def gallery_shows(gallery: Gallery, options: Options | None = None) -> MakeShow:
-    """The show of `engine.app`, once for every session, with all the gallery's characters."""
+    """The show of `engine.app`, once for every session, with the gallery's characters.
+
+    A session begins when the first one is ready; the others are opened while it runs.
+    """
     options = Options() if options is None else options
 
     def make(source: Source, sink: Sink, clock: Clock) -> Show:
         with ExitStack() as cleanup:
             cleanup.callback(source.close)
             cleanup.callback(sink.close)
-            cast = load_cast(gallery.bundles, options, fps=LIVE_FPS, say=log.info)
+            from engine import opencv
+
+            opencv.check()
+            shelf = Shelf(options.memory_mb)
+            opened = partial(open_actor, options=options, shelf=shelf, fps=LIVE_FPS, say=log.info)
+            cast = Cast([opened(gallery.bundles[0])])
             cleanup.pop_all()
-        return build(source, sink, cast, options, clock=clock)
+        show = build(source, sink, cast, options, clock=clock)
+
+        def recruit(name: str) -> Actor:
+            bundle = gallery.get(name)
+            if bundle is None:
+                raise KeyError(name)
+            return opened(bundle)
+
+        return replace(show, recruit=recruit)
 
     return make
 

@@ -122,16 +122,20 @@ def gallery() -> Gallery:
     return made
 
 
-def mirrors(**kwargs: Any) -> Callable[[Source, Sink, Clock], Show]:
+def actor(name: str) -> Actor:
+    """Somebody of this name."""
+    bundle = FakeBundle(64)
+    bundle.name = name
+    return Actor(bundle, NetworkGenerator(FakeBackend(64)))
+
+
+def mirrors(
+    *, names: tuple[str, ...] = NAMES, **kwargs: Any
+) -> Callable[[Source, Sink, Clock], Show]:
     """Makes shows with a `Mirror` in the place of the character; their controls do nothing."""
 
     def make(source: Source, sink: Sink, clock: Clock) -> Show:
-        actors = []
-        for name in NAMES:
-            bundle = FakeBundle(64)
-            bundle.name = name
-            actors.append(Actor(bundle, NetworkGenerator(FakeBackend(64))))
-        cast = Cast(actors)
+        cast = Cast([actor(name) for name in names])
         motion = MotionStage(cast, make_smoother("none", live=True))
         controls = Controls(cast, motion, clock, quit_show=source.stop, say=lambda text: None)
         pipeline = Pipeline(source, [Mirror(**kwargs)], [sink], clock=clock)
