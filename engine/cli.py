@@ -39,7 +39,9 @@ from engine.commands.options import (
     SmoothingOption,
     ThreadsOption,
 )
+from engine.commands.running import behind_a_bar
 from engine.commands.serve import serve
+from engine.commands.transfer import transfer
 from engine.extensions import WithExtensions
 
 if TYPE_CHECKING:
@@ -295,6 +297,7 @@ def models(
 
 
 app.command()(adapt)
+app.command()(transfer)
 
 
 @app.command()
@@ -314,15 +317,14 @@ def _puppet(
     """Run `engine.app.puppeteer` behind a progress bar, then show the table."""
     from engine.app import puppeteer
 
-    with console.progress_bar() as bar:
-        task = bar.add_task(escape(Path(video).name), total=None)
-        result = puppeteer(
+    behind_a_bar(
+        video,
+        output,
+        lambda on_progress, on_message: puppeteer(
             video, output, character, report=report, realtime=realtime, options=options,
-            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
-            on_message=lambda text: bar.console.print(f"[cyan]{escape(text)}[/]"),
-        )  # fmt: skip
-    console.show(result.table())
-    console.say(f"wrote [bold]{escape(str(output))}[/]")
+            on_progress=on_progress, on_message=on_message,
+        ),
+    )  # fmt: skip
 
 
 def _fetch(name: str, force: bool) -> Path:

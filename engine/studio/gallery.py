@@ -2,16 +2,16 @@
 
 import threading
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from engine.app import DEFAULT_CHARACTER, Character
-from engine.character import CharacterBundle, encode_reference
+from engine.character import SUFFIX, CharacterBundle, encode_reference, is_bundle
 from engine.errors import BundleNotFound
 
-SUFFIX: Final = ".character"
 _THUMBNAIL_PX: Final = 256
 
 
@@ -62,6 +62,12 @@ class Gallery:
             self._thumbnails.pop(bundle.name, None)
         return bundle
 
+    def free_name(self, wish: str) -> str:
+        """A name that nobody has: the wish, or the wish and a number."""
+        taken = {bundle.name for bundle in self.bundles}
+        names = (wish if number == 1 else f"{wish} {number}" for number in count(1))
+        return next(name for name in names if name not in taken)
+
     def remove(self, name: str) -> None:
         """Offer it no more, if it is there; sessions that have it keep it."""
         with self._lock:
@@ -100,10 +106,7 @@ def _spread(character: Character) -> Sequence[Character]:
     folder = Path(character)
     if not folder.is_dir() or (folder / "manifest.json").is_file():
         return [character]
-    found = sorted(
-        path for path in folder.iterdir()
-        if path.suffix == SUFFIX or (path / "manifest.json").is_file()
-    )  # fmt: skip
+    found = sorted(filter(is_bundle, folder.iterdir()))
     if not found:
         raise BundleNotFound(f"there is no *{SUFFIX} in the folder {folder}")
     return found

@@ -15,6 +15,7 @@ from aiohttp import web
 from engine.app import Character, Options
 from engine.errors import StudioError
 from engine.studio.backdrops import Backdrops
+from engine.studio.enrolments import add_kept
 from engine.studio.gallery import Gallery
 from engine.studio.looks import Look
 from engine.studio.server import application
@@ -49,6 +50,7 @@ def serve(
     """
     options = Options() if options is None else options
     gallery = Gallery(characters or None)
+    add_kept(gallery, settings.folder)
     make = gallery_shows(gallery, options)
     context = tls(settings)
 

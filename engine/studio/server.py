@@ -18,6 +18,7 @@ from aiohttp import hdrs, web
 from engine.clock import MonotonicClock
 from engine.studio.api import Api
 from engine.studio.control import Control
+from engine.studio.enrolments import Enrolments
 from engine.studio.guard import Guard
 from engine.studio.http import FIRST, SDP, read_text
 from engine.studio.metrics import Metrics
@@ -35,6 +36,7 @@ def application(studio: Studio) -> web.Application:
     _Doors(studio).add_routes(app)
     Api(studio).add_routes(app)
     Control(studio, guard).add_routes(app)
+    Enrolments(studio, guard).add_routes(app)
 
     async def shutdown(app: web.Application) -> None:
         await studio.close()

@@ -299,11 +299,15 @@ def _prefer(transceiver: Any, codec: str) -> None:
 
 @asynccontextmanager
 async def running(
-    make: Any = None, look: Look | None = None, **settings: Any
+    make: Any = None,
+    look: Look | None = None,
+    characters: Gallery | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Running]:
     """A studio on a free port of this machine; all that speaks to it is closed after it."""
     often = {"offers_per_s": 1000.0, "offers_burst": 1000}
-    studio = Studio(Settings(port=0, **(often | settings)), make or mirrors(), gallery(), look=look)
+    offered = gallery() if characters is None else characters
+    studio = Studio(Settings(port=0, **(often | settings)), make or mirrors(), offered, look=look)
     runner = web.AppRunner(application(studio))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
