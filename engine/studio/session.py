@@ -99,7 +99,13 @@ class Session:
         try:
             answer = await self._performer.answer(offer)
             self._building = asyncio.create_task(
-                asyncio.to_thread(self._make_show, self._source, self._sink, self._clock)
+                asyncio.to_thread(
+                    self._make_show,
+                    self._source,
+                    self._sink,
+                    self._clock,
+                    self._direction.look.character,
+                )
             )
             show = await asyncio.shield(self._building)
             if not self._over.is_set():

@@ -16,8 +16,9 @@ from engine.studio.gallery import Gallery
 
 log = logging.getLogger(__name__)
 
-MakeShow = Callable[[Source, Sink, Clock], Show]
-"""Builds what is between; closes the source and the sink if it fails. Called on a thread."""
+MakeShow = Callable[[Source, Sink, Clock, str | None], Show]
+"""Builds what is between, for the character of a name first, or whoever is; closes the source and
+the sink if it fails. Called on a thread."""
 
 
 def gallery_shows(gallery: Gallery, options: Options | None = None) -> MakeShow:
@@ -27,7 +28,7 @@ def gallery_shows(gallery: Gallery, options: Options | None = None) -> MakeShow:
     """
     options = Options() if options is None else options
 
-    def make(source: Source, sink: Sink, clock: Clock) -> Show:
+    def make(source: Source, sink: Sink, clock: Clock, first: str | None) -> Show:
         with ExitStack() as cleanup:
             cleanup.callback(source.close)
             cleanup.callback(sink.close)
@@ -36,7 +37,8 @@ def gallery_shows(gallery: Gallery, options: Options | None = None) -> MakeShow:
             opencv.check()
             shelf = Shelf(options.memory_mb)
             opened = partial(open_actor, options=options, shelf=shelf, fps=LIVE_FPS, say=log.info)
-            cast = Cast([opened(gallery.bundles[0])])
+            wanted = None if first is None else gallery.get(first)
+            cast = Cast([opened(wanted or gallery.bundles[0])])
             cleanup.pop_all()
         show = build(source, sink, cast, options, clock=clock)
 
@@ -71,4 +73,4 @@ def rehearse(make: MakeShow) -> None:
     clock = MonotonicClock()
     source = WebRtcSource(clock)
     source.stop()
-    make(source, NullSink(), clock).pipeline.run()
+    make(source, NullSink(), clock, None).pipeline.run()

@@ -36,6 +36,7 @@ from engine.studio.looks import Look
 from engine.studio.peer import end
 from engine.studio.server import application
 from engine.studio.settings import Settings
+from engine.studio.shows import MakeShow
 from engine.studio.studio import Studio
 from engine.studio.telemetry import LABEL
 from tests.puppets import FakeBackend, FakeBundle
@@ -129,12 +130,10 @@ def actor(name: str) -> Actor:
     return Actor(bundle, NetworkGenerator(FakeBackend(64)))
 
 
-def mirrors(
-    *, names: tuple[str, ...] = NAMES, **kwargs: Any
-) -> Callable[[Source, Sink, Clock], Show]:
+def mirrors(*, names: tuple[str, ...] = NAMES, **kwargs: Any) -> MakeShow:
     """Makes shows with a `Mirror` in the place of the character; their controls do nothing."""
 
-    def make(source: Source, sink: Sink, clock: Clock) -> Show:
+    def make(source: Source, sink: Sink, clock: Clock, first: str | None) -> Show:
         cast = Cast([actor(name) for name in names])
         motion = MotionStage(cast, make_smoother("none", live=True))
         controls = Controls(cast, motion, clock, quit_show=source.stop, say=lambda text: None)

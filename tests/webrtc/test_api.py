@@ -99,8 +99,8 @@ def test_settings_change_while_the_show_runs_and_are_kept(tmp_path):
 def test_characters_come_while_the_show_runs():
     opened, slow = [], threading.Event()
 
-    def make(source, sink, clock):
-        show = mirrors(names=NAMES[:1])(source, sink, clock)
+    def make(source, sink, clock, first):
+        show = mirrors(names=NAMES[:1])(source, sink, clock, first)
 
         def recruit(name):
             opened.append(name)
