@@ -97,7 +97,9 @@ async def studio(
     make = gallery_shows(gallery, options)
     server = Studio(
         Settings(port=0, sessions=1),
-        lambda source, sink, clock: make(source, CodedSink(sink, clock, ledger), clock),
+        lambda source, sink, clock, first: make(
+            source, CodedSink(sink, clock, ledger), clock, first
+        ),
         gallery,
     )
     app = application(server)

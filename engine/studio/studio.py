@@ -104,7 +104,12 @@ class Studio:
             self._first_look(preset, character), self.backdrops, partial(self._keep, preset or LAST)
         )
         session = Session(
-            self.settings, self._make_show, direction, packed=packed, on_end=self._forget
+            self.settings,
+            self._make_show,
+            direction,
+            others=[bundle.name for bundle in self.gallery.bundles],
+            packed=packed,
+            on_end=self._forget,
         )
         self.sessions[session.name] = session  # before the first await, so that the cap holds
         try:
