@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from bench import blockcode, compare, everything, soak, statistics, svg
 from bench.camera import CameraSource
-from bench.charts import Chart, Series, by_percentile, histogram, over_time, waterfall
+from bench.charts import Chart, Series, by_percentile, histograms, over_time, waterfall
 from bench.commands import app
 from bench.itself import open_loop, overheads
 from bench.logs import trace_events, write_hdr
@@ -219,7 +219,7 @@ def test_a_page_needs_nothing_else_and_escapes_what_it_says():
     charts = [
         Chart("lines", "A & B", "", "s", "ms", [over_time("a", range(5000), np.sin(range(5000)))]),
         Chart("lines", "tail", "", "", "", [by_percentile("a", range(100))], log_x=True),
-        Chart("steps", "histogram", "", "", "", [histogram("a", [1, 2, 3.0])]),
+        Chart("steps", "histogram", "", "", "", histograms([("a", [1, 2, 3.0]), ("b", [2, 9.0])])),
         Chart("points", "points", "", "", "", [Series("p", [1, 2], [3, 4], ["x", ""])]),
         Chart("waterfall", "way", "", "", "", waterfall([("a", 1, 2), ("b", 0, 3)])),
         Chart("bars", "bars", "", "", "", [Series("p", [0], [3.0], ["x"])], limits=[("l", 2.0)]),
