@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "webrtc": Command("bench.webrtc", "How late is the puppet in a browser, glass to glass?"),
     "soak": Command("bench.soak", "Does anything grow over the hours?"),
     "models": Command("bench.models", "How fast are the networks, and how good their pictures?"),
+    "puppet": Command("bench.puppet", "How fast is the puppet?"),
     "stages": Command("bench.stages", "What does everything cost that is no network?"),
     "peers": Command("bench.peers", "How do other ways to build it do, side by side?"),
     "smoothing": Command("bench.smoothing", "What lag does how much smoothing cost?"),

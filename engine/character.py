@@ -19,7 +19,7 @@ import zlib
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ from engine.motion.proportions import CharacterSkeleton
 from engine.puppet.drawing import CutDrawing
 from engine.puppet.painter import painter_shapes
 
+SUFFIX: Final = ".character"
 MAX_FILE_BYTES = 256 * 2**20
 """No file of a bundle is larger: a zip that claims more is refused before it is unpacked."""
 
@@ -44,6 +45,11 @@ _ZIP_ERRORS = (
     RuntimeError,
     ValueError,
 )
+
+
+def is_bundle(path: str | Path) -> bool:
+    """Whether a path is named or laid out as a bundle; whether it is whole, loading it shows."""
+    return Path(path).suffix.lower() == SUFFIX or (Path(path) / MANIFEST).is_file()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -30,6 +30,8 @@ from engine.commands.options import (
     PoseRuntimeOption,
     PrecisionName,
     PrecisionOption,
+    PushOption,
+    PushTokenOption,
     ReportOption,
     ShowPoseOption,
     SizeOption,
@@ -37,7 +39,9 @@ from engine.commands.options import (
     SmoothingOption,
     ThreadsOption,
 )
+from engine.commands.running import behind_a_bar
 from engine.commands.serve import serve
+from engine.commands.transfer import transfer
 from engine.extensions import WithExtensions
 
 if TYPE_CHECKING:
@@ -138,6 +142,8 @@ def live(
     seconds: Annotated[
         float | None, typer.Option(min=0.1, help="Stop after so many seconds.")
     ] = None,
+    push: PushOption = None,
+    push_token: PushTokenOption = None,
     layout: LayoutOption = Layout.CHARACTER,
     background: BackgroundOption = None,
     size: SizeOption = None,
@@ -163,7 +169,8 @@ def live(
     )  # fmt: skip
     console.say("[bold]keys[/]  " + "   ".join(f"[bold cyan]{k}[/] {v}" for k, v in KEYS.items()))
     result = run_live(
-        source, sink, character or None, report=report, seconds=seconds, options=options,
+        source, sink, character or None, report=report, seconds=seconds, push=push or (),
+        push_token=push_token, options=options,
         on_message=lambda text: console.say(f"[cyan]{escape(text)}[/]"),
     )  # fmt: skip
     console.show(result.table())
@@ -290,6 +297,7 @@ def models(
 
 
 app.command()(adapt)
+app.command()(transfer)
 
 
 @app.command()
@@ -309,15 +317,14 @@ def _puppet(
     """Run `engine.app.puppeteer` behind a progress bar, then show the table."""
     from engine.app import puppeteer
 
-    with console.progress_bar() as bar:
-        task = bar.add_task(escape(Path(video).name), total=None)
-        result = puppeteer(
+    behind_a_bar(
+        video,
+        output,
+        lambda on_progress, on_message: puppeteer(
             video, output, character, report=report, realtime=realtime, options=options,
-            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
-            on_message=lambda text: bar.console.print(f"[cyan]{escape(text)}[/]"),
-        )  # fmt: skip
-    console.show(result.table())
-    console.say(f"wrote [bold]{escape(str(output))}[/]")
+            on_progress=on_progress, on_message=on_message,
+        ),
+    )  # fmt: skip
 
 
 def _fetch(name: str, force: bool) -> Path:

@@ -2,23 +2,30 @@
 
 F(V, I) = Stage3(Stage2(V, I), I), equations 1, 10 and 11 of Tan's paper: the person's poses are
 estimated, normalised onto the character's proportions and smoothed over the frames before and
-after, and the character is drawn in each of them.
+after, and the character is drawn in each of them. Its proportions and its parts come from one
+drawing, by enrolment.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from engine.app import Options, puppeteer
-from engine.character import CharacterBundle
+from engine.character import SUFFIX, CharacterBundle, is_bundle
 from engine.pipeline import Sink
 from engine.report import Report
+
+if TYPE_CHECKING:
+    from engine.enrol.enrol import Wish
 
 
 def transfer(
     person: str | Path,
-    character: str | Path,
+    character: Sequence[str | Path],
     output: str | Path,
     *,
+    wish: "Wish | None" = None,
     stages: str | Path | None = None,
     report: str | Path | None = None,
     options: Options | None = None,
@@ -29,9 +36,11 @@ def transfer(
 
     Args:
         person: a video file, a stream's URL or `images:FOLDER`.
-        character: a bundle.
+        character: a bundle, or drawings of one character, the first from the front.
         output: .mp4; .webm or .mov with alpha; a folder for PNG with alpha.
-        stages: a folder for what every stage made: see `engine.io.stage_writer`.
+        wish: how drawings are enrolled.
+        stages: a folder for what every stage made, the character of the drawings among it: see
+            `engine.io.stage_writer`.
         report: a JSON file to write counts and latencies to.
         options: how it looks and moves.
         on_progress: told of the frames written, and of how many there will be, where known.
@@ -42,9 +51,32 @@ def transfer(
     """
     from engine.io.stage_writer import StageWriter
 
-    bundle = CharacterBundle.load(character)
-    also: list[Sink] = [] if stages is None else [StageWriter(stages, bundle.reference)]
-    return puppeteer(
-        person, output, bundle, report=report, options=options, also=also,
-        on_progress=on_progress, on_message=on_message,
-    )  # fmt: skip
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        if len(character) == 1 and is_bundle(character[0]):
+            bundle = CharacterBundle.load(character[0])
+        else:
+            bundle = _enrolled(character, folder / f"drawn{SUFFIX}", wish, on_message)
+        also: list[Sink] = []
+        if stages is not None:
+            also.append(StageWriter(stages, bundle.reference))
+            for made in folder.iterdir():
+                (Path(stages) / made.name).write_bytes(made.read_bytes())
+        return puppeteer(
+            person, output, bundle, report=report, options=options, also=also,
+            on_progress=on_progress, on_message=on_message,
+        )  # fmt: skip
+
+
+def _enrolled(
+    drawings: Sequence[str | Path],
+    path: Path,
+    wish: "Wish | None",
+    say: Callable[[str], None],
+) -> CharacterBundle:
+    """The character of some drawings, written to a file."""
+    from engine.enrol.enrol import Wish, enrol, write
+
+    wish = Wish() if wish is None else wish
+    found = enrol(drawings, wish, step=say, say=say)
+    return CharacterBundle.load(write(found, path, wish))

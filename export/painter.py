@@ -1,18 +1,43 @@
-"""The painter's network as the engine runs it: bytes in, bytes out, for one size of picture.
+"""`python -m export.painter WEIGHTS DATA -o painter.onnx`: the painter as the engine runs it.
+
+In fp32 and, as painter.int8.onnx, in int8: bytes in, bytes out, for one size of picture.
 
 The engine composes the parts itself; the network looks at the result at half resolution (H = S/2)
 and answers with maps of how to change it. See `PainterGraph`.
 """
 
 import copy
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
+import typer
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from engine.backends.onnxruntime import load
 from export.onnx import export_module
-from training.fewshot.warp.network import CURVES, FEATURES, SIGNED, Painter
+from export.precision import Quantised, quantise
+from training.dataset.reader import Dataset
+from training.dataset.samples import VIEWS, CharacterPictures
+from training.fewshot import weights
+from training.fewshot.errors import SettingsError
+from training.fewshot.inputs import Inputs
+from training.fewshot.warp.carry import Scene
+from training.fewshot.warp.network import (
+    CURVES,
+    FEATURES,
+    SIGNED,
+    Painter,
+    WarpGenerator,
+    finish,
+    look,
+)
+
+U8 = NDArray[np.uint8]
 
 
 def feature_bytes(features: Tensor) -> NDArray[np.uint8]:
@@ -71,3 +96,76 @@ def export_painter(painter: Painter, size: int) -> bytes:
     half = size // 2
     example = torch.zeros(1, half, half, FEATURES, dtype=torch.uint8)
     return export_module(PainterGraph(painter), (example,), inputs=["features"], output="maps")
+
+
+@torch.no_grad()
+def scenes_of(
+    method: WarpGenerator, characters: Sequence[CharacterPictures], poses: int
+) -> tuple[list[Scene], U8]:
+    """Scenes, and what the network is shown of each, (N, H, H, FEATURES), from front views."""
+    scenes, shown = [], []
+    for character in characters:
+        for target in np.linspace(len(VIEWS), len(character) - 1, poses).astype(np.intp):
+            inputs, _ = Inputs.of(character, np.zeros(1, np.intp), target[None])
+            layers = method.prepare(inputs.source, inputs.source_joints)
+            scene, features = look(layers, inputs.pose, inputs.joints)
+            scenes.append(scene)
+            shown.append(feature_bytes(features))
+    return scenes, np.concatenate(shown)
+
+
+def painting(scenes: Sequence[Scene]) -> Callable[[bytes, U8], U8]:
+    """What a model and its features make of these scenes: pictures (N, S, S, 4)."""
+
+    @torch.no_grad()
+    def draw(model: bytes, features: U8) -> U8:
+        session = load().InferenceSession(model, providers=["CPUExecutionProvider"])
+        pictures = []
+        for scene, one in zip(scenes, features, strict=True):
+            (maps,) = session.run(None, {"features": one[None]})
+            made = (finish(scene, map_values(maps)) * 255).round().byte()
+            pictures.append(made[0].permute(1, 2, 0).numpy())
+        return np.stack(pictures)
+
+    return draw
+
+
+def quantise_painter(
+    method: WarpGenerator,
+    model: bytes,
+    calibration: Sequence[CharacterPictures],
+    held_out: Sequence[CharacterPictures],
+    *,
+    poses: int = 4,
+    on_progress: Callable[[str], None] = lambda text: None,
+) -> Quantised:
+    """The network in int8, its ranges from characters that it has seen, judged on others."""
+    _, known = scenes_of(method, calibration, poses)
+    scenes, others = scenes_of(method, held_out, poses)
+    return quantise(model, known, others, draw=painting(scenes), on_progress=on_progress)
+
+
+def main(
+    trained: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="Safetensors.")],
+    data: Annotated[Path, typer.Argument(help="Made by `ayatsuri-train data make`.")],
+    output: Annotated[Path, typer.Option("-o", "--output")] = Path("painter.onnx"),
+    size: Annotated[int, typer.Option(help="Of the pictures.")] = 256,
+    characters: Annotated[int, typer.Option(help="To set the ranges, and to judge.")] = 8,
+) -> None:
+    """Export the painter in fp32 and int8."""
+    method, _ = weights.read(trained)
+    if not isinstance(method, WarpGenerator):
+        raise SettingsError(f"{trained} is no painter of warp")
+    model = export_painter(method.painter, size)
+    output.write_bytes(model)
+    known, others = (
+        [pictures[i] for i in range(characters)]
+        for pictures in (Dataset.open(data, split, size) for split in ("train", "test"))
+    )
+    made = quantise_painter(method, model, known, others, on_progress=print)
+    output.with_suffix(".int8.onnx").write_bytes(made.model)
+    print(json.dumps({**made.likeness.to_dict(), "in_float": made.kept}))
+
+
+if __name__ == "__main__":
+    typer.run(main)

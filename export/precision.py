@@ -102,6 +102,7 @@ def quantise(
     held_out: NDArray[np.uint8],
     *,
     aim: float = AIM,
+    draw: Callable[[bytes, NDArray[np.uint8]], NDArray[np.uint8]] = draw_by,
     on_progress: Callable[[str], None] = lambda text: None,
 ) -> Quantised:
     """Convert to int8, keeping in float what hurts.
@@ -111,24 +112,26 @@ def quantise(
 
     Args:
         model: fp32, as `export.onnx.export_generator` makes it.
-        calibration: pose images (N, S, S, 3) whose activations set the ranges.
+        calibration: pose images (N, S, S, 3), or what else the model is given, whose activations
+            set the ranges.
         held_out: others, on which SSIM is measured.
         aim: mean SSIM to reach, if it takes all layers.
+        draw: makes pictures (N, S, S, 4) of a model and what it is given.
         on_progress: told what was measured.
 
     Raises:
         ValueError: no network to quantise, or one that stays under `GATE` whatever is kept.
     """
-    truth = draw_by(model, held_out)
+    truth = draw(model, held_out)
     with Quantiser(model, calibration) as make:
         if not make.layers:
             raise ValueError("there is no convolution to quantise")
         best = make(())
-        likeness = Likeness.of(draw_by(best, held_out), truth)
+        likeness = Likeness.of(draw(best, held_out), truth)
         on_progress(f"all {len(make.layers)} layers in int8: SSIM {likeness.ssim:.4f}")
         gains: dict[str, float] = {}
         for layer in make.layers:
-            alone = Likeness.of(draw_by(make((layer,)), held_out), truth)
+            alone = Likeness.of(draw(make((layer,)), held_out), truth)
             gains[layer] = alone.ssim - likeness.ssim
             on_progress(f"{layer} in float: SSIM {gains[layer]:+.5f}")
         ranked = sorted(gains, key=lambda name: -gains[name])
@@ -136,7 +139,7 @@ def quantise(
         while likeness.ssim < aim and len(kept) < len(ranked):
             kept = (*kept, ranked[len(kept)])
             best = make(kept)
-            likeness = Likeness.of(draw_by(best, held_out), truth)
+            likeness = Likeness.of(draw(best, held_out), truth)
             on_progress(f"{len(kept)} layers in float: SSIM {likeness.ssim:.4f}")
     if likeness.ssim < GATE:
         raise ValueError(f"SSIM {likeness.ssim:.4f} against fp32 in int8; at least {GATE} is asked")

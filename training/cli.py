@@ -186,6 +186,10 @@ def meta(
     adapt_steps: Annotated[int, typer.Option(help="At most.")] = 40,
     loaders: Annotated[int, typer.Option(help="Threads that make batches.")] = 2,
     keep: Annotated[bool, typer.Option(help="Keep what was read in memory.")] = True,
+    start: Annotated[
+        Path | None, typer.Option(help="Weights to begin with, as `weights` writes them.")
+    ] = None,
+    most: Annotated[int | None, typer.Option(help="Characters at most, where kept.")] = None,
     seed: int = 0,
 ) -> None:
     """Train a few-shot method on many characters; goes on from FOLDER's checkpoint."""
@@ -213,7 +217,7 @@ def meta(
     adaptation = AdaptConfig(steps=adapt_steps, rate=adapt_rate, bf16=bf16)
     line = commands.train(
         data, folder, config, recipe, adaptation=adaptation, held_out=held_out, device=device,
-        minutes=minutes, every=every, loaders=loaders, keep=keep,
+        minutes=minutes, every=every, loaders=loaders, keep=keep, start=start, most=most,
     )  # fmt: skip
     print(json.dumps(line))
 
@@ -350,15 +354,26 @@ def cutout(
     start: Annotated[
         Path | None, typer.Option(help="An estimator's checkpoint, for its features of drawings.")
     ] = None,
+    photographs: Annotated[
+        Path | None, typer.Option(help="A folder of them, to put behind figures, beside others.")
+    ] = None,
     poses: Annotated[int, typer.Option(help="Pictures of each training character.")] = 48,
     steps: Annotated[int, typer.Option(help="Batches in all.")] = 1_000_000,
     minutes: Annotated[float, typer.Option(help="Anneal and stop after so long in all.")] = 25.0,
+    test: Annotated[
+        bool, typer.Option("--test", help="Only measure FOLDER's network, or the engine's.")
+    ] = False,
+    output: Annotated[Path | None, typer.Option("-o", help="Write its lines here: .jsonl")] = None,
     seed: int = 0,
 ) -> None:
     """Train the network that cuts figures out; continues from FOLDER's checkpoint."""
+    from training.cutout.command import test as test_it
     from training.cutout.command import train
 
-    train(folder, data, start, poses, steps, minutes, seed, print)
+    if test:
+        test_it(folder, output, print)
+        return
+    train(folder, data, start, photographs, poses, steps, minutes, seed, print)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from engine.enrol.bones import cut_by_bones
 from engine.enrol.clip import FPS, dance, drawn, laid_over, soft_ground, thumbnail, write_clip
 from engine.enrol.cutout import cut_out
 from engine.enrol.editor import edit
@@ -139,7 +140,8 @@ def enrol(
             figure.fitted.ear_half, wish.size,
         )  # fmt: skip
         name = view_name(figure, {view.name for view in views})
-        drawing = cut(placed.picture, placed.joints, name)
+        cutting = cut if figure.familiar else cut_by_bones
+        drawing = cutting(placed.picture, placed.joints, name)
         views.append(View(name, picture, figure, placed, drawing))
     views.sort(key=lambda view: not view.name.startswith("front"))
     name = (wish.name or Path(paths[0]).stem)[:80]
@@ -234,7 +236,9 @@ def write(character: Character, path: str | Path, wish: Wish) -> Path:
                 {
                     "view": view.name, "file": view.picture.name,
                     "size": list(view.picture.size_wh), "cut_out_by": view.figure.cut.how,
-                    "evidence": round(view.figure.evidence, 3), "inferred": list(view.doubtful),
+                    "evidence": round(view.figure.evidence, 3),
+                    "parts_by": "the cutter" if view.figure.familiar else "bones",
+                    "inferred": list(view.doubtful),
                 }
                 for view in character.views
             ],

@@ -11,7 +11,9 @@ from engine.enrol.cutout import CutOut, cut_out
 from engine.enrol.figure import Evidence
 from engine.enrol.fit import Fitted, fit
 from engine.enrol.looking import Seen, look
+from engine.enrol.proportions import below_the_cut, is_cut
 from engine.enrol.reading import Picture, over_white
+from engine.enrol.usual import usual
 from engine.errors import NoFigure
 from engine.pose.anime import AnimePose
 from engine.pose.skeleton import PUPPET_20
@@ -24,6 +26,8 @@ Box = tuple[float, float, float, float]
 _ROOM: Final = 1.14  # the square that is looked at, against the figure's longer side
 _SURE: Final = 0.3
 _HEAD: Final = (0, 1, 14, 15)  # nose, neck, eyes
+_BODY: Final = tuple(range(2, 14))
+_FAMILIAR: Final = 0.27  # children's drawings have 0.04 to 0.5, anime sprites from 0.3
 _HALF: Final = 0.58  # of the picture's width
 _A_FIGURE: Final = 0.4  # evidence that half a picture holds a whole one
 
@@ -45,6 +49,14 @@ class Figure:
     evidence: float
     head: float
     others: int
+
+    @property
+    def familiar(self) -> bool:
+        """Whether the body, where it is in the picture, is like those that networks know here."""
+        joints = self.fitted.joints
+        height = self.cut.pixels.shape[0]
+        shown = [j for j in _BODY if joints[j, 1] < height]
+        return float(joints[shown, 2].mean()) > _FAMILIAR if shown else True
 
 
 def find_figure(
@@ -90,6 +102,8 @@ def find_figure(
     if cut is None or not cut.solid.any():
         raise NoFigure(f"in {picture.name} no figure can be told from the background")
     joints = fitted.joints
+    if is_cut(cut.solid, joints, fitted.spine):
+        joints[:] = below_the_cut(joints, fitted.spine, usual(fitted.ear_half))
     for name, place in given.items():
         joints[PUPPET_20.index(name)] = (*place, 1.0)
     heat = joints[:, 2]

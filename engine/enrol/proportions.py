@@ -187,8 +187,6 @@ def place(pixels: U8, joints: NDArray[np.floating], spine: float, ear_half: floa
     body = usual(ear_half)
     solid = pixels[..., 3] > 127
     cut = is_cut(solid, joints, spine)
-    if cut:
-        joints = below_the_cut(joints, spine, body)
     lengths = bone_lengths(joints, spine, body)
     template = head_template(joints, spine, body)
     deep = with_depth(joints, spine, body)
@@ -205,9 +203,18 @@ def place(pixels: U8, joints: NDArray[np.floating], spine: float, ear_half: floa
 
 
 def is_cut(solid: NDArray[np.bool_], joints: NDArray[np.floating], spine: float) -> bool:
-    """Whether the drawing ends above the feet: at its lower border, and no ankle is seen."""
+    """Whether the drawing ends above the feet: at its lower border, where no feet are.
+
+    Either both ankles are below it, or none is seen and what touches the border is as wide as a
+    skirt.
+    """
     last = solid[-max(1, round(0.004 * len(solid))) :].any(axis=0)
-    return bool(_longest_run(np.asarray(last)) > 0.5 * spine and joints[[10, 13], 2].max() < _SEEN)
+    if last.sum() < 0.3 * spine:
+        return False
+    if joints[[10, 13], 1].min() > len(solid) + 0.1 * spine:
+        return True
+    wide = _longest_run(np.asarray(last)) > 0.5 * spine
+    return bool(wide and joints[[10, 13], 2].max() < _SEEN)
 
 
 def _longest_run(row: NDArray[np.bool_]) -> int:
@@ -219,13 +226,15 @@ def _longest_run(row: NDArray[np.bool_]) -> int:
 def below_the_cut(joints: NDArray[np.floating], spine: float, body: Usual) -> F64:
     """Joints (20, 3) with straight legs of usual lengths below what a cut drawing shows."""
     found = np.array(joints, np.float64)
+    lengths = bone_lengths(joints, spine, body)
+    bone = {ends: lengths[i] for i, ends in enumerate(PUPPET_20.bones)}
     down = 0.5 * (found[8, :2] + found[11, :2]) - found[1, :2]
     down = down / max(float(np.linalg.norm(down)), 1e-6) + np.array([0.0, 1.0])
     down /= np.linalg.norm(down)
     for hip, knee, ankle, toe in ((8, 9, 10, 18), (11, 12, 13, 19)):
         if found[knee, 2] < _SEEN:
-            found[knee, :2] = found[hip, :2] + down * (body.length["thigh"] * spine)
-        found[ankle, :2] = found[knee, :2] + down * (body.length["shin"] * spine)
+            found[knee, :2] = found[hip, :2] + down * bone[hip, knee]
+        found[ankle, :2] = found[knee, :2] + down * bone[knee, ankle]
         found[toe, :2] = found[ankle, :2] + down * (body.length["foot_drop"] * spine)
         found[[ankle, toe], 2] = 0
     return found

@@ -182,10 +182,10 @@ def _read(image: Image.Image, name: str, size_wh: tuple[int, int]) -> Picture:
 
 def _upright(image: Image.Image) -> Image.Image:
     """Turned as its EXIF data says; damaged EXIF data say nothing."""
+    image.load()  # damage of the picture itself is told of
     try:
         return ImageOps.exif_transpose(image)
     except (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError):
-        image.load()  # damage of the picture itself is told of here
         return image
 
 

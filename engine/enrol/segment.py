@@ -2,9 +2,7 @@
 
 A network (`ayatsuri-train cutout`), which has seen rendered characters before all kinds of grounds,
 looks at the picture, led by the figure's keypoints, and again more closely at where the figure is.
-Its answer is coarse at the edge. There the picture decides: a guided filter (He 2010) moves the
-edge to where colours change, and where figure and ground differ, a pixel between them is solved for
-its share of both.
+Its answer is coarse at the edge; there the picture decides, see `engine.enrol.matte`.
 """
 
 from functools import cache

@@ -21,8 +21,9 @@ from engine.pose.skeleton import PUPPET_20
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
-SYMMETRIC: Final = 0.9
+SYMMETRIC: Final = 0.85
 """A drawing that is so like its mirror image (SSIM) is used mirrored, too."""
+_GLANCE_PX: Final = 96
 _SHIFT: Final = 0.05  # of the picture's size
 _TILT_DEG: Final = 8.0
 _TURN: Final = (0.35, 0.3, 0.12, 0.12)  # radians: arm, forearm, thigh, shin
@@ -44,17 +45,30 @@ class Example(NamedTuple):
 
 
 def symmetry(picture: U8, joints: NDArray[np.floating]) -> float:
-    """SSIM of a character (S, S, 4) and its mirror image about the neck, at most 1."""
-    size = picture.shape[1]
-    matrix = np.array([[-1.0, 0.0, 2 * float(joints[1, 0]) - 1.0], [0.0, 1.0, 0.0]])
-    mirrored = np.asarray(cv2.warpAffine(picture, matrix, (size, size)), np.uint8)
-    rows, columns = np.nonzero(np.maximum(picture[..., 3], mirrored[..., 3]))
-    if len(rows) < 256:
+    """SSIM of a character (S, S, 4) and its mirror image about its middle, at most 1.
+
+    Both are shrunk, so that what nobody sees at a glance does not count; the best axis near the
+    neck is taken.
+    """
+    small = np.asarray(
+        cv2.resize(picture, (_GLANCE_PX, _GLANCE_PX), interpolation=cv2.INTER_AREA), np.uint8
+    )
+    columns = np.nonzero(small[..., 3].any(axis=0))[0]
+    rows = np.nonzero(small[..., 3].any(axis=1))[0]
+    if len(rows) < 12:
         return 0.0
-    window = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
-    if min(picture[window].shape[:2]) < 16:
-        return 0.0
-    return ssim(np.ascontiguousarray(picture[window]), np.ascontiguousarray(mirrored[window]))
+    neck = 2 * float(joints[1, 0]) * _GLANCE_PX / picture.shape[1] - 1
+    best = -1.0
+    for axis in range(round(neck) - 4, round(neck) + 5):
+        matrix = np.array([[-1.0, 0.0, axis], [0.0, 1.0, 0.0]])
+        mirrored = np.asarray(cv2.warpAffine(small, matrix, (_GLANCE_PX, _GLANCE_PX)), np.uint8)
+        left = max(0, min(columns[0], axis - columns[-1]))
+        right = max(columns[-1], axis - columns[0]) + 1
+        window = slice(rows[0], rows[-1] + 1), slice(left, right)
+        if mirrored[window].shape[1] >= 12:
+            a, b = (np.ascontiguousarray(p[window]) for p in (small, mirrored))
+            best = max(best, ssim(a, b))
+    return best
 
 
 def support_set(

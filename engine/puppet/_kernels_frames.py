@@ -224,7 +224,7 @@ def map_grid(
     points: NDArray[np.float32],
     slide: NDArray[np.float32],
 ) -> None:
-    """Where in the source each part has what the target has on a grid of pixels.
+    """Where in the source each part alone has what the target has on a grid of pixels.
 
     Args:
         target, source: (L, 11) frames.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engine.backends.onnxruntime import load
 from engine.errors import BackendError
 from engine.puppet.drawing import CutDrawing
+from engine.puppet.tidy import tidy
 
 _WEIGHTS: Final = "cutter.onnx"
 LEAST_PX: Final = 112
@@ -44,7 +45,7 @@ def cut(picture: NDArray[np.uint8], joints: NDArray[np.float32], name: str = "fr
     given = {"picture": shown, "joints": joints[None].astype(np.float32)}
     (layers,) = _session().run(None, given)
     # Of a part whose bone lies outside of the picture, the share that is seen is 0 / 0.
-    return CutDrawing.of_layers(np.nan_to_num(layers[0]), joints, name)
+    return tidy(CutDrawing.of_layers(np.nan_to_num(layers[0]), joints, name))
 
 
 @cache

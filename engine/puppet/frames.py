@@ -10,8 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.pose.skeleton import PUPPET_20
+from engine.puppet import _kernels_bends as bends
 from engine.puppet import _kernels_frames as kernels
-from engine.puppet.parts import COUNT, HEAD, HIPS, LIMBS, PARTS
+from engine.puppet.bends import (
+    FAN,
+    FAN_END,
+    FOLDED,
+    HANG,
+    HANG_LENGTH,
+    HINGES,
+    LIMIT,
+    SHORT,
+    SPINE,
+    THIGHS,
+    WAIST,
+)
+from engine.puppet.parts import CHEST, COUNT, HEAD, HIPS, LIMBS, PARTS
 
 THICKNESS = 0.6  # depth of a torso relative to its width
 FOOT_WIDTH, FOOT_HEIGHT = 0.6, 0.5  # of a foot, relative to its length from ankle to toe
@@ -36,6 +50,11 @@ _KINDS = np.array(
     ],
     np.int64,
 )  # fmt: skip
+
+
+_TORSO = np.array([CHEST, HIPS], np.int64)
+_THIGHS = np.array(THIGHS, np.int64)
+_LIMITS = np.array([*WAIST, SPINE, HANG, HANG_LENGTH, SHORT, LIMIT])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +98,35 @@ class Frames:
     def view(self) -> NDArray[np.float64]:
         """(L, 3) unit vectors: each part's forward direction."""
         return self.table[:, 8:]
+
+
+def map_grid(
+    target: Frames,
+    source: Frames,
+    first: float,
+    step: float,
+    points: NDArray[np.float32],
+    slide: NDArray[np.float32],
+) -> None:
+    """Where in the source each part has what the target has on a grid of pixels.
+
+    Args:
+        target, source: two pictures' frames.
+        first, step: px, of the first grid point and between grid points, in x and in y.
+        points: (L, G, G, 2) x, y px; overwritten.
+        slide: (G, G, 2) px, how much farther the head's colours are; overwritten.
+    """
+    kernels.map_grid(
+        target.table, source.table, target.turn, source.turn, float(target.radius[0]),
+        first, step, points, slide,
+    )  # fmt: skip
+    bends.bend_torso(target.table, source.table, _TORSO, _THIGHS, _LIMITS, first, step, points)
+    for upper, lower in HINGES:
+        bends.open_fan(
+            target.table, source.table, upper, lower, FAN * PARTS[upper].radius, FAN_END, SHORT,
+            FOLDED,
+            first, step, points,
+        )  # fmt: skip
 
 
 def spine_length(joints: NDArray[np.float32]) -> float:

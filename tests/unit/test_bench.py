@@ -213,3 +213,10 @@ def test_joints_that_only_one_sees_do_not_agree():
     agreement.add(None, pose)
     agreement.add(pose, None)
     assert (agreement.pictures, agreement.share) == (4, 0.25)
+
+
+def test_puppet():
+    line = last_line("puppet", "--sizes", "256", "--poses", 2)
+    names = [row["name"] for row in line["rows"]]
+    assert names == ["cut 256", "carry 256", "look 256", "finish 256"]
+    assert all(row["about"]["core_ms"] > 0 for row in line["rows"])

@@ -1,5 +1,6 @@
 """The painter's network in bytes: what the engine runs does what training learned."""
 
+import copy
 from functools import cache
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from engine.backends.onnxruntime import load
-from export.painter import export_painter, feature_bytes, map_values
+from export.painter import export_painter, feature_bytes, map_values, quantise_painter
 from tests.fewshot import blob
 from training.fewshot.inputs import Inputs
 from training.fewshot.warp.cutter import Cutter
@@ -60,6 +61,16 @@ def test_an_untrained_network_leaves_the_puppet_as_it_is():
     assert np.isin(visible, (127, 128)).all()
     assert (gate == 0).all()
     assert (change == 128).all()
+
+
+@pytest.mark.slow
+def test_int8_is_judged_by_the_pictures():
+    method, characters = copy.deepcopy(trained()), [blob(3, SIZE), blob(4, SIZE)]
+    method.painter.network.leave.weight.data *= 0.01  # noise at full strength is no picture
+    model = export_painter(method.painter, SIZE)
+    made = quantise_painter(method, model, characters[:1], characters[1:], poses=2)
+    assert len(made.model) < len(model)
+    assert made.likeness.ssim > 0.985
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])

@@ -6,7 +6,7 @@ import torch
 
 from engine.errors import BundleDamaged
 from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
-from engine.puppet.frames import Frames, depth_order, nearest, spine_length
+from engine.puppet.frames import Frames, depth_order, map_grid, nearest, spine_length
 from engine.puppet.parts import COUNT
 from engine.puppet.puppet import Puppet
 from tests import naive_puppet
@@ -97,6 +97,19 @@ def test_frames_are_those_of_torch(seed):
     assert (ordered.diff() >= -1e-3).all()
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_maps_are_those_of_torch(seed):
+    here, there = body(SIZE, seed, noise=0.06), body(SIZE, seed + 100, noise=0.06)
+    points = np.empty((COUNT, SIZE, SIZE, 2), np.float32)
+    slide = np.empty((SIZE, SIZE, 2), np.float32)
+    map_grid(Frames.of(there), Frames.of(here), 0.5, 1.0, points, slide)
+    source, target = (maps.frames_of(torch.from_numpy(j).double()[None]) for j in (here, there))
+    pixels = maps.pixel_centres(SIZE, 1.0, source.origin)
+    truth, slid = maps.source_points(target, source, pixels)
+    np.testing.assert_allclose(points.reshape(COUNT, -1, 2), truth[0], atol=0.02, rtol=1e-3)
+    np.testing.assert_allclose(slide.reshape(-1, 2), slid[0], atol=0.02)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_pictures_are_those_of_torch(seed):
     drawing, joints = cut_drawing(128), body(128, seed, noise=0.03)
@@ -128,8 +141,9 @@ def test_the_kernel_does_as_its_naive_twin(seed):
     puppet = Puppet([drawing])
     joints = body(SIZE, seed, noise=0.08)
     picture = draw(puppet, joints)
-    slots, order = puppet._pose(joints)
-    truth, _ = naive_puppet.compose(drawing.pixels, slots, order, puppet._points, puppet._slide)
+    truth, _ = naive_puppet.compose(
+        drawing.pixels, puppet._slots, puppet._order, puppet._points, puppet._slide
+    )
     assert np.abs(picture - truth).max() <= 1.01
 
 

@@ -34,7 +34,7 @@ def test_all_stages_of_a_transfer_are_kept(clip: Path, tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "stick.character")
     told: list[str] = []
     report = transfer(
-        clip, bundle, tmp_path / "out.mp4", stages=tmp_path / "stages", on_message=told.append
+        clip, [bundle], tmp_path / "out.mp4", stages=tmp_path / "stages", on_message=told.append
     )
     with av.open(tmp_path / "out.mp4") as made:
         count = sum(1 for _ in made.decode(video=0))
@@ -50,6 +50,6 @@ def test_a_file_that_is_no_character_is_refused_before_anything_is_written(tmp_p
     wrong = tmp_path / "wrong.character"
     wrong.write_bytes(b"not a bundle")
     with pytest.raises(BundleDamaged):
-        transfer(PERFORMER, wrong, tmp_path / "out.mp4", stages=tmp_path / "stages")
+        transfer(PERFORMER, [wrong], tmp_path / "out.mp4", stages=tmp_path / "stages")
     assert not (tmp_path / "out.mp4").exists()
     assert not (tmp_path / "stages").exists()

@@ -1,6 +1,7 @@
 """`warp` in the common trainer: the cutter stands still, and drawings are cut once."""
 
 import copy
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,15 @@ from training.fewshot.adapt import AdaptConfig, adapt, support_set
 from training.fewshot.config import TrainConfig
 from training.fewshot.episodes import EpisodeConfig, meta_batch
 from training.fewshot.errors import SettingsError
+from training.fewshot.objective import edge_distance
 from training.fewshot.recipe import Recipe, build
 from training.fewshot.train import CHECKPOINT, Training, run
+from training.fewshot.warp import judge
 from training.fewshot.warp.cache import LayerCache
 from training.fewshot.warp.network import WarpGenerator
 from training.fewshot.weights import read, write
 from training.fewshot.workers import Workers
+from training.metrics.folders import read_picture
 
 CPU = torch.device("cpu")
 RECIPE = Recipe("warp", "tiny", 32, perceptual=False, gan=False)
@@ -95,6 +99,29 @@ def _loss_of(painter: torch.nn.Module, training: Training) -> float:
     return float(np.mean(losses))
 
 
+def test_it_is_judged_beside_the_plain_puppet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    method, _ = build(RECIPE)
+    about = {"recipe": RECIPE.to_dict()}
+    state = {"average": method.state_dict(), "config": {}, "step": 0, "about": about}
+    write(tmp_path / "painter.safetensors", state)
+    monkeypatch.setattr(judge.Dataset, "open", lambda *_: blobs(2))
+    arguments = ["judge", ".", str(tmp_path / "painter.safetensors"), "--queries", "2"]
+    arguments += ["--shown", "1", "-o", str(tmp_path / "sheet.png")]
+    monkeypatch.setattr("sys.argv", arguments)
+    judge.main()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["drawings"], line["by"]) for line in lines] == [
+        ("front", "plain"), ("front", "painter"), ("views", "plain"), ("views", "painter"),
+    ]  # fmt: skip
+    assert lines[0]["pictures"] == 4
+    # Untrained, the painter is the plain puppet.
+    for plain, painter in (lines[:2], lines[2:]):
+        assert painter["ssim"] == pytest.approx(plain["ssim"], abs=1e-3)
+    assert read_picture(tmp_path / "sheet.png").shape == (4 * 32, 2 * 32, 4)
+
+
 def test_it_adapts_to_a_drawing():
     method, objective = build(RECIPE)
     support, held_out = support_set(blobs(1)[0][:1], 2)
@@ -116,3 +143,12 @@ def test_mixed_precision_does_not_move_pixels():
 def test_pictures_without_alpha_are_refused():
     with pytest.raises(SettingsError, match="RGBA"):
         build(Recipe("warp", "tiny", image_channels=3))
+
+
+def test_edges_are_counted_and_not_placed():
+    truth = torch.zeros(1, 3, 64, 64)
+    truth[..., 9:] = 1
+    moved, soft = truth.roll(1, -1), torch.nn.functional.avg_pool2d(truth, 3, 1, 1)
+    assert edge_distance(truth, truth) == 0
+    # The roll brings an edge to the left rim, too.
+    assert edge_distance(moved[..., 2:34], truth[..., 2:34]) < 0.3 * edge_distance(soft, truth)

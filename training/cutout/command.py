@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from training.cutout.data import Scenes
+from training.cutout.grounds import held_out_photographs, photographs
 from training.cutout.network import FromBytes, NetworkConfig
 from training.cutout.train import CONFIG, CutTraining, CutTrials
 from training.estimator.command import characters_of, kept_renders
@@ -24,6 +26,7 @@ def train(
     folder: Path,
     data: Path | None,
     start: Path | None,
+    photos: Path | None,
     poses: int,
     steps: int,
     minutes: float,
@@ -44,9 +47,21 @@ def train(
         if start is not None:
             training.network.start_from(torch.load(start, weights_only=True)["averaged"])
     say(json.dumps(asdict(training.config)))
-    trials = {"iou": CutTrials.of(some, SIZE, 1)}
-    last = run(training, renders, trials, folder, steps=steps, minutes=minutes, say=say)
+    scenes = Scenes(renders, photographs(photos))
+    trials = {"iou": CutTrials.of(Scenes(some, held_out_photographs()), SIZE, 1)}
+    last = run(training, scenes, trials, folder, steps=steps, minutes=minutes, say=say)
     say(f"wrote {publish(training, folder, start is not None, last)}")
+
+
+def test(folder: Path, output: Path | None, say: Say) -> None:
+    """Measure FOLDER's network, or the engine's, beside the other ways; see `evaluate`."""
+    from training.cutout.evaluate import as_markdown, table, trials, ways
+
+    path = folder / "cutout.onnx"
+    lines = table(list(trials()), ways(path.read_bytes() if path.is_file() else None))
+    if output is not None:
+        output.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    say(as_markdown(lines))
 
 
 def publish(training: CutTraining, folder: Path, started: bool, last: dict[str, Any]) -> Path:

@@ -1,6 +1,7 @@
 """What drawings stand before: paper, rooms, patterns, photographs; and the shadows they cast."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import cv2
@@ -103,14 +104,71 @@ GROUNDS: Final[dict[str, Callable[[int, Rng], U8]]] = {
 """Each makes (size, size, 3) RGB; the names are those of the table."""
 
 _OFTEN = np.array([3.0, 2.0, 2.0, 1.5, 1.5, 3.0, 3.0])
+_REAL_SHARE = 0.25
+_TRAINED_ON = (
+    "chelsea",
+    "coffee",
+    "rocket",
+    "immunohistochemistry",
+    "retina",
+    "coins",
+    "camera",
+    "moon",
+)
+HELD_OUT: Final = ("astronaut", "grass", "gravel", "brick", "hubble_deep_field")
+"""Photographs of scikit-image that no training sees."""
 
 
-def any_ground(size: int, rng: Rng) -> U8:
-    """One of them, or of the estimator's."""
+def photographs(folder: Path | None) -> list[U8]:
+    """Photographs to put behind figures: those that come with scikit-image, and a folder's own.
+
+    Raises OSError where the folder cannot be read.
+    """
+    from skimage import data
+
+    found = [_rgb(getattr(data, name)()) for name in _TRAINED_ON]
+    for path in sorted(folder.iterdir()) if folder else ():
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if picture is not None:
+            found.append(np.ascontiguousarray(picture[..., ::-1], np.uint8))
+    return found
+
+
+def held_out_photographs() -> list[U8]:
+    """Those of `HELD_OUT`, (H, W, 3)."""
+    from skimage import data
+
+    return [_rgb(getattr(data, name)()) for name in HELD_OUT]
+
+
+def part_of(whole: U8, size: int, rng: Rng) -> U8:
+    """A part of a photograph, (size, size, 3), as it is or mirrored."""
+    height, width = whole.shape[:2]
+    side = int(min(height, width) * rng.uniform(0.4, 1))
+    top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    part = whole[top : top + side, left : left + side]
+    method = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
+    made = np.asarray(cv2.resize(part, (size, size), interpolation=method), np.uint8)
+    return np.ascontiguousarray(made[:, ::-1]) if rng.random() < 0.5 else made
+
+
+def any_ground(size: int, rng: Rng, real: Sequence[U8] = ()) -> U8:
+    """One of all these, the estimator's, or a part of a real photograph."""
+    if real and rng.random() < _REAL_SHARE:
+        made = part_of(real[int(rng.integers(len(real)))], size, rng)
+        if rng.random() < 0.3:
+            made = np.ascontiguousarray(made[..., rng.permutation(3)])
+        return made
     if rng.random() < 0.1:
         return ground(size, rng)
     kind = rng.choice(list(GROUNDS), p=_OFTEN / _OFTEN.sum())
     return GROUNDS[str(kind)](size, rng)
+
+
+def _rgb(picture: NDArray[np.uint8]) -> U8:
+    if picture.ndim == 2:
+        return np.repeat(picture[..., None], 3, axis=2)
+    return np.ascontiguousarray(picture[..., :3])
 
 
 def shadowed(behind: U8, alpha: NDArray[np.uint8], rng: Rng) -> U8:

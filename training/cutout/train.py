@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.cutout.data import sample, sample_batch
+from training.cutout.data import Scenes
 from training.cutout.network import CutNetwork, NetworkConfig, cut_loss
 from training.estimator.augment import U8
-from training.estimator.data import Renders
 from training.loop import Loop, TrainConfig, as_tensor
 
 CONFIG: Final = TrainConfig(
@@ -19,7 +18,7 @@ CONFIG: Final = TrainConfig(
 )  # fmt: skip
 
 
-class CutTraining(Loop[CutNetwork, NetworkConfig, Renders]):
+class CutTraining(Loop[CutNetwork, NetworkConfig, Scenes]):
     """The network in training."""
 
     make_config = NetworkConfig
@@ -32,9 +31,9 @@ class CutTraining(Loop[CutNetwork, NetworkConfig, Renders]):
         """What knows photographs, or drawn figures, before."""
         return self.network.backbone_parameters()
 
-    def loss(self, data: Renders, size: int) -> Tensor:
+    def loss(self, data: Scenes, size: int) -> Tensor:
         """Of one batch."""
-        pictures, guides, alphas = sample_batch(data, self.config.batch, size, self.rng)
+        pictures, guides, alphas = data.batch(self.config.batch, size, self.rng)
         logits = self.network(as_tensor(pictures), grey_tensor(guides))
         return cut_loss(logits, grey_tensor(alphas))
 
@@ -53,13 +52,9 @@ class CutTrials:
     alphas: U8  # (N, S, S)
 
     @classmethod
-    def of(cls, renders: Renders, size: int, seed: int) -> Self:
-        """Each render once."""
-        rng = np.random.default_rng(seed)
-        every = zip(map(renders.picture, range(len(renders))), renders.joints, strict=True)
-        made = [sample(picture, joints, size, rng) for picture, joints in every]
-        pictures, guides, alphas = (np.stack(column) for column in zip(*made, strict=True))
-        return cls(pictures, guides, alphas)
+    def of(cls, scenes: Scenes, size: int, seed: int) -> Self:
+        """Each figure once."""
+        return cls(*scenes.each(size, np.random.default_rng(seed)))
 
     @torch.no_grad()
     def measure(self, network: CutNetwork) -> float:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from engine.puppet.parts import COUNT, HEAD
 from training.fewshot.warp.compose import weigh
 from training.fewshot.warp.layers import Layers
-from training.fewshot.warp.maps import Frames, inverse, pixel_centres, restretch, source_points
+from training.fewshot.warp.maps import Frames, pixel_centres, source_points
 
 KEPT = 4  # parts in a tile
 _HINT = 0.02  # of a hidden part's alpha: those just behind what is seen come next
@@ -65,9 +65,7 @@ def carry(layers: Layers, target: Frames, order: Tensor, kept: int = KEPT) -> Sc
     found = F.max_pool2d(seen + _HINT * ordered[:, 1], tile // 2 + 2, tile // 2, padding=1)
     ranks = found.topk(min(kept, COUNT), dim=1).indices.sort(dim=1).values  # (B, K, T, T)
     parts = order[:, :, None, None].expand(-1, -1, *ranks.shape[2:]).gather(1, ranks)
-    slide = slide.unflatten(1, (half, half)).permute(0, 3, 1, 2)
-    slide = F.interpolate(slide, scale_factor=2.0, mode="bilinear", align_corners=False)
-    fine = _sample_tiles(atlas, layers, target, parts, slide)
+    fine = _sample_tiles(atlas, layers, parts, points, slide)
     return Scene(fine, parts, coarse[:, 1], weights)
 
 
@@ -79,36 +77,25 @@ def _in_atlas(points: Tensor, slots: Tensor, size: int, count: int) -> Tensor:
 
 
 def _sample_tiles(
-    atlas: Tensor, layers: Layers, target: Frames, parts: Tensor, slide: Tensor
+    atlas: Tensor, layers: Layers, parts: Tensor, points: Tensor, slide: Tensor
 ) -> Tensor:
-    """(B, K, 5, S, S): in each tile the layers of its `parts` (B, K, T, T)."""
+    """(B, K, 5, S, S): in each tile the layers of its `parts` (B, K, T, T).
+
+    Where they lie is known of every second pixel: `points` (B, L, N, 2) and `slide` (B, N, 2).
+    """
     size = layers.size
-    source = layers.frames
     batch, kept, tiles, _ = parts.shape
     tile = size // tiles
-    is_head = torch.zeros_like(target.depth)
-    is_head[:, HEAD] = 1
-    table = torch.cat(
-        [
-            inverse(target.axes).flatten(2), target.origin, source.axes.flatten(2), source.origin,
-            torch.stack([target.length, source.length, layers.slots.to(atlas), is_head], -1),
-        ],
-        -1,
-    )  # fmt: skip
-    rows = parts.reshape(batch, -1, 1).expand(-1, -1, table.shape[-1])
-    # All that follows is tile by tile, (B, K * T * T, tile^2): long rows, which broadcast fast.
-    values = table.gather(1, rows)[..., None, :]
-    i00, i01, i10, i11, ox, oy, s00, s01, s10, s11, px, py, to, of, slot, head = values.unbind(-1)
-    corner = pixel_centres(tiles, float(tile), atlas) - 0.5 * tile
-    corner = corner.repeat(kept, 1)[..., None]  # (K * T * T, 2, 1)
-    within = pixel_centres(tile, 1.0, atlas)
-    x, y = corner[:, 0] - ox, corner[:, 1] - oy  # (B, K * T * T, 1)
-    dx, dy = within[:, 0], within[:, 1]
-    along = restretch((i00 * x + i01 * y) + (i00 * dx + i01 * dy), to, of)
-    across = (i10 * x + i11 * y) + (i10 * dx + i11 * dy)
-    points = torch.stack([s00 * along + s01 * across + px, s10 * along + s11 * across + py], -1)
-    slide = F.pixel_unshuffle(slide, tile).unflatten(1, (2, -1)).permute(0, 3, 4, 2, 1)
-    slid = points + head[..., None] * slide.flatten(1, 2).repeat(1, kept, 1, 1)
+    rows = parts.reshape(batch, -1)  # all that follows is tile by tile, (B, K * T * T, tile^2)
+    points = _refined(points.permute(0, 1, 3, 2).flatten(1, 2), tile).unflatten(1, (COUNT, 2, -1))
+    points = points.permute(0, 1, 4, 3, 2).flatten(1, 2)  # (B, L * T * T, tile^2, 2)
+    place = torch.arange(tiles * tiles, device=rows.device).repeat(kept)
+    picks = (rows * (tiles * tiles) + place)[..., None, None].expand(-1, -1, *points.shape[2:])
+    points = points.gather(1, picks)
+    slot = layers.slots.gather(1, rows)[..., None]
+    slide = _refined(slide.transpose(1, 2), tile).unflatten(1, (2, -1)).permute(0, 3, 2, 1)
+    head = (rows == HEAD).to(slide)[..., None, None]
+    slid = points + head * slide.repeat(1, kept, 1, 1)
     count = layers.pixels.shape[2]
     made = torch.cat(
         [
@@ -119,3 +106,22 @@ def _sample_tiles(
     )  # (B, 5, K * T * T, tile^2)
     made = made.unflatten(2, (kept, tiles, tiles)).permute(0, 2, 1, 5, 3, 4)
     return F.pixel_shuffle(made.flatten(2, 3), tile)
+
+
+def _refined(values: Tensor, tile: int) -> Tensor:
+    """(B, C * tile^2, T * T) at all pixels of tiles, of (B, C, N) at every second pixel.
+
+    At the picture's rim they go on as they came: a map knows no rim.
+    """
+    half = round(values.shape[2] ** 0.5)
+    coarse = values.unflatten(2, (half, half))
+    coarse = torch.cat(
+        [2 * coarse[..., :1] - coarse[..., 1:2], coarse,
+         2 * coarse[..., -1:] - coarse[..., -2:-1]], -1,
+    )  # fmt: skip
+    coarse = torch.cat(
+        [2 * coarse[..., :1, :] - coarse[..., 1:2, :], coarse,
+         2 * coarse[..., -1:, :] - coarse[..., -2:-1, :]], -2,
+    )  # fmt: skip
+    fine = F.interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
+    return F.pixel_unshuffle(fine[..., 2:-2, 2:-2], tile).flatten(2)

@@ -6,7 +6,8 @@ one in the target, and between them a rule of the part's kind:
 - a limb keeps its thickness and stretches between its two joints only: beyond them (a hand, a heel)
   it is rigid, so that a limb that points at the camera shortens and its hand does not;
 - chest and hips narrow as an elliptic body does when it turns, not as a flat card;
-- the head keeps its outline, and its face slides over a sphere (2.5D parallax).
+- the head keeps its outline, and its face slides over a sphere (2.5D parallax);
+- where parts meet, their maps run into each other, see `bends`.
 
 All is closed-form in the joints, differentiable, and batched: B characters, L parts.
 """
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from engine.pose.skeleton import PUPPET_20
 from engine.puppet.parts import CHEST, HEAD, HIPS, LIMBS, PARTS
+from training.fewshot.warp.bends import bent
 
 THICKNESS = 0.6  # depth of a torso relative to its width
 FOOT_WIDTH, FOOT_HEIGHT = 0.6, 0.5  # of a foot, relative to its length from ankle to toe
@@ -211,6 +213,7 @@ def source_points(target: Frames, source: Frames, pixels: Tensor) -> tuple[Tenso
     along = restretch(along, target.length[..., None], source.length[..., None])
     moved = torch.stack([along, across], -1)
     points = moved @ source.axes.transpose(-1, -2) + source.origin[:, :, None]
+    points = bent(points, pixels, target, source)
     slide = _parallax(local[:, HEAD], target, source) - local[:, HEAD]
     return points, slide @ source.axes[:, HEAD].transpose(-1, -2)
 

@@ -1,0 +1,103 @@
+"""`ayatsuri transfer`: a person's video and a drawing in, the drawing's video out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine import console
+from engine.commands.options import (
+    BackendName,
+    BackendOption,
+    BackgroundOption,
+    Draw,
+    DrawOption,
+    Layout,
+    LayoutOption,
+    MirrorOption,
+    PoseModel,
+    PoseModelOption,
+    PoseRuntimeName,
+    PoseRuntimeOption,
+    PrecisionName,
+    PrecisionOption,
+    ReportOption,
+    SizeOption,
+    Smoothing,
+    SmoothingOption,
+    ThreadsOption,
+)
+from engine.commands.running import behind_a_bar
+
+
+@console.explains
+def transfer(
+    person: Annotated[
+        str, typer.Argument(metavar="PERSON.mp4", help="A person's video, head to foot.")
+    ],
+    drawing: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DRAWING...",
+            help="Pictures of one character, the first from the front; or a character bundle.",
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="OUT.mp4; with alpha: OUT.webm, OUT.mov or a folder of PNG."
+        ),
+    ],
+    save_stages: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-stages",
+            metavar="FOLDER",
+            help="Keep poses, normalised poses, pose images, the character and a contact sheet.",
+        ),
+    ] = None,
+    anyway: Annotated[
+        bool,
+        typer.Option("--anyway", help="Also a photograph, or the largest of several figures."),
+    ] = False,
+    keypoints: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="JSON", help="Joints that you know, a file for each drawing."),
+    ] = None,
+    report: ReportOption = None,
+    layout: LayoutOption = Layout.CHARACTER,
+    background: BackgroundOption = None,
+    size: SizeOption = None,
+    smoothing: SmoothingOption = Smoothing.AUTO,
+    pose_model: PoseModelOption = PoseModel.FULL,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
+    mirror: MirrorOption = False,
+    threads: ThreadsOption = 1,
+    draw: DrawOption = Draw.AUTO,
+    backend: BackendOption = BackendName.AUTO,
+    precision: PrecisionOption = PrecisionName.AUTO,
+) -> None:
+    """Let a drawing do what a person does in a video, in one go."""
+    from engine.app import Options
+    from engine.character import is_bundle
+    from engine.enrol.enrol import Wish
+    from engine.transfer import transfer as run
+
+    if keypoints and any(map(is_bundle, drawing)):
+        raise typer.BadParameter("a bundle has its joints already", param_hint="--keypoints")
+    options = Options(
+        layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
+        pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
+        threads=threads, draw=draw.value, backend=backend.value, precision=precision.value,
+    )  # fmt: skip
+    wish = Wish(keypoints=tuple(keypoints or ()), anyway=anyway)
+    behind_a_bar(
+        person,
+        output,
+        lambda on_progress, on_message: run(
+            person, drawing, output, wish=wish, stages=save_stages, report=report,
+            options=options, on_progress=on_progress, on_message=on_message,
+        ),
+    )  # fmt: skip
+    if save_stages is not None:
+        console.say(f"what every stage made is in [bold]{save_stages}[/]")

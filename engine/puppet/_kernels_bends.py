@@ -1,0 +1,160 @@
+"""Numba kernel of what happens where parts meet: the twin of `training.fewshot.warp.bends`."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+_SMALL = 1e-6
+
+
+@njit("f8(f8)", cache=True, nogil=True)
+def _smooth(value: float) -> float:
+    """From 0 to 1 without a kink at either."""
+    value = min(max(value, 0.0), 1.0)
+    return value * value * (3 - 2 * value)
+
+
+@njit("UniTuple(f8, 2)(f8[::1], f8, f8)", cache=True, nogil=True, error_model="numpy")
+def _local(row: Array, x: float, y: float) -> tuple[float, float]:
+    """A pixel in the frame of a limb, whose axes are at right angles and equally long."""
+    x, y = x - row[0], y - row[1]
+    square = row[2] * row[2] + row[4] * row[4]
+    return (x * row[2] + y * row[4]) / square, (x * row[3] + y * row[5]) / square
+
+
+@njit("f8(f8[::1], f8[::1], f8)", cache=True, nogil=True)
+def _bend(upper: Array, lower: Array, folded: float) -> float:
+    """By how much a joint bends: 0 is straight."""
+    along = lower[2] * upper[2] + lower[4] * upper[4]
+    across = lower[2] * upper[3] + lower[4] * upper[5]
+    angle = float(np.arctan2(across, along + _SMALL))
+    return min(max(angle, -folded), folded)
+
+
+@njit(
+    "void(f8[:,::1], f8[:,::1], i8, i8, f8, f8, f8, f8, f8, f8, f4[:,:,:,::1])",
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def open_fan(
+    target: Array,
+    source: Array,
+    upper: int,
+    lower: int,
+    fan: float,
+    fan_end: float,
+    short: float,
+    folded: float,
+    first: float,
+    step: float,
+    points: Floats,
+) -> None:
+    """About the joint between two parts both take one map, a fan that opens as it bends."""
+    to = _bend(target[upper], target[lower], folded)
+    of = _bend(source[upper], source[lower], folded)
+    length = target[upper, 6]
+    reach = min(short * min(length, target[lower, 6]), fan) + _SMALL
+    size = np.sqrt(target[upper, 2] ** 2 + target[upper, 4] ** 2)
+    s, origin_x, origin_y = source[upper], source[lower, 0], source[lower, 1]
+    # Nothing changes farther from the joint.
+    x0, y0, far = target[lower, 0], target[lower, 1], fan_end * reach * size
+    count = points.shape[1]
+    if not (abs(x0) < 1e6 and abs(y0) < 1e6 and far < 1e6):
+        return
+    left, right = max(0, int((x0 - far - first) / step)), int((x0 + far - first) / step) + 1
+    top, bottom = max(0, int((y0 - far - first) / step)), int((y0 + far - first) / step) + 1
+    for row in range(top, min(bottom + 1, count)):
+        for column in range(left, min(right + 1, count)):
+            a, c = _local(target[upper], first + step * column, first + step * row)
+            a -= length
+            distance = np.sqrt(a * a + c * c + _SMALL * _SMALL)
+            share = 1 - _smooth((distance / reach - 1) / (fan_end - 1))
+            if not share > 0:
+                continue
+            angle = np.arctan2(c, a + _SMALL)
+            side = np.pi if angle >= to else -np.pi
+            turned = of + (angle - to) * (side - of) / (side - to)
+            a, c = distance * np.cos(turned), distance * np.sin(turned)
+            x, y = origin_x + s[2] * a + s[3] * c, origin_y + s[4] * a + s[5] * c
+            for part in (upper, lower):
+                p = points[part, row, column]
+                p[0] += share * (x - p[0])
+                p[1] += share * (y - p[1])
+
+
+@njit(
+    "void(f8[:,::1], f8[:,::1], i8[::1], i8[::1], f8[::1], f8, f8, f4[:,:,:,::1])",
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def bend_torso(
+    target: Array,
+    source: Array,
+    torso: Integers,
+    thighs: Integers,
+    limits: Array,
+    first: float,
+    step: float,
+    points: Floats,
+) -> None:
+    """Chest and hips meet around the waist, and below it the hips hang from both thighs.
+
+    `torso` are the indices of chest and hips; `limits` are WAIST (two), SPINE, HANG, HANG_LENGTH,
+    SHORT and LIMIT of `engine.puppet.bends`.
+    """
+    chest, hips = torso[0], torso[1]
+    size = np.sqrt(target[thighs[0], 2] ** 2 + target[thighs[0], 4] ** 2 + _SMALL * _SMALL)
+    neck_x, neck_y = target[chest, 0], target[chest, 1]
+    hips_x, hips_y = target[hips, 0], target[hips, 1]
+    spine_x, spine_y = hips_x - neck_x, hips_y - neck_y
+    square = spine_x * spine_x + spine_y * spine_y + _SMALL * _SMALL
+    bends = _smooth(np.sqrt(square) / size / limits[2])
+    along = np.sqrt(target[hips, 2] ** 2 + target[hips, 4] ** 2 + _SMALL * _SMALL)
+    down_x, down_y = target[hips, 2] / along, target[hips, 4] / along
+    reach = 0.5 * (source[thighs[0], 6] + source[thighs[1], 6])
+    reach = max(limits[4] * reach, _SMALL) * size
+    seen = np.empty(2)
+    for i in range(2):
+        of = max(source[thighs[i], 6], _SMALL)
+        seen[i] = _smooth(target[thighs[i], 6] / of / limits[5])
+    centre_x, centre_y = source[hips, 0], source[hips, 1]
+    weight, away = np.empty(3), np.empty(2)
+    who = np.array([hips, thighs[0], thighs[1]])
+    count = points.shape[1]
+    for row in range(count):
+        for column in range(count):
+            x, y = first + step * column, first + step * row
+            p, q = points[chest, row, column], points[hips, row, column]
+            down = ((x - neck_x) * spine_x + (y - neck_y) * spine_y) / square
+            low = _smooth((down - limits[0]) / (limits[1] - limits[0]))
+            for axis in range(2):
+                above, below = p[axis], q[axis]
+                p[axis] = above + bends * low * (below - above)
+                q[axis] = below + bends * (1 - low) * (above - below)
+            below = (x - hips_x) * down_x + (y - hips_y) * down_y
+            if not below > 0:
+                continue
+            amount = limits[3] * _smooth(below / reach)
+            for i in range(2):
+                a, c = _local(target[thighs[i]], x, y)
+                away[i] = c * c + min(a, 0.0) ** 2 + _SMALL
+            for i in range(2):
+                weight[i + 1] = amount * seen[i] * away[1 - i] / (away[0] + away[1])
+            weight[0] = 1 - weight[1] - weight[2]
+            mean_x = mean_y = length = 0.0
+            for i in range(3):
+                dx = points[who[i], row, column, 0] - centre_x
+                dy = points[who[i], row, column, 1] - centre_y
+                mean_x += weight[i] * dx
+                mean_y += weight[i] * dy
+                length += weight[i] * np.sqrt(dx * dx + dy * dy + _SMALL * _SMALL)
+            ratio = length / np.sqrt(mean_x**2 + mean_y**2 + _SMALL * _SMALL)
+            ratio = min(ratio, limits[6])
+            q[0] = centre_x + mean_x * ratio
+            q[1] = centre_y + mean_y * ratio

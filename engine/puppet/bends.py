@@ -1,0 +1,24 @@
+"""How far parts that meet bend into each other: see `training.fewshot.warp.bends` for the maps."""
+
+from engine.puppet.parts import PARTS
+
+_INDEX = {part.name: i for i, part in enumerate(PARTS)}
+_SPINES = 7.0  # spines that go into a body's size: the unit of a limb's frame
+
+HINGES = tuple(
+    (_INDEX[f"{side}_{upper}"], _INDEX[f"{side}_{lower}"])
+    for side in ("r", "l")
+    for upper, lower in (("upper_arm", "forearm"), ("thigh", "shin"))
+)
+"""(part, part) that meet at an elbow or a knee."""
+THIGHS = (_INDEX["r_thigh"], _INDEX["l_thigh"])
+
+FAN = 1.0 / _SPINES  # times a part's radius: so near to a hinge it is all fan
+FAN_END = 1.6  # times that: so far from it there is none
+FOLDED = 2.8  # rad: an elbow or a knee that is bent more is drawn as if it were bent so much
+SHORT = 0.6  # of a limb's length: what is seen shorter points at the camera, and bends less
+WAIST = (0.42, 0.82)  # along the spine: from all chest to all hips
+SPINE = 0.5 / _SPINES  # seen shorter, the body bends toward the camera
+HANG = 0.85  # how much hips far below take part in the thighs' motion
+HANG_LENGTH = 0.8  # of the thighs' length: how far below the hips that is
+LIMIT = 1.6  # times: how much blending may shorten an offset before it is left so

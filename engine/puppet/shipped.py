@@ -1,0 +1,32 @@
+"""The painter that ships: it draws any character, at any size of picture."""
+
+from importlib.resources import files
+from typing import Final, Literal
+
+_FILES: Final = {"fp32": "painter.onnx", "int8": "painter.int8.onnx"}
+_STEP: Final = 16
+"""Pictures are multiples of so many pixels: half of it, halved three times, are whole."""
+
+
+def shipped_painter(size: int, precision: Literal["fp32", "int8"] = "fp32") -> bytes:
+    """The painter's network for pictures of `size` pixels, as a bundle holds it.
+
+    The network is convolutions alone, so the file that ships, which is for one size, becomes that
+    for another by the shapes of what it takes and gives.
+
+    Raises:
+        ValueError: a size that is no multiple of 16.
+    """
+    if size <= 0 or size % _STEP:
+        raise ValueError(f"expected a size that is a multiple of {_STEP}, found {size}")
+    import onnx
+
+    model = onnx.load_model_from_string(
+        (files("engine") / "assets" / _FILES[precision]).read_bytes()
+    )
+    for value in (*model.graph.input, *model.graph.output):
+        for axis in (1, 2):
+            value.type.tensor_type.shape.dim[axis].dim_value = size // 2
+    del model.graph.value_info[:]  # the shapes of what is in between
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString())

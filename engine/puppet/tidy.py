@@ -1,0 +1,125 @@
+"""Put right what a cutter got wrong in the small, before a puppet is made of it.
+
+- A patch of one part that lies apart from that part's bone and from the rest of it, like a bit of
+  sleeve that was taken for thigh, would fly off alone: the part that it borders on most gets it.
+- A skirt is the hips', from side to side: what was taken for leg in the middle of it, and has its
+  colour, is cloth.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
+from engine.puppet.frames import spine_length
+from engine.puppet.parts import CHEST, COUNT, HEAD, HIPS, LIMBS, PARTS
+
+LEGS = tuple(i for i in LIMBS if PARTS[i].name.endswith(("thigh", "shin")))
+NOBODY = COUNT
+_SOLID = 24  # of 255: less is an edge, which goes with what it is the edge of
+_NEAR = 0.5  # of a part's usual radius: what is so near its bone is its own
+_ALIKE = 70.0  # levels between mean colours of a row: the same cloth
+_LARGE = 0.35  # of a part's largest patch: such a patch is as likely its own
+_TINY = 1.5  # of the square of its usual radius: such a patch is not
+
+
+def tidy(drawing: CutDrawing) -> CutDrawing:
+    """The same drawing with stray patches and pieces of skirt given to whom they belong."""
+    pixels = drawing.pixels.copy()
+    drawn = pixels[..., DRAWN]
+    owner = drawn.argmax(0).astype(np.uint8)
+    owner[drawn.max(0) < _SOLID] = NOBODY
+    _gather_strays(drawing, pixels, owner)
+    _close_skirt(pixels, owner)
+    return replace(drawing, pixels=pixels)
+
+
+def _gather_strays(
+    drawing: CutDrawing, pixels: NDArray[np.uint8], owner: NDArray[np.uint8]
+) -> None:
+    import cv2
+
+    strays: list[tuple[int, int, NDArray[np.bool_]]] = []  # area, part, where
+    for part in range(COUNT):
+        own = (owner == part).astype(np.uint8)
+        count, patches, statistics, _ = cv2.connectedComponentsWithStats(own, connectivity=8)
+        areas = statistics[1:, cv2.CC_STAT_AREA]
+        at_bone = np.unique(patches[_bone(drawing, part) > 0])
+        tiny = _TINY * (PARTS[part].radius * spine_length(drawing.joints)) ** 2
+        for patch in range(1, count):
+            area = int(areas[patch - 1])
+            if patch not in at_bone and area < max(_LARGE * areas.max(), tiny):
+                strays.append((area, part, patches == patch))
+    for _, part, where in sorted(strays, key=lambda stray: stray[0]):
+        around = cv2.dilate(where.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~where
+        beside = np.bincount(owner[around], minlength=COUNT + 1)[:COUNT]
+        beside[part] = 0
+        if not beside.any():
+            continue  # it floats alone: it may as well stay
+        _give(pixels, owner, part, int(beside.argmax()), where)
+
+
+def _close_skirt(pixels: NDArray[np.uint8], owner: NDArray[np.uint8]) -> None:
+    import cv2
+
+    colours = np.zeros((*owner.shape, 3))
+    for part in range(COUNT):
+        colours[owner == part] = pixels[part, ..., :3][owner == part]
+    cloth = owner == HIPS
+    # Whoever has cloth on both sides of them in their row.
+    after, before = (np.logical_or.accumulate(c, 1) for c in (cloth, cloth[:, ::-1]))
+    inside = after & before[:, ::-1]
+    window = np.ones((2 * (len(owner) // 64) + 1, 1), np.uint8)
+    for leg in LEGS:
+        taken = inside & (owner == leg)
+        alike = np.zeros((len(owner), 1), np.uint8)
+        for row in np.flatnonzero(taken.any(1)):
+            apart = colours[row][taken[row]].mean(0) - colours[row][cloth[row]].mean(0)
+            alike[row] = np.linalg.norm(apart) < _ALIKE
+        # A stripe along the hem may lie otherwise here than there.
+        taken &= cv2.morphologyEx(alike, cv2.MORPH_CLOSE, window) > 0
+        if taken.any():
+            _give(pixels, owner, leg, HIPS, taken)
+
+
+def _give(
+    pixels: NDArray[np.uint8],
+    owner: NDArray[np.uint8],
+    part: int,
+    heir: int,
+    where: NDArray[np.bool_],
+) -> None:
+    """Make pixels another part's, with their soft rim, which lies just outside of them."""
+    import cv2
+
+    owner[where] = heir
+    where = cv2.dilate(where.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    where &= (owner == heir) | (owner == NOBODY)
+    mine, theirs = pixels[part][where], pixels[heir][where]
+    a, b = mine[:, DRAWN].astype(np.int32), theirs[:, DRAWN].astype(np.int32)
+    total = np.maximum(a + b, 1)[:, None]
+    mixed = (mine[:, :3] * a[:, None] + theirs[:, :3] * b[:, None] + total // 2) // total
+    theirs[:, :3] = np.where((a > 0)[:, None], mixed, theirs[:, :3])
+    theirs[:, DRAWN] = np.minimum(a + b, 255)
+    theirs[:, WHOLE] = np.maximum(theirs[:, WHOLE], theirs[:, DRAWN])
+    mine[:, DRAWN:] = 0
+    pixels[part][where], pixels[heir][where] = mine, theirs
+
+
+def _bone(drawing: CutDrawing, part: int) -> NDArray[np.uint8]:
+    """(S, S) 255 where a part is for certain, if it is seen there."""
+    import cv2
+
+    joints = drawing.joints[:, :2]
+    entry = PARTS[part]
+    start, end = joints[entry.start], joints[entry.end]
+    hips = 0.5 * (joints[8] + joints[11])
+    waist = joints[1] + 0.62 * (hips - joints[1])
+    ends = {HEAD: (joints[0], 0.5 * (joints[16] + joints[17])), CHEST: (start, waist),
+            HIPS: (waist, hips)}.get(part, (start, end))  # fmt: skip
+    width = 2 * round(_NEAR * entry.radius * spine_length(drawing.joints)) + 1
+    canvas = np.zeros(drawing.pixels.shape[1:3], np.uint8)
+    a, b = (tuple(int(v) for v in np.clip(point, -1e4, 1e4)) for point in ends)
+    cv2.line(canvas, a, b, 255, max(1, min(width, 255)))
+    return canvas

@@ -1,0 +1,146 @@
+"""`ayatsuri adapt` as a user has it: a drawing in, a character out."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import engine.cli
+from engine.character import CharacterBundle
+from engine.enrol.clip import dance
+from engine.enrol.keypoints import parse_keypoints, read_keypoints
+from engine.errors import BadKeypoints
+from engine.pose.skeleton import PUPPET_20
+from tests.drawings import before, ito, save
+
+
+@pytest.fixture(autouse=True)
+def _plain_terminal(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "dumb")
+
+
+def adapt(*arguments):
+    return CliRunner().invoke(engine.cli.app, ["adapt", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """One drawing enrolled with everything that can be asked for."""
+    folder = tmp_path_factory.mktemp("enrolled")
+    drawing = save(ito(), folder / "her.png")
+    result = adapt(
+        drawing, "-o", folder / "her.character", "--size", 128, "--name", "Her", "--author", "Me",
+        "--licence", "CC0", "--preview", folder / "preview.png",
+        "--save-keypoints", folder / "her.json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    return folder, result.output
+
+
+def test_a_drawing_becomes_a_bundle(made):
+    folder, output = made
+    bundle = CharacterBundle.load(folder / "her.character")
+    assert (bundle.name, bundle.resolution) == ("Her", 128)
+    assert (bundle.manifest.author, bundle.manifest.licence) == ("Me", "CC0")
+    assert bundle.manifest.training["drawings"][0]["view"] == "front"
+    assert "ayatsuri live -c" in output
+    with zipfile.ZipFile(folder / "her.character") as archive:
+        assert {"support.png", "thumbnail.png"} <= set(archive.namelist())
+    assert (folder / "preview.png").stat().st_size > 1000
+
+
+def test_the_bundle_dances(made):
+    from engine.puppet.puppet import Puppet
+
+    bundle = CharacterBundle.load(made[0] / "her.character")
+    puppet = Puppet(bundle.drawings)
+    track = dance(bundle.skeleton, 128, seconds=1)
+    assert track.shape == (30, 20, 4)
+    assert np.isfinite(track).all()
+    out = np.zeros((128, 128, 4), np.uint8)
+    pose_image = np.zeros((128, 128, 3), np.uint8)
+    puppet.draw(track[15], pose_image, out)
+    # What it drew is where the joints are.
+    for joint in (1, 8, 11):
+        x, y = track[15, joint, :2].astype(int)
+        assert out[y, x, 3] > 128
+
+
+def test_saved_keypoints_are_taken_as_they_are(made, tmp_path):
+    folder, _ = made
+    content = json.loads((folder / "her.json").read_text())
+    assert content["size"] == [512, 512]
+    assert set(content["joints"]) == set(PUPPET_20.joints)
+    content["joints"]["r_wrist"] = [100.0, 200.0]
+    (tmp_path / "mine.json").write_text(json.dumps(content))
+    result = adapt(
+        folder / "her.png", "-o", tmp_path / "b.character", "--size", 128,
+        "--keypoints", tmp_path / "mine.json", "--save-keypoints", tmp_path / "again.json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    again = json.loads((tmp_path / "again.json").read_text())
+    for name, place in content["joints"].items():
+        np.testing.assert_allclose(again["joints"][name], place, atol=0.11)
+
+
+def test_front_and_back_are_two_views(tmp_path, monkeypatch):
+    import engine.enrol.enrol as module
+    from engine.enrol.finding import find_figure
+
+    number = iter(range(2))
+
+    def turned(picture, estimator, given):
+        figure = find_figure(picture, estimator, given)
+        if next(number) == 0:  # the first is seen from behind
+            figure.fitted.joints[:] = figure.fitted.joints[PUPPET_20.mirror()]
+        return figure
+
+    monkeypatch.setattr(module, "find_figure", turned)
+    drawing = save(ito(), tmp_path / "her.png")
+    result = adapt(drawing, drawing, "-o", tmp_path / "two.character", "--size", 128)
+    assert result.exit_code == 0, result.output
+    bundle = CharacterBundle.load(tmp_path / "two.character")
+    assert [drawing.name for drawing in bundle.drawings] == ["front", "back"]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda p: (p / "a.png").write_bytes(b"no picture"), "not a picture"),
+        (lambda p: save(np.full((99, 99, 4), 255, np.uint8), p / "a.png"), "empty"),
+        (lambda p: save(before(ito()[::32, ::32], np.zeros((16, 16, 3), np.uint8)), p / "a.png"),
+         "too small"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_explained(make, words, tmp_path):
+    make(tmp_path)
+    result = adapt(tmp_path / "a.png", "-o", tmp_path / "b.character")
+    assert result.exit_code == 1
+    assert words in result.output
+    assert not (tmp_path / "b.character").exists()
+
+
+def test_a_size_must_be_a_multiple_of_16(tmp_path):
+    assert adapt(tmp_path / "a.png", "--size", 200).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"tail": [1, 2]}', '{"nose": 3}', '{"nose": [1]}', '{"nose": [1, null]}',
+     '{"nose": [1, NaN]}', '{"nose": [true, 2]}', '{"joints": 7}', '{"nose": [1e99, 2]}'],
+)  # fmt: skip
+def test_keypoints_that_are_none_are_refused(content, tmp_path):
+    path = tmp_path / "k.json"
+    path.write_text(content)
+    with pytest.raises(BadKeypoints):
+        read_keypoints(path)
+
+
+def test_keypoints_may_be_a_few_names():
+    assert parse_keypoints({"nose": [1, 2.5]}, "here") == {"nose": (1.0, 2.5)}
+    with pytest.raises(BadKeypoints, match="l_wrist"):
+        parse_keypoints({"left_hand": [1, 2]}, "here")
