@@ -19,6 +19,7 @@ from engine import console
 from engine.errors import SinkError
 
 PAGE: Final = "index.html"
+_LIMIT_S: Final = 1200  # for one of them: far more than any takes on a machine that is free
 _LAST_WORDS: Final = 3  # lines of what a benchmark said that failed
 
 
@@ -50,7 +51,12 @@ def run(plan: Plan, folder: Path, brief: bool) -> str | None:
     result.unlink(missing_ok=True)
     command = [sys.executable, "-m", "bench", plan.name, "-o", str(folder)]
     command += plan.brief if brief else plan.full
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    try:
+        done = subprocess.run(
+            command, stderr=subprocess.PIPE, text=True, check=False, timeout=_LIMIT_S
+        )
+    except subprocess.TimeoutExpired:
+        return f"it was not done after {_LIMIT_S // 60} minutes"
     if result.is_file():
         return None
     said = [line for line in done.stderr.splitlines() if line.strip()][-_LAST_WORDS:]

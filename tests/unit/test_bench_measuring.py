@@ -1,6 +1,7 @@
 """The measuring is measured: known latencies, stalls, leaks, and how sure percentiles are."""
 
 import json
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -246,6 +247,8 @@ def test_all_runs_each_by_itself_and_goes_on_after_one_that_cannot(tmp_path, mon
     def pretend(command, **kwargs):
         name, folder = command[3], Path(command[5])
         ran.append(name)
+        if name == "live":
+            raise subprocess.TimeoutExpired(command, kwargs["timeout"])
         if name != "webrtc":
             folder.mkdir(exist_ok=True)
             (folder / f"{name}.json").write_text(json.dumps(result([1.0] * 30, name)))
@@ -256,6 +259,7 @@ def test_all_runs_each_by_itself_and_goes_on_after_one_that_cannot(tmp_path, mon
     assert ran == ["open", "webrtc", "live"]
     assert said.exit_code == 1
     assert "there is no browser" in said.output
+    assert "not done after" in said.output
     assert "there is no browser" in (tmp_path / "r/index.html").read_text()
     assert CliRunner().invoke(app, ["all", "-o", "x", "--only", "opne"]).exit_code == 2
 
