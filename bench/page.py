@@ -42,7 +42,7 @@ def page(
         missing: benchmarks that could not be run, and why.
     """
     style = (files("bench") / "page.css").read_text(encoding="utf-8")
-    many = len(results) > 1
+    many = len(results) > 1 or bool(missing)
     heading = title or ("Ayatsuri, measured" if many else f"Ayatsuri bench: {results[0]['bench']}")
     contents = "".join(_section(result) for result in results)
     return (
