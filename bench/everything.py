@@ -38,7 +38,7 @@ PLANS: Final = (
     Plan("peers", ("--seconds", "40"), ("--seconds", "10")),
     Plan("live", ("--seconds", "180"), ("--seconds", "20")),
     Plan("closed", (), ("--frames", "150", "--alone", "100", "--runs", "1")),
-    Plan("models", ("--seconds", "12"), ("--seconds", "4", "--presets", "live,pose")),
+    Plan("models", ("--seconds", "8"), ("--seconds", "4", "--presets", "live,pose")),
     Plan("stages", (), ("--count", "500", "--frames", "60")),
     Plan("smoothing", (), ()),
     Plan("itself", (), ("--seconds", "5")),
@@ -66,7 +66,7 @@ def run(plan: Plan, folder: Path, brief: bool) -> str | None:
 def main(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="For it all.")],
     brief: Annotated[
-        bool, typer.Option("--brief", help="Minutes instead of a quarter of an hour.")
+        bool, typer.Option("--brief", help="A few minutes instead of twenty.")
     ] = False,
     only: Annotated[str | None, typer.Option(help="Some of them, by name: open,webrtc.")] = None,
 ) -> None:
