@@ -241,7 +241,9 @@ def main(
     title: Annotated[str, typer.Option(help="The page's heading.")] = "",
 ) -> None:
     """Make a page of results that were kept."""
-    text = page([read(path) for path in results], title)
+    # What `result/*.json` matches besides results.
+    kept = [path for path in results if not path.name.endswith(".trace.json")]
+    text = page([read(path) for path in kept], title)
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:

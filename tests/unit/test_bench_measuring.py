@@ -233,6 +233,16 @@ def test_a_page_needs_nothing_else_and_escapes_what_it_says():
     assert "nan" not in made
 
 
+def test_a_page_is_made_of_results_and_passes_traces_over(tmp_path):
+    (tmp_path / "open.json").write_text(json.dumps(result([1.0] * 40)))
+    (tmp_path / "open.trace.json").write_text("{}")
+    files = [str(path) for path in sorted(tmp_path.glob("*.json"))]
+    made = tmp_path / "page.html"
+    said = CliRunner().invoke(app, ["page", *files, "-o", str(made), "--title", "A & B"])
+    assert said.exit_code == 0, said.output
+    assert "<h1>A &amp; B</h1>" in made.read_text()
+
+
 def test_a_page_of_several_says_what_could_not_be_measured():
     both = [result([1.0, 2.0, 3.0]), result([4.0] * 50, "live")]
     made = page(both, missing={"webrtc": "no <browser>"})
