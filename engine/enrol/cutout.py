@@ -28,6 +28,7 @@ _SPECK: Final = 0.003  # of the figure's area
 _GRABCUT_PX: Final = 320
 _GRABCUT_ROUNDS: Final = 3
 _CERTAIN: Final = 230  # of 255
+_BEYOND: Final = 0.14  # drawings by people, with wide skirts and long hair, have up to 0.08
 _SEEN_THROUGH: Final = 0.02  # of a picture's area: less transparency than this is no cut-out
 
 
@@ -73,10 +74,17 @@ def cut_out(pixels: U8, joints: NDArray[np.floating] | None = None) -> CutOut | 
     rgb = over_white(pixels)
     plain = plain_background(rgb)
     if plain is not None:
-        return CutOut(_from_plain(rgb, plain, joints), "plain background")
+        cut = CutOut(_from_plain(rgb, plain, joints), "plain background")
+        if joints is None or _beyond(cut.solid, joints) < _BEYOND:
+            return cut
     if joints is None:
         return None
     return CutOut(_from_network(rgb, joints), "network")
+
+
+def _beyond(solid: Mask, joints: NDArray[np.floating]) -> float:
+    """The share of a figure that is far from all its bones: clouds were taken for it."""
+    return float((solid & ~capsules(joints, solid.shape, 2.6)).sum() / max(solid.sum(), 1))
 
 
 def _figure(mask: Mask, joints: NDArray[np.floating] | None) -> Mask:
