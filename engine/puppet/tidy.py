@@ -2,6 +2,7 @@
 
 - A patch of one part that lies apart from that part's bone and from the rest of it, like a bit of
   sleeve that was taken for thigh, would fly off alone: the part that it borders on most gets it.
+- A hand on clothes is a forearm's, see `engine.puppet.hands`.
 - A skirt is the hips', from side to side: what was taken for leg in the middle of it, and has its
   colour, is cloth.
 - Behind an arm, body and clothes go on from one side of it to the other.
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
 from engine.puppet.frames import spine_length
+from engine.puppet.hands import FOREARMS, hand_on_clothes
 from engine.puppet.parts import CHEST, COUNT, HEAD, HIPS, LIMBS, PARTS
 
 ARMS = tuple(i for i in LIMBS if PARTS[i].name.endswith("arm"))
@@ -35,6 +37,10 @@ def tidy(drawing: CutDrawing) -> CutDrawing:
     owner = drawn.argmax(0).astype(np.uint8)
     owner[drawn.max(0) < _SOLID] = NOBODY
     _gather_strays(drawing, pixels, owner)
+    for forearm in FOREARMS:
+        hand = hand_on_clothes(forearm, owner, _colours(pixels, owner), drawing.joints)
+        for part in np.unique(owner[hand]):
+            _give(pixels, owner, int(part), forearm, hand & (owner == part))
     _close_skirt(pixels, owner)
     _go_on_behind(pixels, owner, max(3, round(_ARM * spine_length(drawing.joints))))
     return replace(drawing, pixels=pixels)

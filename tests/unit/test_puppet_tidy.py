@@ -98,3 +98,28 @@ def test_behind_an_arm_clothes_go_on():
     assert (made[hidden][..., WHOLE] == 255).all()
     assert (np.abs(made[hidden][..., :3].astype(int) - RED) < 8).all()
     assert not made[y - 30 : y - 14, ..., WHOLE].any()  # above them there is nothing to go on
+
+
+def test_a_hand_on_a_skirt_is_the_forearm_s():
+    pixels, joints = standing()
+    rng = np.random.default_rng(0)
+    x, y = (int(v) for v in 0.5 * (joints[8, :2] + joints[11, :2]))
+    joints[3:5, :2] = (x, y - 24), (x, y - 4)
+    arm = (slice(y - 24, y - 2), slice(x - 4, x + 4))
+    hand = (slice(y - 2, y + 6), slice(x - 4, x + 4))
+    skin, cloth = (246, 200, 180), (40, 60, 130)
+    whole = pixels[HIPS, ..., WHOLE] > 0
+    pixels[HIPS, ..., :3][whole] = cloth
+    paint(pixels, FOREARM, arm, skin)
+    pixels[HIPS][(*hand, slice(0, 3))] = skin  # as the drawing has it; the cutter says hips
+    noise = rng.integers(-4, 5, pixels[..., :3].shape)
+    pixels[..., :3] = (pixels[..., :3].astype(int) + noise).clip(0, 255)
+    made = tidy(CutDrawing(pixels, joints))
+    assert (owner(made)[hand] == FOREARM).mean() > 0.9
+    assert (owner(made)[y + 12 : y + 20, x - 20 : x + 20] == HIPS).all()
+    # The skirt goes on behind the hand, in its own colour.
+    behind = made.pixels[HIPS][hand]
+    assert (behind[..., WHOLE] == 255).mean() > 0.9
+    assert np.abs(np.median(behind[..., :3].reshape(-1, 3), 0) - cloth).max() < 10
+    again = tidy(CutDrawing(pixels, joints))
+    np.testing.assert_array_equal(again.pixels, made.pixels)
