@@ -1,7 +1,8 @@
 """Cutting the figure out of its picture, and cleaning the edge.
 
-What to use of a picture is decided in this order: its own alpha; a plain background; else GrabCut
-(Rother 2004) seeded by the joints.
+What to use of a picture is decided in this order: its own alpha; a plain background, whose edge is
+the cleanest, where a network that knows any ground agrees; the network, with what it missed of a
+plain background's drawing (`engine.enrol.fusion`).
 """
 
 from dataclasses import dataclass
@@ -11,18 +12,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.enrol import segment
 from engine.enrol.background import Plain, outside_of, plain_background
 from engine.enrol.capsules import capsules
+from engine.enrol.fusion import fused
+from engine.enrol.matte import lifted, nearest
 from engine.enrol.reading import over_white
+from engine.pose.skeleton import PUPPET_20
 
 U8 = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-How = Literal["alpha", "plain background", "grabcut"]
+How = Literal["alpha", "plain background", "network"]
 
 _SPECK: Final = 0.003  # of the figure's area
-_GRABCUT_PX: Final = 256
-_GRABCUT_ROUNDS: Final = 4
+_ALIKE: Final = 0.94  # IoU of two cuts that agree
 _SEEN_THROUGH: Final = 0.02  # of a picture's area: less transparency than this is no cut-out
 
 
@@ -67,11 +71,25 @@ def cut_out(pixels: U8, joints: NDArray[np.floating] | None = None) -> CutOut | 
         return CutOut(np.where(edge[..., None] > 0, pixels, 0).astype(np.uint8), "alpha")
     rgb = over_white(pixels)
     plain = plain_background(rgb)
-    if plain is not None:
-        return CutOut(_from_plain(rgb, plain, joints), "plain background")
-    if joints is None:
+    if plain is None and joints is None:
         return None
-    return CutOut(_from_grabcut(rgb, joints), "grabcut")
+    known = np.zeros((len(PUPPET_20.joints), 3)) if joints is None else joints
+    alpha = segment.cut_out(rgb, known)
+    if plain is not None:
+        cut = _from_plain(rgb, plain, joints)
+        if _iou(cut[..., 3], alpha) < _ALIKE:
+            alpha = fused(cut[..., 3], alpha, plain)
+        if _iou(cut[..., 3], alpha) > _ALIKE:
+            return CutOut(cut, "plain background")
+    figure = _figure(alpha > 127, joints)
+    alpha[~figure & (alpha > 127)] = 0
+    return CutOut(lifted(rgb, alpha), "network")
+
+
+def _iou(a: U8, b: U8) -> float:
+    """Of two alphas (H, W), in [0, 1]; 1 where both are empty."""
+    either = int(np.maximum(a, b).sum(dtype=np.int64))
+    return int(np.minimum(a, b).sum(dtype=np.int64)) / either if either else 1.0
 
 
 def _figure(mask: Mask, joints: NDArray[np.floating] | None) -> Mask:
@@ -100,7 +118,7 @@ def _from_plain(rgb: U8, plain: Plain, joints: NDArray[np.floating] | None) -> U
     if not inner.any():
         inner = mask.astype(np.uint8)
     near = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
-    colours = spread(rgb, inner > 0)
+    colours = nearest(rgb, inner > 0)
     # A pixel of the edge mixes figure and background: solve for the share (alpha matting with
     # both colours known).
     figure = colours.astype(np.float32) - plain.colour
@@ -122,45 +140,6 @@ def _enclosed(mask: Mask, plain: Plain, joints: NDArray[np.floating]) -> Mask:
     hole = (area > _SPECK * mask.sum()) & (limbs < 0.1 * area)
     hole[0] = False
     return np.asarray(hole[labels])
-
-
-def _from_grabcut(rgb: U8, joints: NDArray[np.floating]) -> U8:
-    height, width = rgb.shape[:2]
-    scale = min(1.0, _GRABCUT_PX / max(height, width))
-    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    points = np.asarray(joints, np.float64).copy()
-    points[:, :2] *= scale
-    shape = small.shape[:2]
-    seeds = np.full(shape, cv2.GC_BGD, np.uint8)
-    seeds[capsules(points, shape, 2.6)] = cv2.GC_PR_BGD
-    seeds[capsules(points, shape, 1.15)] = cv2.GC_PR_FGD
-    seeds[capsules(points, shape, 0.4)] = cv2.GC_FGD
-    if (seeds == cv2.GC_BGD).any() and (seeds == cv2.GC_FGD).any():
-        models = np.zeros((1, 65)), np.zeros((1, 65))
-        bgr = np.ascontiguousarray(small[..., ::-1])
-        cv2.setRNGSeed(0)  # its first clusters are random
-        cv2.grabCut(bgr, seeds, (0, 0, 1, 1), *models, _GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
-    found = _figure(np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD)), points)
-    alpha = cv2.resize(found.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    radius = max(2, round(1.5 / scale))
-    # The edge goes where the picture's own edge is (He 2010, guided filter).
-    alpha = cv2.ximgproc.guidedFilter(rgb, alpha, radius, 60.0)
-    alpha = np.clip((alpha - 0.3) / 0.4, 0, 1)
-    inner = cv2.erode((alpha > 0.98).astype(np.uint8), np.ones((3, 3), np.uint8))
-    if not inner.any():
-        return _laid(rgb, alpha)
-    colours = spread(rgb, inner > 0)
-    return _laid(np.where(inner[..., None] > 0, rgb, colours).astype(np.uint8), alpha)
-
-
-def spread(rgb: U8, known: Mask) -> U8:
-    """Colours (H, W, 3) where they are not known taken from the nearest pixel where they are."""
-    _, nearest = cv2.distanceTransformWithLabels(
-        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    table = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
-    table[nearest[known]] = rgb[known]
-    return np.asarray(table[nearest])
 
 
 def _laid(rgb: U8, alpha: NDArray[np.floating]) -> U8:
