@@ -24,6 +24,8 @@ class Series:
     x: list[float]
     y: list[float]
     labels: list[str] = field(default_factory=list)
+    joined: bool = True
+    """Whether a line leads from point to point."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,7 @@ def main(
     cores = int(bench.machine["cores"])
     cores_fps = 1e3 * cores / cpu_ms
 
-    table = Table(title=f"Each part alone, {bundle.name}, ONNX Runtime with {threads} threads")
+    table = Table(title=f"Each part alone, {bundle.name}, threads {threads}")
     table.add_column("part")
     for column in ("fps alone", "p50 ms", "p95 ms", "processor ms a frame"):
         table.add_column(column, justify="right")

@@ -26,19 +26,28 @@ class Command:
 
 
 COMMANDS: Final = {
+    "all": Command(
+        "bench.everything", "Every benchmark, one after the other, on one page.", measures=False
+    ),
     "open": Command("bench.open", "How late is the picture when a camera dictates the pace?"),
     "closed": Command("bench.closed", "How fast is a video puppeteered, as fast as can be?"),
     "live": Command("bench.live", "Does the live puppet keep up, minute after minute?"),
     "webrtc": Command("bench.webrtc", "How late is the puppet in a browser, glass to glass?"),
     "soak": Command("bench.soak", "Does anything grow over the hours?"),
     "models": Command("bench.models", "How fast are the networks, and how good their pictures?"),
+    "puppet": Command("bench.puppet", "How fast is the puppet?"),
     "stages": Command("bench.stages", "What does everything cost that is no network?"),
+    "peers": Command("bench.peers", "How do other ways to build it do, side by side?"),
     "smoothing": Command("bench.smoothing", "What lag does how much smoothing cost?"),
     "itself": Command("bench.itself", "Can the measuring be trusted?"),
     "compare": Command("bench.compare", "Is B slower than A, beyond the noise?", measures=False),
     "page": Command("bench.page", "Make a page of results that were kept.", measures=False),
+    "publish": Command("bench.publish", "Bring docs/bench.md up to date.", measures=False),
     "character": Command("bench.character", "How good are pictures of poses never seen?"),
     "fidelity": Command("bench.fidelity", "How true are the joints that drive the character?"),
+    "normalisation": Command(
+        "bench.normalisation", "Does normalisation give the character's own pose?"
+    ),
     "pose-agreement": Command("bench.pose_agreement", "Do our pose networks agree with MediaPipe?"),
     "motion": Command("bench.motion", "Do feet slide when any motion plays on any rig?"),
     "render": Command("bench.render", "How many pictures a second does the renderer draw?"),

@@ -46,13 +46,11 @@ class Change:
     def verdict(self, tolerance: float) -> str:
         """ "worse", "better", "same", or "unsure" where the samples say neither."""
         low, high = self.share.low, self.share.high
-        if low is None or high is None:
-            return "unsure"
-        if low > 0 and self.share.value > tolerance:
+        if low is not None and low > 0 and self.share.value > tolerance:
             return "worse"
-        if high < 0 and self.share.value < -tolerance:
+        if high is not None and high < 0 and self.share.value < -tolerance:
             return "better"
-        return "same" if high <= tolerance else "unsure"
+        return "same" if high is not None and high <= tolerance else "unsure"
 
 
 def changes(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[Change]:

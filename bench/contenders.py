@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.floor import Work, work_of
 from bench.report import Timing
 from bench.statistics import Measure
 from engine.backends.base import Backend
@@ -19,6 +18,7 @@ from engine.errors import MissingDependency
 IN_A_TURN: Final = 4
 """Frames that each contender draws before the next one's turn."""
 
+SIDE_PX: Final = 256
 SEED: Final = 1_000_009
 """Of the poses: neither trained nor calibrated on."""
 
@@ -158,30 +158,64 @@ def contenders(
         yield one("OpenVINO", "int8", backend)
 
 
-def pose_contenders(threads: int) -> Iterator[tuple[Contender, Work]]:
-    """The pose networks in the cache, over noise: their work does not depend on the picture."""
+def pose_contenders(threads: int) -> Iterator[tuple[Contender, bytes]]:
+    """The pose networks in the cache."""
     from engine import models
-    from engine.backends.onnxruntime import load as onnxruntime
     from engine.pose import networks
 
-    runtime, rng = onnxruntime(), np.random.default_rng(SEED)
     for size in ("lite", "full", "heavy"):
         if not models.get(f"pose-{size}").path.is_file():
             continue
         both = networks.load(f"pose-{size}")
-        for part, model in (("detector", both.detector), ("landmarks", both.landmarks)):
-            if part == "detector" and size != "full":
-                continue  # the three have the same one
-            options = runtime.SessionOptions()
-            options.intra_op_num_threads = threads
-            session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-            image = rng.integers(0, 255, session.get_inputs()[0].shape, np.uint8)
+        if size == "full":  # the three have the same one
+            yield over_noise("pose detector", both.detector, threads)
+        yield over_noise(f"pose landmarks, {size}", both.landmarks, threads)
 
-            def look(
-                _: NDArray[np.uint8], session: Any = session, image: Any = image
-            ) -> NDArray[np.uint8]:
-                session.run(None, {"image": image})
-                return image
 
-            name = "pose detector" if part == "detector" else f"pose landmarks, {size}"
-            yield Contender(name, "ONNX Runtime", "fp32", threads, look), work_of(model)
+def shipped_contenders(threads: int) -> Iterator[tuple[Contender, bytes]]:
+    """The other networks that come with the engine: drawings' poses, cutting, lifting to 3D."""
+    from engine.app import ASSETS
+
+    for path in sorted(ASSETS.glob("*.onnx")):
+        yield over_noise(path.stem.replace("_", " "), path.read_bytes(), threads)
+
+
+def over_noise(name: str, model: bytes, threads: int) -> tuple[Contender, bytes]:
+    """A network in ONNX Runtime over noise, as its work does not depend on the picture.
+
+    Returns:
+        Something that draws, and the network with sizes of its inputs that are fixed.
+    """
+    from engine.backends.onnxruntime import load
+
+    model = with_sizes(model, {"N": 1, "size": SIDE_PX})
+    runtime, rng = load(), np.random.default_rng(SEED)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    given: dict[str, NDArray[Any]] = {}
+    for put in session.get_inputs():
+        noise = rng.integers(0, 255, put.shape, np.uint8)
+        whole = put.type == "tensor(uint8)"
+        given[put.name] = noise if whole else noise.astype(np.float32) / np.float32(255)
+
+    def look(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        session.run(None, given)
+        return image
+
+    return Contender(name, "ONNX Runtime", "fp32", threads, look), model
+
+
+def with_sizes(model: bytes, sizes: dict[str, int]) -> bytes:
+    """A model whose inputs' named sizes are fixed."""
+    import onnx
+
+    loaded = onnx.load_from_string(model)
+    for value in loaded.graph.input:
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param in sizes:
+                dim.dim_value = sizes[dim.dim_param]
+    del loaded.graph.value_info[:]
+    for value in loaded.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    return bytes(loaded.SerializeToString())

@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from bench.quality import likeness_of, pose_errors
 from bench.report import Bench, Goal, measures_table, singles_table
 from bench.show import (
     STALE_MS,
@@ -52,6 +53,9 @@ def main(
     character: Annotated[Path, typer.Option(help="The bundle.")] = DEFAULT_CHARACTER,
     sink: Annotated[str, typer.Option(help="null, window, virtualcam, or a file.")] = "null",
     seconds: Annotated[float, typer.Option(help="How long.")] = 300.0,
+    with_quality: Annotated[
+        bool, typer.Option("--quality/--no-quality", help="Rate the pictures; a clip with truth.")
+    ] = True,
     threads: ThreadsOption = 1,
     pose_model: PoseModelOption = PoseModel.FULL,
     pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
@@ -85,6 +89,9 @@ def main(
         ("growth of latency p95", latency, "ms/min"), ("growth of memory", memory, "MB/min")
     ):  # fmt: skip
         measures[name] = Measure.single(grown.per_minute, unit)
+    if with_quality and run.drawn_by:
+        measures |= likeness_of(bundle, options, run.drawn_by, clip)
+        measures |= pose_errors(clip, options, measures["every frame due"]["p50"])
     name = f"{clip.stem} to {sink}"
     bench.add(name, measures, drawn_by=run.drawn_by, drops=run.drops(), cores_used=run.cores_used)
     bench.console.print(measures_table("Latency from when a frame was due", bench.rows))

@@ -1,4 +1,4 @@
-"""`python -m bench.normalisation`: does structure normalisation give the character's own pose?
+"""`ayatsuri bench normalisation`: does structure normalisation give the character's own pose?
 
 Stage Two of the first paper, equations 7 to 10, from end to end. The performer of the clip dances;
 characters of other proportions dance the same choreography, and what their true joints are is
@@ -28,6 +28,7 @@ from rich.table import Table
 
 from bench.fidelity import Floats, Joints, Truth, estimate, from_neck
 from bench.report import Bench, Goal
+from bench.statistics import Measure
 from engine.app import PERFORMER
 from engine.io.file import FileSource
 from engine.motion.draw import draw_overlay
@@ -254,6 +255,11 @@ def main(
         chosen = [characters[i] for i in (0, 3, 7)]
         picture(figure, chosen, performances["estimated"], (150, 275, 420))
         bench.console.print(f"wrote {figure}")
+    for name, ways in figures.items():
+        for way, found in ways.items():
+            error = Measure.single(found["mean"], "% torso", count=len(joints3d) * len(characters))
+            turn = Measure.single(found["head_deg"], "degrees", count=error.count)
+            bench.add(f"{way}, {name}", {"mean error": error, "head's turn": turn})
     bench.finish(
         len(joints3d) * len(characters),
         {"percent_of_torso": figures},
@@ -264,7 +270,3 @@ def main(
         model=model,
         characters=list(_SEEDS),
     )
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -14,13 +14,10 @@ from typing import Annotated
 import typer
 
 from bench.camera import CameraSource, pictures_of
-from bench.fidelity import Truth
-from bench.quality import dance, error_when_shown, estimated, likeness, live_track
+from bench.quality import likeness_of, pose_errors
 from bench.report import Bench, Goal, Row, measures_table, singles_table
 from bench.show import STALE_MS, Run, charts_of, files_of, play, show_usage, steps_table
-from bench.statistics import Measure
 from engine.app import DEFAULT_CHARACTER, PERFORMER, Options
-from engine.backends.choose import Candidate, open_candidate
 from engine.character import CharacterBundle
 from engine.clock import MonotonicClock
 from engine.commands.options import (
@@ -35,7 +32,6 @@ from engine.commands.options import (
     ThreadsOption,
 )
 from engine.io.null import NullSink
-from engine.motion.smooth import OneEuro
 
 PICTURES = 300  # of the clip, in memory: 10 s, 276 MB at 640 x 480
 GOAL_P95_MS = 60.0
@@ -52,24 +48,6 @@ def measure(
         source, NullSink(), bundle, options, clock,
         seconds=seconds + skip_s + 1.0, skip_s=skip_s, fps=fps,
     )  # fmt: skip
-
-
-def quality(clip: Path, bundle: CharacterBundle, options: Options, run: Run) -> dict[str, Measure]:
-    """How good the pictures of a run's setting are; see `bench.quality`."""
-    chosen = Candidate(str(run.drawn_by["backend"]), str(run.drawn_by["precision"]))
-    backend = open_candidate(chosen, bundle.need_generator(), options.threads)
-    try:
-        found = likeness(bundle, backend, dance(bundle, clip, options.pose_model)).measures()
-    finally:
-        backend.close()
-    truth = Truth.of(clip)
-    poses = estimated(clip, options.pose_model, options.pose_runtime)
-    places = live_track(truth, poses, OneEuro(size=256))
-    late_ms = Measure.of(run.timeline.answered_ms())["p50"]
-    for name, ms in (("pose error, as found", 0.0), ("pose error, when shown", late_ms)):
-        error = error_when_shown(places, truth, ms)
-        found[name] = Measure.single(error, "% torso", count=len(poses))
-    return found
 
 
 def main(
@@ -107,7 +85,8 @@ def main(
         run = measure(clip, bundle, options, rate, seconds, warm_up)
         measures = run.timeline.measures(STALE_MS)
         if with_quality and run.drawn_by:
-            measures |= quality(clip, bundle, options, run)
+            measures |= likeness_of(bundle, options, run.drawn_by, clip)
+            measures |= pose_errors(clip, options, measures["every frame due"]["p50"])
         row = bench.add(
             f"{rate:g} fps", measures, drawn_by=run.drawn_by, drops=run.drops(),
             cores_used=run.cores_used,

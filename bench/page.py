@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from bench.charts import chart_of
-from bench.report import number, read
+from bench.report import interval, number, read
 from bench.statistics import SHARES, Figure, Measure
 from bench.svg import draw
 from engine import console
@@ -29,21 +29,57 @@ _ABOUT: Final = {
 }
 
 
-def page(results: Sequence[dict[str, Any]], title: str = "") -> str:
-    """Results as one HTML page."""
+def page(
+    results: Sequence[dict[str, Any]], title: str = "", missing: dict[str, str] | None = None
+) -> str:
+    """Results as one HTML page.
+
+    Args:
+        results: at least one.
+        title: the heading; else the benchmarks' names.
+        missing: benchmarks that could not be run, and why.
+    """
     style = (files("bench") / "page.css").read_text(encoding="utf-8")
-    heading = title or f"Ayatsuri bench: {', '.join(result['bench'] for result in results)}"
+    many = len(results) > 1
+    heading = title or ("Ayatsuri, measured" if many else f"Ayatsuri bench: {results[0]['bench']}")
     contents = "".join(_section(result) for result in results)
-    links = "".join(f'<a href="#{_id(r)}">{escape(r["bench"])}</a>' for r in results)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
         f"<title>{escape(heading)}</title><style>{style}</style></head><body><header>"
         f"<h1>{escape(heading)}</h1>"
-        + (f"<nav>{links}</nav>" if len(results) > 1 else "")
+        + (_contents(results, missing or {}) if many else "")
         + f"</header><main>{contents}</main></body></html>\n"
     )
+
+
+def _contents(results: Sequence[dict[str, Any]], missing: dict[str, str]) -> str:
+    """What there is, and its most telling figure."""
+    lines = [
+        f'<a href="#{_id(result)}"><span>{escape(result["question"])}</span>'
+        f"<b>{escape(_headline(result))}</b></a>"
+        for result in results
+    ]
+    lines += [
+        f"<p><b>{escape(name)}</b> was not measured: {escape(why)}</p>"
+        for name, why in missing.items()
+    ]
+    return f"<nav>{''.join(lines)}</nav>"
+
+
+def _headline(result: dict[str, Any]) -> str:
+    """The first row's latency, or the first goal, or how many goals are met."""
+    goals = result["goals"]
+    if result["rows"]:
+        first = {n: Measure.from_dict(m) for n, m in result["rows"][0]["measures"].items()}
+        due = first.get("every frame due")
+        if due is not None and due.count:
+            where = result["rows"][0]["name"]
+            return f"{where}: {number(due['p50'])} ms, one in twenty over {number(due['p95'])} ms"
+    if len(goals) == 1 or (goals and goals[0]["measured"] is not None and not result["rows"]):
+        return f"{goals[0]['measured']:.3g} {goals[0]['unit']}"
+    return f"{sum(goal['met'] for goal in goals)} of {len(goals)} goals met"
 
 
 def _id(result: dict[str, Any]) -> str:
@@ -131,9 +167,8 @@ def _explained(names: set[str]) -> str:
 def _figure(figure: Figure | None) -> str:
     if figure is None:
         return '<span class="few">too few</span>'
-    ends = "–".join("…" if end is None else number(end) for end in (figure.low, figure.high))
     same = figure.low == figure.value == figure.high or (figure.low == figure.value)
-    return f"<b>{number(figure.value)}</b>" + ("" if same else f"<small>{ends}</small>")
+    return f"<b>{number(figure.value)}</b>" + ("" if same else f"<small>{interval(figure)}</small>")
 
 
 def _singles(rows: Sequence[dict[str, Any]]) -> str:
@@ -172,7 +207,7 @@ def _single(measure: Measure | None) -> str:
     figure = measure.figures["value"]
     value = number(figure.value)
     ends = (
-        f"<small>{number(figure.low)}–{number(figure.high)}</small>"
+        f"<small>{interval(figure)}</small>"
         if figure.low is not None and figure.high is not None and figure.low != figure.high
         else ""
     )

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.fidelity import OTHERS, SIZE_PX, Truth, from_neck
-from bench.statistics import Floats, Measure
+from bench.statistics import HIGHER, LOWER, Floats, Measure
 from engine.backends.base import Backend
 from engine.backends.choose import Candidate, open_candidate
 from engine.character import CharacterBundle
@@ -26,6 +26,7 @@ from engine.likeness import ssim
 from engine.motion.draw import draw_pose
 from engine.motion.normalise import Normaliser
 from engine.motion.smooth import OneEuro
+from engine.options import Options
 from engine.pose.pose import Pose
 
 FRAMES: Final = 40
@@ -42,11 +43,13 @@ class Likeness:
 
     def measures(self) -> dict[str, Measure]:
         """For a row of a result."""
-        one = functools.partial(Measure.single, count=FRAMES)
-        return {
-            "SSIM to fp32": one(self.ssim, "", "higher"),
-            "worst SSIM": one(self.ssim_worst, "", "higher"),
-            "flicker to fp32": one(self.flicker, "levels", "lower"),
+        return {  # the same in every run: the interval is the value
+            name: Measure.single(value, unit, better, low=value, high=value, count=FRAMES)
+            for name, value, unit, better in (
+                ("SSIM to fp32", self.ssim, "", HIGHER),
+                ("worst SSIM", self.ssim_worst, "", HIGHER),
+                ("flicker to fp32", self.flicker, "levels", LOWER),
+            )
         }
 
 
@@ -62,6 +65,48 @@ def likeness(bundle: CharacterBundle, backend: Backend, joints: NDArray[np.float
     made = draw_all(backend, bundle.resolution, joints)
     scores = [ssim(a, b) for a, b in zip(made, truth, strict=True)]
     return Likeness(float(np.mean(scores)), min(scores), flicker(made, truth).error)
+
+
+def likeness_of(
+    bundle: CharacterBundle, options: Options, drawn_by: dict[str, Any], clip: Path
+) -> dict[str, Measure]:
+    """The likeness of what drew a run, for a row of a result.
+
+    Args:
+        bundle: the character.
+        options: of the run.
+        drawn_by: `engine.backends.choose.Choice.to_dict` of the run.
+        clip: whose first frames are drawn.
+    """
+    chosen = Candidate(str(drawn_by["backend"]), str(drawn_by["precision"]))
+    backend = open_candidate(chosen, bundle.need_generator(), options.threads)
+    try:
+        return likeness(bundle, backend, dance(bundle, clip, options.pose_model)).measures()
+    finally:
+        backend.close()
+
+
+def pose_errors(
+    clip: Path, options: Options, latency_ms: float, *, smooth: bool = True
+) -> dict[str, Measure]:
+    """How far the joints are off, as found and when shown, for a row of a result.
+
+    Args:
+        clip: with its truth.
+        options: which estimator.
+        latency_ms: from a picture to its being shown; where it is longer than the clip, the second
+            figure is left out.
+        smooth: as live input is, or not at all.
+    """
+    truth = Truth.of(clip)
+    poses = estimated(clip, options.pose_model, options.pose_runtime)
+    places = live_track(truth, poses, OneEuro(size=SIZE_PX) if smooth else lambda joints, _: joints)
+    found = {}
+    for name, ms in (("pose error, as found", 0.0), ("pose error, when shown", latency_ms)):
+        error = error_when_shown(places, truth, ms)
+        if np.isfinite(error):
+            found[name] = Measure.single(error, "% torso", count=len(poses))
+    return found
 
 
 def draw_all(backend: Backend, size: int, joints: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -104,6 +149,8 @@ def error_when_shown(places: Floats, truth: Truth, latency_ms: float) -> float:
     """
     later = truth.at(latency_ms)
     inside = np.isfinite(later).all(axis=(1, 2))
+    if not inside.any():
+        return float("nan")  # later than the clip is long
     distance = np.linalg.norm(places[inside] - later[inside], axis=2)
     return float(100 * distance[:, OTHERS].mean() / truth.torso_px)
 

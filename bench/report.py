@@ -27,8 +27,9 @@ from rich.table import Table
 
 from bench.charts import Chart
 from bench.manifest import manifest
-from bench.statistics import SHARES, Measure
+from bench.statistics import SHARES, Figure, Measure
 from engine.errors import SinkError
+from engine.models import MODELS
 
 SCHEMA_VERSION: Final = 1
 WIDTH: Final = 80
@@ -98,7 +99,9 @@ class Bench:
         self.question = question
         self.console = Console(highlight=False, width=min(Console().width, 100))
         self.machine = manifest()
-        self.machine["models"] = {path.name: _hash(path) for path in models}
+        cached = (model.path for model in MODELS.values())
+        used = [*models, *(path for path in cached if path.is_file())]
+        self.machine["models"] = {path.name: _hash(path) for path in used}
         self.rows: list[Row] = []
         self.charts: list[Chart] = []
         self.extras: dict[str, Callable[[Path], None]] = {}
@@ -242,9 +245,13 @@ def _cell(measure: Measure, name: str) -> str:
     figure = measure.figures[name]
     if name == "max":
         return number(figure.value)
-    low = "…" if figure.low is None else number(figure.low)
-    high = "…" if figure.high is None else number(figure.high)
-    return f"{number(figure.value)}\n[dim]{low}–{high}[/]"
+    return f"{number(figure.value)}\n[dim]{interval(figure)}[/]"
+
+
+def interval(figure: Figure) -> str:
+    """The ends of an interval; … where there is none to that side."""
+    ends = ["…" if end is None else number(end) for end in (figure.low, figure.high)]
+    return (" to " if any(end.startswith("-") for end in ends) else "–").join(ends)
 
 
 def number(value: float) -> str:

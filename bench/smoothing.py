@@ -101,6 +101,7 @@ def frontier(families: dict[str, list[Result]], latency_ms: float) -> list[Chart
                     one.name if family == OTHERS_NAME or one.name == SHIPPED else ""
                     for one in results
                 ],
+                joined=family != OTHERS_NAME,
             )
             for family, results in families.items()
         ]
@@ -111,7 +112,7 @@ def frontier(families: dict[str, list[Result]], latency_ms: float) -> list[Chart
             "Down and to the left is better. Each line is one scale of One Euro's cutoffs at rest; "
             "along it grow the betas, which let it follow faster. Savitzky-Golay waits for frames "
             "to come.",
-            "jitter, % of the torso", "lag, ms", series("lag"),
+            "jitter, % of the torso", "lag, ms", series("lag"), log_y=True,
         ),
         Chart(
             "points", "Where the joints are when they are shown",

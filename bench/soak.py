@@ -49,6 +49,10 @@ LIMITS: Final = (
 )
 
 
+def _rate(limit: Limit) -> str:
+    return f"{limit.unit}/h" if limit.unit else "an hour"
+
+
 def growth(at_s: Floats, values: Floats, share: float = 0.5) -> Figure:
     """How much a percentile of values grows in an hour, and the middle half of all pairs' slopes.
 
@@ -73,17 +77,17 @@ def growth(at_s: Floats, values: Floats, share: float = 0.5) -> Figure:
     return Figure(float(middle), float(low), float(high))
 
 
-def growths(run: Run, skip_s: float) -> dict[str, Figure]:
-    """Of everything in `LIMITS`, an hour."""
-    usage, timeline = run.usage, run.timeline
+def growths(run: Run, skip_s: float, seconds: float) -> dict[str, Figure]:
+    """Of everything in `LIMITS`, an hour; between the warm-up and the end of a run."""
+    usage, timeline = run.usage.until(seconds), run.timeline
     late = usage.at_s >= skip_s
     waited = timeline.answered_ms()
-    seconds = (timeline.due_ns[: len(waited)] - timeline.due_ns[0]) * 1e-9
+    due_s = (timeline.due_ns[: len(waited)] - timeline.due_ns[0]) * 1e-9
     return {
         "memory": growth(usage.at_s[late], usage.memory_mb[late]),
         "threads": growth(usage.at_s[late], usage.threads[late]),
         "open files": growth(usage.at_s[late], usage.descriptors[late]),
-        "latency p95": growth(seconds, waited, 0.95),
+        "latency p95": growth(due_s, waited, 0.95),
     }
 
 
@@ -99,20 +103,20 @@ def goals(found: dict[str, Figure], minutes: float) -> list[Goal]:
         slope = found[limit.name]
         low = slope.value if slope.low is None else min(slope.low, slope.value)
         figure = f"growth of {limit.name}, surely"
-        made.append(Goal(figure, low, limit.per_hour * slack, False, f"{limit.unit}/h".strip("/")))
+        made.append(Goal(figure, low, limit.per_hour * slack, False, _rate(limit)))
     return made
 
 
-def charts(run: Run) -> list[Chart]:
-    """Everything that is watched, over time."""
-    usage, timeline = run.usage, run.timeline
+def charts(run: Run, seconds: float) -> list[Chart]:
+    """Everything that is watched, over time; how the run is taken down does not belong to it."""
+    usage, timeline = run.usage.until(seconds), run.timeline
     waited = timeline.answered_ms()
-    seconds = (timeline.due_ns[: len(waited)] - timeline.due_ns[0]) * 1e-9
+    due_s = (timeline.due_ns[: len(waited)] - timeline.due_ns[0]) * 1e-9
     watched = (
         ("Memory", "resident, of the whole process", "MB", usage.at_s, usage.memory_mb),
         ("Threads", "of the process", "threads", usage.at_s, usage.threads),
         ("Open files", "descriptors, sockets included", "files", usage.at_s, usage.descriptors),
-        ("Latency", "of every frame due", "ms", seconds, waited),
+        ("Latency", "of every frame due", "ms", due_s, waited),
     )
     return [
         Chart("lines", title, caption, "minutes", unit,
@@ -141,12 +145,12 @@ def main(
     run = play(
         camera, NullSink(), bundle, options, clock, seconds=seconds + 1.0, skip_s=skip_s
     )  # fmt: skip
-    found = growths(run, skip_s)
+    found = growths(run, skip_s, seconds)
     row = bench.add("30 fps", run.timeline.measures(STALE_MS), drawn_by=run.drawn_by)
     for limit in LIMITS:
         slope = found[limit.name]
         row.measures[f"growth of {limit.name}"] = Measure.single(
-            slope.value, f"{limit.unit}/h".strip("/"), low=slope.low, high=slope.high,
+            slope.value, _rate(limit), low=slope.low, high=slope.high,
         )  # fmt: skip
     table = Table(title=f"Growth over {minutes:g} minutes", caption="an hour; limits: see below")
     for column in ("", "growth", "middle half of the slopes"):
@@ -157,7 +161,7 @@ def main(
         table.add_row(f"{limit.name}, {limit.unit}".rstrip(", "), f"{slope.value:+.2f}", ends)
     bench.console.print(measures_table("Latency from when a frame was due", bench.rows))
     bench.console.print(table)
-    bench.charts = charts(run)
+    bench.charts = charts(run, seconds)
     asked = goals(found, minutes)
     bench.finish(
         len(run.timeline.due_ns), {}, asked, clip=clip.name, character=bundle.name,

@@ -23,6 +23,7 @@ from rich.table import Table
 
 from bench.camera import CameraSource, frames_of
 from bench.charts import Chart, Series
+from bench.kernels import Compared, compare
 from bench.report import Bench, Goal, Timing, time_calls
 from bench.synthetic import Pass, black
 from engine.app import DEFAULT_CHARACTER, PERFORMER
@@ -201,6 +202,21 @@ def as_generated(bundle: CharacterBundle) -> NDArray[np.uint8]:
     return cv2.resize(straight, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
+def kernels_table(kernels: Sequence[Compared]) -> Table:
+    """Every kernel, three ways."""
+    table = Table(title="Numba beside NumPy and plain Python", caption="us, p50; x: times as fast")
+    table.add_column("kernel")
+    for column in ("Numba", "NumPy", "x", "Python", "x"):
+        table.add_column(column, justify="right")
+    for one in kernels:
+        table.add_row(
+            one.name, f"{1e3 * one.numba.p50_ms:.1f}", f"{1e3 * one.numpy.p50_ms:.1f}",
+            f"{one.times('numpy'):.1f}", f"{1e3 * one.plain.p50_ms:,.0f}",
+            f"{one.times('plain'):,.0f}",
+        )  # fmt: skip
+    return table
+
+
 def main(
     clip: Annotated[Path, typer.Argument(help="The video.")] = PERFORMER,
     character: Annotated[Path, typer.Option(help="The bundle.")] = DEFAULT_CHARACTER,
@@ -257,6 +273,12 @@ def main(
             ],
         )
     )  # fmt: skip
+    kernels = compare(bundle.resolution, max(count // 10, 20))
+    bench.console.print(kernels_table(kernels))
+    for kernel in kernels:
+        for way in ("numba", "numpy", "plain"):
+            timing: Timing = getattr(kernel, way)
+            bench.add(f"{kernel.name}, {way}", {"work": timing.measure("us")})
     bench.finish(
         count,
         {

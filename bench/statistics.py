@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 Better = Literal["lower", "higher", "neither"]
+LOWER: Final[Better] = "lower"
+HIGHER: Final[Better] = "higher"
 
 CONFIDENCE: Final = 0.95
 SHARES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
@@ -78,6 +80,34 @@ class Measure:
         figures["max"] = Figure(float(ordered[-1]), float(ordered[-1]))
         figures["mean"] = mean(samples)
         return cls(figures, unit, better, len(samples), len(samples) / correlation_time(samples))
+
+    @classmethod
+    def share(cls, flags: ArrayLike, better: Better = "lower") -> "Measure":
+        """Of so many things in a row the share that is flagged, in per cent; Wilson's interval."""
+        flagged = np.asarray(flags, np.float64)
+        count, share = len(flagged), float(flagged.mean()) if len(flagged) else math.nan
+        if not count:
+            return cls({}, "%", better)
+        worth = max(count / correlation_time(flagged), 1.0)
+        z = _normal_quantile(0.5 + CONFIDENCE / 2)
+        middle = (share + z * z / (2 * worth)) / (1 + z * z / worth)
+        half = z * math.sqrt(share * (1 - share) / worth + (z / (2 * worth)) ** 2)
+        half /= 1 + z * z / worth
+        ends = (max(middle - half, 0.0), min(middle + half, 1.0))
+        figure = Figure(100 * share, *(100 * end for end in ends))
+        return cls({"value": figure}, "%", better, count, worth)
+
+    def scaled(self, factor: float, unit: str, better: Better) -> "Measure":
+        """The same in another unit."""
+
+        def scale(end: float | None) -> float | None:
+            return None if end is None else factor * end
+
+        figures = {
+            name: Figure(factor * f.value, scale(f.low), scale(f.high))
+            for name, f in self.figures.items()
+        }
+        return Measure(figures, unit, better, self.count, self.worth)
 
     @classmethod
     def single(

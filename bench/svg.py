@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from importlib.resources import files
 from itertools import pairwise
 from typing import Final
 
@@ -14,6 +15,7 @@ _HEIGHT: Final = 340
 _TOP, _BOTTOM, _LEFT, _RIGHT = 40, 46, 58, 22
 _BAR, _BAR_GAP, _LABELS = 16, 12, 150
 _LOG_TICKS: Final = 7
+_HEADING: Final = 44  # of a file of its own
 _ROOM: Final = 1.06  # above the highest point
 _FAR: Final = 3.0  # a limit that is further than this from all data is told, and not drawn
 
@@ -63,11 +65,15 @@ def label(value: float) -> str:
 
 def draw(chart: Chart) -> str:
     """A chart as an SVG element."""
-    body, height = _bars(chart) if chart.kind in ("waterfall", "bars") else (_plane(chart), _HEIGHT)
+    body, height = _body(chart)
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(chart.title)}">'
         f"{''.join(body)}</svg>"
     )
+
+
+def _body(chart: Chart) -> tuple[list[str], int]:
+    return _bars(chart) if chart.kind in ("waterfall", "bars") else (_plane(chart), _HEIGHT)
 
 
 def _text(x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> str:
@@ -104,6 +110,8 @@ def _plane(chart: Chart) -> list[str]:
     if chart.kind == "points":
         room = 0.06 * (widest - low_x or 1.0)
         low_x, widest = max(low_x - room, min(low_x, 0.0)), widest + 2 * room
+        low_y = 0.8 * min(ys) if chart.log_y else max(min(ys) - 0.15 * (high_y - min(ys)), low_y)
+        high_y *= 1.1
     x = Scale(low_x, widest, _LEFT, WIDTH - _RIGHT, chart.log_x)
     y = Scale(low_y, high_y, _HEIGHT - _BOTTOM, _TOP, chart.log_y)
     made = _axes(chart, x, y)
@@ -115,7 +123,7 @@ def _plane(chart: Chart) -> list[str]:
     for name, at in near:
         made.append(_line(_LEFT, y(at), WIDTH - _RIGHT, y(at), "limit"))
         made.append(_text(WIDTH - _RIGHT, y(at) - 5, f"{name}: {at:g}", "limit", "end"))
-    return made + _legend(chart.series, _LEFT, 16)
+    return made + _legend(chart.series, _LEFT + 60, 16)
 
 
 def _axes(chart: Chart, x: Scale, y: Scale) -> list[str]:
@@ -128,7 +136,7 @@ def _axes(chart: Chart, x: Scale, y: Scale) -> list[str]:
         made.append(_text(x(tick), _HEIGHT - _BOTTOM + 19, label(tick), "tick", "middle"))
     made.append(_line(_LEFT, _HEIGHT - _BOTTOM, WIDTH - _RIGHT, _HEIGHT - _BOTTOM, "axis"))
     made.append(_text((_LEFT + WIDTH - _RIGHT) / 2, _HEIGHT - 8, chart.x, "name", "middle"))
-    made.append(_text(_LEFT - 8, _TOP - 10, chart.y, "name", "end"))
+    made.append(_text(8, _TOP - 10, chart.y, "name"))
     return made
 
 
@@ -150,7 +158,7 @@ def _stairs(one: Series, i: int, x: Scale, y: Scale) -> list[str]:
 
 def _points(one: Series, i: int, x: Scale, y: Scale) -> list[str]:
     made = []
-    for (a, b), (c, d) in pairwise(zip(one.x, one.y, strict=True)):
+    for (a, b), (c, d) in pairwise(zip(one.x, one.y, strict=True)) if one.joined else ():
         made.append(_line(x(a), y(b), x(c), y(d), f"c{i} thin"))
     labels = one.labels or [""] * len(one.x)
     for a, b, words in zip(one.x, one.y, labels, strict=True):
@@ -160,7 +168,8 @@ def _points(one: Series, i: int, x: Scale, y: Scale) -> list[str]:
             f"<title>{escape(told)}</title></circle>"
         )
         if words:
-            made.append(_text(x(a) + 8, y(b) - 6, words, "tick"))
+            made.append(_line(x(a), y(b) - 6, x(a) + 10, y(b) - 18, "axis"))
+            made.append(_text(x(a) + 12, y(b) - 20, words, "told"))
     return made
 
 
@@ -208,3 +217,16 @@ def _bars(chart: Chart) -> tuple[list[str], int]:
     else:
         made += _legend(chart.series, _LABELS, 16)
     return made, height
+
+
+def standalone(chart: Chart) -> str:
+    """A chart as an SVG file of its own, in the page's colours; for documents."""
+    style = files("bench").joinpath("page.css").read_text(encoding="utf-8")
+    body, height = _body(chart)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height + _HEADING}" '
+        'font-family="system-ui, DejaVu Sans, sans-serif" font-size="12">'
+        f'<style>{style}</style><rect width="100%" height="100%" rx="10" class="card"/>'
+        f"{_text(16, 28, chart.title, 'title')}"
+        f'<g transform="translate(0 {_HEADING})">{"".join(body)}</g></svg>\n'
+    )

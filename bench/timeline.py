@@ -117,12 +117,13 @@ class Timeline:
         """(M,) when the shown frames were due."""
         return self.due_ns[self.sequence - self.first]
 
-    @property
-    def never_shown(self) -> int:
-        """Frames that were due and whose turn had come when the last one was shown."""
+    def missed(self) -> NDArray[np.bool_]:
+        """Whether each frame that was due was never shown; up to the last one that was."""
         if not len(self.sequence):
-            return len(self.due_ns)
-        return int(self.sequence[-1]) - self.first + 1 - len(np.unique(self.sequence))
+            return np.ones(len(self.due_ns), np.bool_)
+        missed = np.ones(int(self.sequence[-1]) - self.first + 1, np.bool_)
+        missed[self.sequence - self.first] = False
+        return missed
 
     def latency_ms(self) -> Floats:
         """(M,) of the frames that were shown: due to shown."""
@@ -133,13 +134,14 @@ class Timeline:
 
         A dropped frame is no excuse: what the performer did then was seen as late as the next frame
         was. Frames after the last one that was shown wait still: they count, with their wait so
-        far, only where they have waited longer than any other. How long the rest will is not known.
+        far, only where they have waited longer than any other; how long the rest will is not known.
+        Where none was shown at all, so do all.
 
         Returns:
             Of the first frames that were due, without a gap.
         """
         if not len(self.sequence):
-            return np.empty(0)
+            return np.asarray((self.due_ns[-1:] - self.due_ns) * _MS)
         position = np.searchsorted(self.sequence, self.first + np.arange(len(self.due_ns)))
         seen = position < len(self.sequence)
         over_ns = max(self.shown_ns[-1], self.due_ns[-1])
@@ -159,22 +161,24 @@ class Timeline:
         that they show. Zero throughout is a steady show, however late it is."""
         return np.abs(np.diff(self.shown_ns) - np.diff(self.captured_ns)) * _MS
 
-    def duplicates(self) -> int:
-        """Refreshes of a display at the camera's rate that found no new picture.
+    def duplicates(self) -> NDArray[np.bool_]:
+        """Whether each refresh of a display at the camera's rate found no new picture.
 
         The display's phase is the best one for these pictures: half a period from when most come.
         """
         if len(self.shown_ns) < 2:
-            return 0
+            return np.empty(0, np.bool_)
         period = self.period_ns
         turn = np.exp(2j * np.pi * (self.shown_ns - self.shown_ns[0]) / period).mean()
         phase = (np.angle(turn) / (2 * np.pi) + 0.5) * period
         slots = np.floor((self.shown_ns - self.shown_ns[0] - phase) / period).astype(int)
-        return int(slots[-1] - slots[0] + 1 - len(np.unique(slots)))
+        empty = np.ones(slots[-1] - slots[0] + 1, np.bool_)
+        empty[slots - slots[0]] = False
+        return empty
 
-    def stale(self, limit_ms: float) -> int:
-        """Pictures that were older than the limit when they were shown."""
-        return int((self.latency_ms() > limit_ms).sum())
+    def stale(self, limit_ms: float) -> NDArray[np.bool_]:
+        """(M,) whether each picture was older than the limit when it was shown."""
+        return np.asarray(self.latency_ms() > limit_ms)
 
     def waits_ms(self) -> Floats:
         """(M, S + 1) what each frame waited for each stage, and for the sink to be done with it.
@@ -188,23 +192,25 @@ class Timeline:
         """(M, S) what each stage worked on each frame."""
         return np.asarray((self.ends_ns - self.starts_ns) * _MS)
 
+    def _fps(self) -> Measure:
+        rate = 1e9 / self.period_ns if len(self.due_ns) > 1 else np.nan
+        shown = Measure.share(~self.missed(), "higher")
+        return shown.scaled(0.01 * rate, "fps", "higher")
+
     def measures(self, stale_ms: float) -> dict[str, Measure]:
         """All of the above, as a row of a result has it."""
-        seconds = (self.due_ns[-1] - self.due_ns[0]) * 1e-9 if len(self.due_ns) > 1 else np.nan
-        due = len(self.due_ns)
-        count = Measure.single
-        return {
+        found = {
             "every frame due": Measure.of(self.answered_ms()),
             "frames shown": Measure.of(self.latency_ms()),
             "age on screen": Measure.of(self.ages_ms()),
             "pacing error": Measure.of(self.pacing_ms()),
-            "fps shown": count(len(self.sequence) / seconds, "fps", "higher", count=due),
-            "never shown": count(100 * self.never_shown / max(due, 1), "%", count=due),
-            "duplicates": count(100 * self.duplicates() / max(due, 1), "%", count=due),
-            f"stale, over {stale_ms:g} ms": count(
-                100 * self.stale(stale_ms) / max(len(self.sequence), 1), "%", count=due
-            ),
+            "fps shown": self._fps(),
+            "never shown": Measure.share(self.missed()),
         }
+        if len(self.sequence) > 1:
+            found["duplicates"] = Measure.share(self.duplicates())
+            found[f"stale, over {stale_ms:g} ms"] = Measure.share(self.stale(stale_ms))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +226,13 @@ class Usage:
     memory_mb: Floats
     threads: Floats
     descriptors: Floats
+
+    def until(self, seconds: float) -> "Usage":
+        """What was seen in the first so many seconds."""
+        kept = self.at_s < seconds
+        return Usage(
+            self.at_s[kept], self.memory_mb[kept], self.threads[kept], self.descriptors[kept]
+        )
 
 
 class Watch:

@@ -31,6 +31,7 @@ from bench.browser import Page, browsing, camera_file
 from bench.clocks import ClockMap, exchange
 from bench.glass import SCREEN, CodedSink, Film, Ledger, timelines
 from bench.lossy import Network, Relay, relaying
+from bench.quality import pose_errors
 from bench.report import Bench, Goal, measures_table, singles_table
 from bench.show import files_of, latency_charts, waterfall_chart
 from bench.statistics import Measure
@@ -149,7 +150,8 @@ async def perform(
     film = Film.of([n for n, *_ in camera], [row[1] if told else row[3] for row in camera], FILM)
     on_screen = [(row[0], row[4]) for row in shown]
     whole, parts = timelines(film, on_screen, ledger, clocks, skip_s + first_s)
-    unread = sum(row[0] < 0 for row in shown)
+    first = next((i for i, row in enumerate(shown) if row[0] >= 0), 0)  # what came before is blank
+    unread = sum(row[0] < 0 for row in shown[first:])
     about = {
         "first picture after s": first_s,
         "camera's time": "capture" if told else "presentation",
@@ -196,6 +198,9 @@ def main(
     ] = "direct,5%,25%,50ms",
     seconds: Annotated[float, typer.Option(help="On each.")] = 30.0,
     warm_up: Annotated[float, typer.Option(help="Seconds before that, not counted.")] = 5.0,
+    with_quality: Annotated[
+        bool, typer.Option("--quality/--no-quality", help="The joints' error when shown, too.")
+    ] = True,
     seed: Annotated[int, typer.Option(help="Of the networks.")] = 0,
     threads: ThreadsOption = 1,
     pose_model: PoseModelOption = PoseModel.FULL,
@@ -216,7 +221,9 @@ def main(
     for text in networks.split(","):
         network = Network("direct") if text == "direct" else Network.parse(text, seed)
         seen = asyncio.run(measure(clip, character, options, network, seconds, warm_up))
-        bench.add(network.name, seen.measures, **seen.about)
+        late_ms = seen.measures["every frame due"]["p50"]
+        measures = seen.measures | (pose_errors(clip, options, late_ms) if with_quality else {})
+        bench.add(network.name, measures, **seen.about)
         runs.append((network.name, seen.whole))
         parts.append((network.name, seen.parts))
     bench.console.print(measures_table("Glass to glass", bench.rows))

@@ -219,6 +219,8 @@ def live(
     *,
     report: str | Path | None = None,
     seconds: float | None = None,
+    push: Sequence[str] = (),
+    push_token: str | None = None,
     options: Options | None = None,
     on_message: Callable[[str], None] = lambda text: None,
 ) -> Report:
@@ -230,13 +232,15 @@ def live(
         characters: the bundles to switch between; Ito where none is named.
         report: a JSON file to write counts, drops and latencies to.
         seconds: stop after so long.
+        push: streaming services that get the show too; see `engine.push.address.parse`.
+        push_token: for those that are spoken to by WHIP.
         options: how it looks and moves.
         on_message: told in words what draws whom, and what a key did.
 
     Raises:
         AyatsuriError: see `engine.errors`.
     """
-    from engine.io.sinks import open_sink, takes_alpha
+    from engine.io.sinks import open_push, open_sink, takes_alpha
     from engine.io.sources import open_source
     from engine.keys import TerminalKeys
 
@@ -249,10 +253,16 @@ def live(
         opened = open_source(source, realtime=True, clock=clock)
         cleanup.callback(opened.close)
         shown = open_sink(sink, fps=opened.fps, on_key=keys.press, on_close=opened.stop)
+        cleanup.callback(shown.close)
+        pushes: list[Sink] = []
+        for url in push:
+            pushes.append(open_push(url, clock, token=push_token))
+            cleanup.callback(pushes[-1].close)
         cleanup.pop_all()
     show = build(
-        opened, shown, cast, options, alpha=takes_alpha(sink), clock=clock, on_message=on_message
-    )
+        opened, shown, cast, options, alpha=takes_alpha(sink), clock=clock, on_message=on_message,
+        also=pushes,
+    )  # fmt: skip
     keys.controls = show.controls
     try:
         with TerminalKeys(keys.press):

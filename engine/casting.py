@@ -86,14 +86,18 @@ def open_actor(
     """
     from engine.backends.probes import generator_of
     from engine.puppet.puppet import Puppet
+    from engine.puppet.trial import painter_of
 
     choice: Choice | None = None
     generator: Generator
     if what_draws(bundle, options.draw) == "generator":
         backend, choice = _start(generator_of(bundle), options, shelf, fps, say)
         generator = NetworkGenerator(backend)
-    else:
+    elif bundle.painter is None:
         generator = Puppet(bundle.drawings)
+    else:
+        backend, choice = _start(painter_of(bundle), options, shelf, fps, say)
+        generator = Puppet(bundle.drawings, backend)
     say(f"{bundle.name}: drawn by {generator.name}" if choice is None else str(choice))
     return Actor(bundle, generator, choice)
 

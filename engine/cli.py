@@ -30,6 +30,8 @@ from engine.commands.options import (
     PoseRuntimeOption,
     PrecisionName,
     PrecisionOption,
+    PushOption,
+    PushTokenOption,
     ReportOption,
     ShowPoseOption,
     SizeOption,
@@ -140,6 +142,8 @@ def live(
     seconds: Annotated[
         float | None, typer.Option(min=0.1, help="Stop after so many seconds.")
     ] = None,
+    push: PushOption = None,
+    push_token: PushTokenOption = None,
     layout: LayoutOption = Layout.CHARACTER,
     background: BackgroundOption = None,
     size: SizeOption = None,
@@ -165,7 +169,8 @@ def live(
     )  # fmt: skip
     console.say("[bold]keys[/]  " + "   ".join(f"[bold cyan]{k}[/] {v}" for k, v in KEYS.items()))
     result = run_live(
-        source, sink, character or None, report=report, seconds=seconds, options=options,
+        source, sink, character or None, report=report, seconds=seconds, push=push or (),
+        push_token=push_token, options=options,
         on_message=lambda text: console.say(f"[cyan]{escape(text)}[/]"),
     )  # fmt: skip
     console.show(result.table())

@@ -186,6 +186,10 @@ def meta(
     adapt_steps: Annotated[int, typer.Option(help="At most.")] = 40,
     loaders: Annotated[int, typer.Option(help="Threads that make batches.")] = 2,
     keep: Annotated[bool, typer.Option(help="Keep what was read in memory.")] = True,
+    start: Annotated[
+        Path | None, typer.Option(help="Weights to begin with, as `weights` writes them.")
+    ] = None,
+    most: Annotated[int | None, typer.Option(help="Characters at most, where kept.")] = None,
     seed: int = 0,
 ) -> None:
     """Train a few-shot method on many characters; goes on from FOLDER's checkpoint."""
@@ -213,7 +217,7 @@ def meta(
     adaptation = AdaptConfig(steps=adapt_steps, rate=adapt_rate, bf16=bf16)
     line = commands.train(
         data, folder, config, recipe, adaptation=adaptation, held_out=held_out, device=device,
-        minutes=minutes, every=every, loaders=loaders, keep=keep,
+        minutes=minutes, every=every, loaders=loaders, keep=keep, start=start, most=most,
     )  # fmt: skip
     print(json.dumps(line))
 

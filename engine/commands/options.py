@@ -133,3 +133,14 @@ PrecisionOption = Annotated[
     PrecisionName,
     typer.Option(help="In what numbers; auto: the most exact that keeps up, else the quickest."),
 ]
+
+PushOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="URL",
+        help="Send the show to a streaming service too: rtmp://, srt://, or https:// for WHIP.",
+    ),
+]
+PushTokenOption = Annotated[
+    str | None, typer.Option(envvar="AYATSURI_PUSH_TOKEN", help="A WHIP service's bearer token.")
+]

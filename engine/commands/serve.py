@@ -21,6 +21,8 @@ from engine.commands.options import (
     PoseRuntimeOption,
     PrecisionName,
     PrecisionOption,
+    PushOption,
+    PushTokenOption,
     ShowPoseOption,
     SizeOption,
     Smoothing,
@@ -75,6 +77,21 @@ def serve(
     preset: Annotated[
         Path | None, typer.Option(metavar="FILE", help="How sessions look when they begin.")
     ] = None,
+    push: PushOption = None,
+    push_token: PushTokenOption = None,
+    use_ray: Annotated[
+        bool,
+        typer.Option("--ray", help="Sessions on replicas, here or on the cluster of RAY_ADDRESS."),
+    ] = False,
+    replicas: Annotated[
+        str, typer.Option(metavar="N|LEAST:MOST", help="With --ray: how many, each of --sessions.")
+    ] = "1:2",
+    replica_cpus: Annotated[
+        float, typer.Option(min=0, help="With --ray: processors of one replica.")
+    ] = 1.0,
+    replica_gpus: Annotated[
+        float, typer.Option(min=0, help="With --ray: its share of a graphics card, such as 0.25.")
+    ] = 0.0,
     drain: Annotated[
         float, typer.Option(min=0, metavar="S", help="Time for sessions to end after SIGTERM.")
     ] = 10.0,
@@ -107,6 +124,7 @@ def serve(
             f"the studio needs aiortc and aiohttp ({error}): pip install 'ayatsuri[studio]'"
         ) from error
     from engine.app import Options
+    from engine.push.address import parse
     from engine.studio import certificate, logs
     from engine.studio.looks import load_preset
     from engine.studio.run import serve as run_server
@@ -125,7 +143,7 @@ def serve(
     settings = Settings(
         host=host, port=port, token=token, origins=tuple(origin or ()), certificate=cert, key=key,
         ice_servers=tuple(map(IceServer.parse, ice_server or ())), sessions=sessions,
-        drain_s=drain, folder=folder,
+        push=tuple(map(parse, push or ())), push_token=push_token, drain_s=drain, folder=folder,
     )  # fmt: skip
     options = Options(
         background=background, size_px=size, smoothing=smoothing.value,
@@ -141,7 +159,17 @@ def serve(
         if show_page:
             webbrowser.open(pages[0])
 
-    run_server(settings, character or (), options, look=look, say=say)
+    if not use_ray:
+        run_server(settings, character or (), options, look=look, say=say)
+        return
+    try:
+        from engine.studio.cluster import Fleet, serve_cluster
+    except ImportError as error:
+        raise MissingDependency(
+            f"--ray needs Ray Serve ({error}): pip install 'ayatsuri[studio,ray]'"
+        ) from error
+    fleet = Fleet.parse(replicas, cpus=replica_cpus, gpus=replica_gpus)
+    serve_cluster(settings, fleet, character or (), options, look=look, say=say)
 
 
 def _tell_of_token(settings: "Settings", page: str) -> None:

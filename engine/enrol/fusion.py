@@ -1,8 +1,8 @@
-"""Two cuts of one picture made one: the network's, and that of a plain background.
+"""Two cuts of one picture: that of a plain background, and the network's.
 
-The network knows shadows, noise and clutter, and may miss part of a drawing that is unlike what it
-has seen: a wide pale skirt. A plain background misses nothing that differs from it, and takes
-shadows and stains for drawing. What only the latter found is drawing where it ends crisply.
+A plain background misses nothing that differs from it, thin lines and wide skirts alike, and takes
+shadows and stains for drawing; these fade, and drawing ends crisply. The network knows shadows,
+noise and clutter, and may miss what is unlike all that it has seen.
 """
 
 from typing import Final
@@ -20,25 +20,37 @@ _PIECE: Final = 0.002  # of the figure's area: smaller differences are the edge'
 _CRISP: Final = 2.0  # tolerances of the background that a drawing's edge rises by, within 7 px
 _SHARE: Final = 35  # percentile of the edge that must be so crisp
 _STRONGEST: Final = 12.0  # tolerances: more says no more
+_EDGE: Final = 4.0  # px: what lies nearer to the network's figure is its edge
 _SEAM: Final = 9  # px by which pieces and the network's figure overlap
 
 
-def fused(cut: U8, network: U8, plain: Plain) -> U8:
-    """The network's alpha and what it has missed.
+def fades(cut: U8, plain: Plain) -> float:
+    """The share of a cut's outline, [0, 1], where the picture fades into the plain background.
 
     Args:
-        cut: (H, W) alpha of what differs from the plain background.
+        cut: (H, W) alpha of what differs from the background.
+        plain: the background.
+    """
+    figure = cut > 127
+    edge = _rise(plain)[figure & _beside(~figure)]
+    return float((edge < _CRISP).mean()) if len(edge) else 0.0
+
+
+def fused(cut: U8, network: U8, plain: Plain) -> U8:
+    """The network's alpha, and what it has missed: pieces of the other cut that end crisply.
+
+    Args:
+        cut: (H, W) alpha of what differs from the background.
         network: (H, W) the network's.
         plain: the background.
     """
     figure = cut > 127
-    alone = (figure & ~(network > 127)).astype(np.uint8)
-    only = cv2.morphologyEx(alone, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    alone = figure & ~(network > 127)
+    away = cv2.distanceTransform((network < 128).astype(np.uint8), cv2.DIST_L2, 3) > _EDGE
+    far = cv2.dilate((alone & away).astype(np.uint8), np.ones((_SEAM, _SEAM), np.uint8))
+    only = (alone & (far > 0)).astype(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(only, connectivity=4)
-    differs = cv2.GaussianBlur(np.minimum(plain.differs, _STRONGEST), (0, 0), 1.0)
-    window = np.ones((7, 7), np.uint8)
-    rise = cv2.dilate(differs, window) - cv2.erode(differs, window)
-    edge = cv2.dilate((~figure).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    rise, edge = _rise(plain), _beside(~figure)
     missed = np.zeros(figure.shape, np.uint8)
     for label in range(1, len(stats)):
         piece = labels == label
@@ -50,3 +62,14 @@ def fused(cut: U8, network: U8, plain: Plain) -> U8:
             missed[piece] = 1
     near = cv2.dilate(missed, np.ones((_SEAM, _SEAM), np.uint8)) > 0
     return np.where(near, np.maximum(network, cut), network)
+
+
+def _rise(plain: Plain) -> NDArray[np.float32]:
+    """(H, W) by how much the picture's difference from the background changes within 7 px."""
+    differs = cv2.GaussianBlur(np.minimum(plain.differs, _STRONGEST), (0, 0), 1.0)
+    window = np.ones((7, 7), np.uint8)
+    return np.asarray(cv2.dilate(differs, window) - cv2.erode(differs, window), np.float32)
+
+
+def _beside(mask: Mask) -> Mask:
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)

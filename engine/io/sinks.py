@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.errors import SinkError
+from engine.clock import Clock
+from engine.errors import MissingDependency, SinkError
 from engine.io.video_writer import SUFFIXES, has_alpha
 from engine.pipeline import Sink
 
@@ -14,6 +15,34 @@ def takes_alpha(wish: str | Path) -> bool:
     if path.suffix.lower() in SUFFIXES:
         return has_alpha(path)
     return str(wish) not in ("window", "virtualcam")
+
+
+def open_push(url: str, clock: Clock, *, token: str | None = None) -> Sink:
+    """What sends a show to a streaming service.
+
+    Args:
+        url: see `engine.push.address.parse`.
+        clock: the pipeline's.
+        token: a WHIP service's bearer token.
+
+    Raises:
+        SinkError: there is no such address.
+        MissingDependency: WHIP needs the extra `studio`.
+    """
+    from engine.push.address import parse
+
+    address = parse(url)
+    if address.kind != "whip":
+        from engine.push.sink import PushSink
+
+        return PushSink(address, clock)
+    try:
+        from engine.studio.whip import WhipSink
+    except ImportError as error:
+        raise MissingDependency(
+            f"a push by WHIP needs aiortc and aiohttp ({error}): pip install 'ayatsuri[studio]'"
+        ) from error
+    return WhipSink(address, clock, token=token)
 
 
 def open_sink(

@@ -1,1 +1,1 @@
-"""The instant puppet: a drawing's own limbs, cut out and carried to every pose, untrained."""
+"""The puppet: a drawing's own limbs, cut out and carried to every pose, and painted over."""

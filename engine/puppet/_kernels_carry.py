@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Counts = NDArray[np.int32]
+Indices = NDArray[np.int8]
 Integers = NDArray[np.int64]
 Single = Any  # float32, for which Python and NumPy have no type in common
 
@@ -67,6 +68,34 @@ def _is_used(points: Floats, row: int, column: int, counts: Counts, size: int) -
     return bool(found > 0)
 
 
+@njit(
+    "void(f4[:,:,:,::1], i4[:,:,::1], i8[::1], i8[::1], i8, i1[:,:,::1], i1[:,::1])",
+    cache=True,
+    nogil=True,
+)
+def find(
+    points: Floats,
+    counts: Counts,
+    slots: Integers,
+    order: Integers,
+    size: int,
+    who: Indices,
+    found: Indices,
+) -> None:
+    """Which parts are to be looked for in each of C x C cells, see `compose` for the arguments.
+
+    `who` (C, C, L) becomes their indices, front to back, and `found` (C, C) how many they are.
+    """
+    found[:] = 0
+    for part in order:
+        grid, used = points[part], counts[slots[part]]
+        for row in range(len(found)):
+            for column in range(len(found)):
+                if _is_used(grid, row, column, used, size):
+                    who[row, column, found[row, column]] = part
+                    found[row, column] += 1
+
+
 @njit("f4(u1[::1], i8, i8, f4, f4)", cache=True, nogil=True, inline="always")
 def _sample(pixels: Bytes, first: int, line: int, fx: Single, fy: Single) -> Single:
     """One channel between four pixels: `first` is the upper left one's byte, `line` a row's."""
@@ -102,8 +131,8 @@ def _between(
 
 
 @njit(
-    "void(u1[::1], i8, i8[::1], i8[::1], f4[:,:,:,::1], f4[:,:,::1], i4[:,:,::1], u1[:,:,::1], "
-    "b1, u1[:,:,::1], u1[:,::1])",
+    "void(u1[::1], i8, i8[::1], i1[:,:,::1], i1[:,::1], f4[:,:,:,::1], f4[:,:,::1], "
+    "u1[:,:,::1], b1, u1[:,:,::1], u1[:,::1])",
     cache=True,
     nogil=True,
 )
@@ -111,10 +140,10 @@ def compose(
     pixels: Bytes,
     size: int,
     slots: Integers,
-    order: Integers,
+    candidates: Indices,
+    found: Indices,
     points: Floats,
     slide: Floats,
-    counts: Counts,
     maps: Bytes,
     hiding: bool,
     out: Bytes,
@@ -129,18 +158,17 @@ def compose(
         pixels: (N, S, S, 5) of all parts of all drawings, flat; the outermost pixels are empty.
         size: S.
         slots: (L,) which of the N to use for each part.
-        order: (L,) parts from front to back.
+        candidates, found: (C, C, L) and (C, C), see `find`.
         points: (L, C + 1, C + 1, 2) px, see `map_grid`, at the corners of C x C cells.
         slide: (C + 1, C + 1, 2) px, how much farther the colours of part 0 are.
-        counts: (N, C + 1, C + 1), see `count_used`.
         maps: (S / 2, S / 2, 2 + L or more): 255 / 2 in channel 2 + l leaves part l as it is, less
             hides it, more shows what is transparent; read only if `hiding`.
         hiding: whether to.
         out: (S, S, 4) premultiplied RGBA; all of it is overwritten.
         painted_in: (S, S), how much of that is painted in; likewise.
     """
-    total = len(order)
-    cells = points.shape[1] - 1
+    total = len(slots)
+    cells = len(found)
     cell = size // cells
     share: Single = np.float32(1 / cell)
     zero: Single = np.float32(0)
@@ -158,20 +186,17 @@ def compose(
     extra = np.empty(total, np.float32)
     for row in range(cells):
         for column in range(cells):
-            found = 0
-            for rank in range(total):
-                part = order[rank]
-                if _is_used(points[part], row, column, counts[slots[part]], size):
-                    who[found] = part
-                    base[found] = slots[part] * size * line
-                    found += 1
+            here = found[row, column]
+            for k in range(here):
+                who[k] = candidates[row, column, k]
+                base[k] = slots[who[k]] * size * line
             for y in range(row * cell, (row + 1) * cell):
-                if found == 0:
+                if here == 0:
                     out[y, column * cell : (column + 1) * cell] = 0
                     painted_in[y, column * cell : (column + 1) * cell] = 0
                     continue
                 down = (np.float32(y - row * cell) + half) * share
-                for k in range(found):
+                for k in range(here):
                     p = points[who[k]]
                     for axis in range(2):
                         first = _between(p, row, column, axis, zero, down)
@@ -182,7 +207,7 @@ def compose(
                     i = np.float32(x - column * cell)
                     room = full
                     used = 0
-                    for k in range(found):
+                    for k in range(here):
                         u, v = where[k, 0] + i * where[k, 2], where[k, 1] + i * where[k, 3]
                         p0, fx, fy = _locate(u, v, size)
                         p0 += base[k]
@@ -232,3 +257,72 @@ def compose(
                     out[y, x, 2] = np.uint8(min(blue * scale, alpha) + half)
                     out[y, x, 3] = np.uint8(alpha + half)
                     painted_in[y, x] = np.uint8(new + half)
+
+
+@njit(
+    "void(u1[::1], i8, i8[::1], i1[:,:,::1], i1[:,::1], f4[:,:,:,::1], f4[::1], u1[:,:,::1], i8)",
+    cache=True,
+    nogil=True,
+)
+def look(
+    pixels: Bytes,
+    size: int,
+    slots: Integers,
+    candidates: Indices,
+    found: Indices,
+    points: Floats,
+    depth: Floats,
+    features: Bytes,
+    first: int,
+) -> None:
+    """What the painter is told of the parts themselves, at every second pixel.
+
+    Args:
+        pixels, size, slots, candidates, found, points: see `compose`.
+        depth: (L,) of the parts, in units of the spine.
+        features: (S / 2, S / 2, ...): channel `first` + l becomes the whole alpha of part l, and
+            the one after the last 128 + 64 times the mean depth of what is seen.
+        first: the channel.
+    """
+    total = len(slots)
+    cells = len(found)
+    cell = size // cells // 2  # of half as many pixels
+    zero: Single = np.float32(0)
+    half: Single = np.float32(0.5)
+    full: Single = np.float32(255)
+    share: Single = np.float32(1 / cell)
+    line = 5 * size
+    seen = np.empty(total, np.float32)
+    extra = np.empty(total, np.float32)
+    for row in range(cells):
+        for column in range(cells):
+            here = found[row, column]
+            who = candidates[row, column]
+            for y in range(row * cell, (row + 1) * cell):
+                down: Single = (np.float32(y - row * cell) + half) * share
+                for x in range(column * cell, (column + 1) * cell):
+                    across: Single = (np.float32(x - column * cell) + half) * share
+                    features[y, x, first : first + total] = 0
+                    features[y, x, first + total] = 128
+                    if here == 0:
+                        continue
+                    room = full
+                    for k in range(here):
+                        part = np.int64(who[k])
+                        u = _between(points[part], row, column, 0, across, down) - half
+                        v = _between(points[part], row, column, 1, across, down) - half
+                        p0, fx, fy = _locate(u, v, size)
+                        p0 += slots[part] * size * line
+                        drawn = _sample(pixels, p0 + 3, line, fx, fy)
+                        whole = _sample(pixels, p0 + 4, line, fx, fy)
+                        features[y, x, first + part] = np.uint8(whole + half)
+                        seen[k] = min(drawn, room)
+                        extra[k] = max(whole - drawn, zero)
+                        room -= seen[k]
+                    mean = zero
+                    for k in range(here):
+                        taken = min(extra[k], room)
+                        room -= taken
+                        mean += (seen[k] + taken) * depth[who[k]]
+                    signed = np.float32(128.5) + np.float32(64 / 255) * mean
+                    features[y, x, first + total] = np.uint8(min(max(signed, zero), full))

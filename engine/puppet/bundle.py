@@ -15,6 +15,7 @@ from engine.manifest import (
     DrawingManifest,
     Manifest,
     NetworkManifest,
+    PrecisionManifest,
     PuppetManifest,
     SkeletonManifest,
     TensorManifest,
@@ -34,6 +35,7 @@ def write_puppet_bundle(
     author: str = "",
     licence: str = "",
     painter: bytes | None = None,
+    painter_int8: tuple[bytes, PrecisionManifest] | None = None,
     training: dict[str, Any] | None = None,
     extras: Mapping[str, bytes] | None = None,
 ) -> Path:
@@ -47,7 +49,9 @@ def write_puppet_bundle(
         skeleton: the character's proportions in pixels of that size.
         reference: (H, W, 4) straight RGBA, the drawing; any size.
         author, licence: of the drawing, as the bundle will say.
-        painter: an ONNX file for this resolution, see `engine.puppet.painter`.
+        painter: an ONNX file for this resolution, see `engine.puppet.painter`, in fp32.
+        painter_int8: the same in int8, and how like fp32's its pictures are; its entry's file name
+            is "painter.int8.onnx".
         training: how it was made, in free form, but fit for JSON.
         extras: further files by their names, for people to look at; the engine reads none.
 
@@ -82,6 +86,9 @@ def write_puppet_bundle(
             input=TensorManifest(name="features", shape=takes),
             output=TensorManifest(name="maps", shape=gives),
         )
+        if painter_int8 is not None:
+            files[painter_int8[1].file] = painter_int8[0]
+            paints = paints.model_copy(update={"precisions": {"int8": painter_int8[1]}})
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         name=name,

@@ -1,13 +1,48 @@
-"""The painter: a small network that hides, bends and redraws what the puppet shows."""
+"""What goes in and out of the painter: a small network that hides, bends and redraws.
 
-from engine.puppet.parts import COUNT
+It looks at the puppet's picture at half resolution (H = S / 2) and answers with maps of how to
+change it, all in bytes, so that any `engine.backends.base.Backend` runs it:
 
-FEATURES = 4 * 5 + 3 + COUNT + 1 + 6
-"""Channels that it is given: see `features`."""
-MAPS = 2 + COUNT + 4 * 9
-"""Channels that it gives: see `finish`."""
+    features (H, H, 43)    [0:20] picture and share that is painted in, 2 x 2 pixels each
+                           [20:23] pose image, inverted    [23:36] whole alphas of the parts
+                           [36] depth    [37:43] how far head and torso have turned
+    maps (H, H, 51)        [0:2] flow    [2:15] how visible each part is
+                           [15:51] new colour and alpha, its share, and a correction of the old
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.puppet.frames import Frames
+from engine.puppet.parts import CHEST, COUNT, HEAD
+
+FEATURES: Final = 4 * 5 + 3 + COUNT + 1 + 6
+MAPS: Final = 2 + COUNT + 4 * 9
+ALPHAS: Final = 4 * 5 + 3
+"""The first feature of those that tell of the parts."""
+PAINT: Final = 2 + COUNT
+"""The first map of those that tell of pixels."""
+FLOW: Final = 1 / 16
+"""Of the picture's size: how far the flow reaches."""
 
 
 def painter_shapes(size: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """What a painter for pictures of `size` pixels takes and gives: both at half of it."""
     return (1, size // 2, size // 2, FEATURES), (1, size // 2, size // 2, MAPS)
+
+
+def turns(target: Frames, source: Frames) -> NDArray[np.uint8]:
+    """(6,) as bytes: the head's forward axis relative to the source, the torso's width in both, and
+    whether
+    one of them is seen from behind."""
+    forward = (target.turn @ source.turn.T)[:, 2]
+    widths, handed = [], 1.0
+    for frames in (target, source):
+        chest, head = frames.table[CHEST], frames.table[HEAD]
+        widths.append(np.hypot(chest[3], chest[5]) / max(np.hypot(head[3], head[5]), 1e-6))
+        handed *= np.sign(chest[2] * chest[5] - chest[4] * chest[3])
+    values = 128 + 64 * np.nan_to_num(np.array([*forward, *widths, handed]))
+    told: NDArray[np.uint8] = np.rint(values.clip(0, 255)).astype(np.uint8)
+    return told

@@ -6,67 +6,98 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.puppet import _kernels_carry as carry
+from engine.backends.base import Backend
+from engine.generator import is_ready, prepare
+from engine.puppet import _kernels_carry as carrying
+from engine.puppet import _kernels_paint as painting
 from engine.puppet.drawing import DRAWN, CutDrawing
 from engine.puppet.frames import Frames, depth_order, map_grid, nearest, spine_length
+from engine.puppet.painter import ALPHAS, FLOW, PAINT, painter_shapes, turns
 from engine.puppet.parts import COUNT
 
 CELLS: Final = 64
-"""The parts' maps are taken as bilinear between this many squares a side."""
+"""The parts' maps are taken as bilinear in squares, about so many a side."""
+CELLS_PX: Final = (2, 4, 8, 16)
+"""How large these may be: even, since the painter looks at every second pixel."""
+
+U8 = NDArray[np.uint8]
 
 
 class Puppet:
-    """Draws a character in any pose, from one drawing or several, without any training.
-
-    It is an `engine.generator.Generator`.
+    """Draws a character in any pose, from one drawing or several; it is a `Generator`.
 
     Args:
         drawings: at least one, all of the same size, a multiple of 16 pixels.
+        painter: runs a painter for that size, see `engine.puppet.painter`; closed with the puppet.
+            Without one the puppet is as plain as the drawings are: nothing was trained.
 
     Raises:
-        ValueError: none, or sizes that cannot be used.
+        ValueError: no drawing, or sizes that cannot be used.
     """
 
-    name = "puppet"
-    ready = True
-
-    def __init__(self, drawings: Sequence[CutDrawing]) -> None:
+    def __init__(self, drawings: Sequence[CutDrawing], painter: Backend | None = None) -> None:
         sizes = {drawing.size for drawing in drawings}
         if len(sizes) != 1:
             raise ValueError(f"a puppet needs drawings of one size, not of {sorted(sizes)}")
-        self.size = sizes.pop()
-        cells = next((n for n in (CELLS, 32, 16) if self.size % n == 0), 0)
-        if not cells:
-            raise ValueError(f"a drawing's size must be a multiple of 16, not {self.size}")
+        size = self.size = sizes.pop()
+        if size % CELLS_PX[-1]:
+            raise ValueError(f"a drawing's size must be a multiple of {CELLS_PX[-1]}, not {size}")
+        cell = next((px for px in CELLS_PX if size <= CELLS * px), CELLS_PX[-1])
+        cells = size // cell
+        self._painter = painter
         # One drawing is used as it is, without a copy.
         parts = [drawing.pixels for drawing in drawings]
-        pixels = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        pixels = np.ascontiguousarray(pixels)
+        pixels = np.ascontiguousarray(parts[0] if len(parts) == 1 else np.concatenate(parts))
         self._pixels = pixels.reshape(-1)
         self._counts = np.zeros((len(pixels), cells + 1, cells + 1), np.int32)
-        carry.count_used(pixels, self.size // cells, self._counts)
+        carrying.count_used(pixels, cell, self._counts)
         self._drawn = [Frames.of(drawing.joints) for drawing in drawings]
         area = np.stack([part[..., DRAWN].mean((1, 2)) for part in parts])
         self._seen = area / np.maximum(area.max(0), 1e-4)
+        # What belongs to one frame, and is used again for the next.
         self._target, self._source = Frames.empty(), Frames.empty()
+        self._spine = 1.0
+        self._slots = self._order = np.arange(COUNT)
         self._points = np.empty((COUNT, cells + 1, cells + 1, 2), np.float32)
         self._slide = np.empty((cells + 1, cells + 1, 2), np.float32)
-        self._painted_in = np.empty((self.size, self.size), np.uint8)
-        self._no_maps = np.zeros((1, 1, 1), np.uint8)
+        self._candidates = np.empty((cells, cells, COUNT), np.int8)
+        self._found = np.empty((cells, cells), np.int8)
+        self._picture = np.empty((size, size, 4), np.uint8)
+        self._painted_in = np.empty((size, size), np.uint8)
+        takes, gives = painter_shapes(size)
+        self._features = np.empty(takes[1:], np.uint8)
+        self._maps = np.empty(gives[1:], np.uint8)
+
+    @property
+    def name(self) -> str:
+        """What draws."""
+        return "puppet" if self._painter is None else f"puppet, painted by {self._painter.name}"
+
+    @property
+    def ready(self) -> bool:
+        """Whether it could draw at once."""
+        return self._painter is None or is_ready(self._painter)
 
     def prepare(self) -> None:
-        """It always is."""
+        """Begin to load the painter, if its room was needed."""
+        if self._painter is not None:
+            prepare(self._painter)
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Close the painter."""
+        if self._painter is not None:
+            self._painter.close()
 
-    def draw(
-        self, joints: NDArray[np.float32], pose_image: NDArray[np.uint8], out: NDArray[np.uint8]
-    ) -> None:
-        """See `engine.generator.Generator.draw`; without a painter the pose image is not read."""
-        self.carry(joints, out)
+    def draw(self, joints: NDArray[np.float32], pose_image: U8, out: U8) -> None:
+        """See `engine.generator.Generator.draw`."""
+        if self._painter is None:
+            self.carry(joints, out)
+            return
+        self.look(joints, pose_image, self._features)
+        self._painter.run(self._features, self._maps)
+        self.finish(self._maps, out)
 
-    def carry(self, joints: NDArray[np.float32], out: NDArray[np.uint8]) -> None:
+    def carry(self, joints: NDArray[np.float32], out: U8) -> None:
         """Draw the character, unpainted.
 
         Args:
@@ -76,24 +107,69 @@ class Puppet:
         Raises:
             ValueError: `out` is not such a buffer.
         """
-        if out.shape != (self.size, self.size, 4) or not out.flags.c_contiguous:
-            raise ValueError(f"expected a C-contiguous (S, S, 4) with S {self.size}: {out.shape}")
-        with np.errstate(invalid="ignore", over="ignore"):  # joints need not be finite
-            slots, order = self._pose(joints)
-        carry.compose(
-            self._pixels, self.size, slots, order, self._points, self._slide, self._counts,
-            self._no_maps, False, out, self._painted_in,
+        self._check(out)
+        self._pose(joints)
+        self._compose(out)
+
+    def look(self, joints: NDArray[np.float32], pose_image: U8, features: U8) -> None:
+        """What the painter is shown of a pose.
+
+        Args:
+            joints: see `carry`.
+            pose_image: (S, S, 3), see `draw`.
+            features: (S / 2, S / 2, FEATURES); all of it is overwritten.
+        """
+        self._pose(joints)
+        self._compose(self._picture)
+        painting.unshuffle(self._picture, self._painted_in, pose_image, features)
+        with np.errstate(invalid="ignore", over="ignore"):
+            depth = (self._target.depth / self._spine).astype(np.float32)
+            features[..., ALPHAS + COUNT + 1 :] = turns(self._target, self._source)
+        carrying.look(
+            self._pixels, self.size, self._slots, self._candidates, self._found, self._points,
+            np.nan_to_num(depth), features, ALPHAS,
         )  # fmt: skip
 
-    def _pose(self, joints: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Set the maps for these joints; which parts to use (L,), and their order."""
+    def finish(self, maps: U8, out: U8) -> None:
+        """The pose that `look` was last given, as the painter's maps change it.
+
+        Args:
+            maps: (S / 2, S / 2, MAPS) of the painter.
+            out: see `carry`.
+
+        Raises:
+            ValueError: `out` is not such a buffer.
+        """
+        self._check(out)
+        self._compose(self._picture, maps)
+        painting.paint(self._picture, maps, PAINT, np.float32(FLOW * self.size), out)
+
+    def _check(self, out: U8) -> None:
+        if out.shape != (self.size, self.size, 4) or not out.flags.c_contiguous:
+            raise ValueError(f"expected a C-contiguous (S, S, 4) with S {self.size}: {out.shape}")
+
+    def _compose(self, out: U8, maps: U8 | None = None) -> None:
+        carrying.compose(
+            self._pixels, self.size, self._slots, self._candidates, self._found, self._points,
+            self._slide, self._maps if maps is None else maps, maps is not None, out,
+            self._painted_in,
+        )  # fmt: skip
+
+    def _pose(self, joints: NDArray[np.float32]) -> None:
+        """Set the maps for these joints, which parts to use, and their order."""
         target, source = self._target, self._source
-        target.update(joints)
-        chosen = nearest(target, self._drawn, self._seen)
-        for part, drawing in enumerate(chosen):
-            source.table[part] = self._drawn[drawing].table[part]
-        source.turn[:] = self._drawn[chosen[0]].turn
         step = self.size / (self._points.shape[1] - 1)
-        map_grid(target, source, 0.0, step, self._points, self._slide)
-        order = depth_order(target, spine_length(joints))
-        return chosen * COUNT + np.arange(COUNT), order
+        with np.errstate(invalid="ignore", over="ignore"):  # joints need not be finite
+            target.update(joints)
+            chosen = nearest(target, self._drawn, self._seen)
+            for part, drawing in enumerate(chosen):
+                source.table[part] = self._drawn[drawing].table[part]
+            source.turn[:] = self._drawn[chosen[0]].turn
+            map_grid(target, source, 0.0, step, self._points, self._slide)
+            self._spine = spine_length(joints)
+            self._order = depth_order(target, self._spine)
+        self._slots = chosen * COUNT + np.arange(COUNT)
+        carrying.find(
+            self._points, self._counts, self._slots, self._order, self.size, self._candidates,
+            self._found,
+        )  # fmt: skip

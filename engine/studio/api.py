@@ -49,7 +49,6 @@ class Api:
         add("GET", "/api/session/{session}/preset", self._preset)
         add("PUT", "/api/session/{session}/preset", self._wear)
         add("POST", "/api/backgrounds", self._background)
-        add("POST", "/api/enrol", self._enrol)
         add("GET", "/api/presets", self._presets)
         add("GET", "/api/presets/{name}", self._kept)
         add("PUT", "/api/presets/{name}", self._keep)
@@ -105,11 +104,6 @@ class Api:
         data = await read_body(request, backdrops.MAX_BYTES)
         name = await asyncio.to_thread(self._studio.backdrops.add, data)
         return web.json_response({"background": name}, status=201)
-
-    async def _enrol(self, request: web.Request) -> web.Response:
-        raise web.HTTPNotImplemented(
-            reason="this version cannot make a character of a drawing here: use `ayatsuri adapt`"
-        )
 
     async def _presets(self, request: web.Request) -> web.Response:
         return web.json_response({"presets": self._studio.presets.names()})

@@ -28,6 +28,21 @@ _OPTIONS = {
 }  # fmt: skip
 
 
+class Stamps:
+    """Time stamps in units of `TIME_BASE`, from 0 on, each greater than the last."""
+
+    def __init__(self) -> None:
+        self._first_ns: int | None = None
+        self._last = -1
+
+    def of(self, now_ns: int) -> int:
+        """The time stamp of a moment in ns."""
+        if self._first_ns is None:
+            self._first_ns = now_ns
+        self._last = max((now_ns - self._first_ns) * 9 // 100_000, self._last + 1)
+        return self._last
+
+
 class Encoder:
     """One stream of packets, one for each picture, without delay. Belongs to one thread.
 

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections import deque
 from dataclasses import dataclass
+from typing import Protocol
 
 from engine.channel import ChannelClosed, ChannelStatistics
 from engine.studio.encoder import Encoded
@@ -29,6 +30,33 @@ class Facts:
     stages: tuple[tuple[str, int, int], ...]
 
 
+class Outlet(Protocol):
+    """Somebody whom a sink hands packets to; called on the sink's thread."""
+
+    link: Link
+
+    @property
+    def stream(self) -> Stream:
+        """What to send now."""
+        ...
+
+    def wants_key(self, pts: int) -> bool:
+        """Whether the picture of this time stamp should be a key frame."""
+        ...
+
+    def judge(self, sent_rate: int, now_ns: int) -> None:
+        """Once a second: decide what to send; see `Link.judge`."""
+        ...
+
+    def put(self, packet: Encoded) -> None:
+        """Send a packet; never waits."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more will come; idempotent, from any thread."""
+        ...
+
+
 class Feed:
     """One viewer's place: a bounded queue from the pipeline's thread to a task of the event loop.
 
@@ -37,7 +65,6 @@ class Feed:
 
     Attributes:
         link: what is known of the viewer's network.
-        wants_key: the next packet that is of use is a key frame.
 
     Args:
         codec: "H264" or "VP8".
@@ -47,7 +74,7 @@ class Feed:
 
     def __init__(self, codec: str, *, packed: bool = False, capacity: int = 8) -> None:
         self.link = Link()
-        self.wants_key = True
+        self._needs_key = True  # nothing but a key frame is of use
         self._full = Stream(codec, packed)
         self._capacity = capacity
         self._loop = asyncio.get_running_loop()
@@ -61,6 +88,10 @@ class Feed:
     def stream(self) -> Stream:
         """What the viewer is sent now."""
         return self._full._replace(thin=self.link.thin)
+
+    def wants_key(self, pts: int = 0) -> bool:
+        """Whether the viewer waits for one; the time does not matter."""
+        return self._needs_key
 
     def judge(self, sent_rate: int, now_ns: int) -> None:
         """Decide between the full stream and the thin one; see `Link.judge`."""
@@ -77,11 +108,11 @@ class Feed:
             if len(self._packets) == self._capacity:
                 self._dropped += len(self._packets)
                 self._packets.clear()
-                self.wants_key = True
-            if self.wants_key and not packet.is_keyframe:
+                self._needs_key = True
+            if self._needs_key and not packet.is_keyframe:
                 self._dropped += 1
                 return
-            self.wants_key = False
+            self._needs_key = False
             self._packets.append(packet)
             self._tell()
 
@@ -107,7 +138,7 @@ class Feed:
         with self._lock:
             self._dropped += len(self._packets)
             self._packets.clear()
-            self.wants_key = True
+            self._needs_key = True
 
     def close(self) -> None:
         """Nothing more will come or be taken; idempotent, from any thread."""

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -18,17 +19,18 @@ class Gallery:
     """Loaded bundles by name, in order; each is loaded once for all sessions. Thread-safe.
 
     Args:
-        characters: bundles, or files, or folders full of files; Ito where none is named.
+        characters: bundles, or files, or folders full of files; Ito where there is no list.
 
     Raises:
         BundleError: one of them cannot be used.
     """
 
-    def __init__(self, characters: Sequence[Character] = ()) -> None:
+    def __init__(self, characters: Sequence[Character] | None = None) -> None:
         self._lock = threading.Lock()
         self._bundles: dict[str, CharacterBundle] = {}
         self._thumbnails: dict[str, bytes] = {}
-        for character in characters or [DEFAULT_CHARACTER]:
+        self._paths: dict[str, Path] = {}
+        for character in [DEFAULT_CHARACTER] if characters is None else characters:
             for one in _spread(character):
                 self.add(one)
 
@@ -37,6 +39,12 @@ class Gallery:
         """All of them."""
         with self._lock:
             return tuple(self._bundles.values())
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """The file of each that came from one, by name."""
+        with self._lock:
+            return dict(self._paths)
 
     def add(self, character: Character) -> CharacterBundle:
         """Offer one more; one of the same name gives way to it.
@@ -49,8 +57,22 @@ class Gallery:
         )
         with self._lock:
             self._bundles[bundle.name] = bundle
+            if not isinstance(character, CharacterBundle):
+                self._paths[bundle.name] = Path(character).absolute()
             self._thumbnails.pop(bundle.name, None)
         return bundle
+
+    def free_name(self, wish: str) -> str:
+        """A name that nobody has: the wish, or the wish and a number."""
+        taken = {bundle.name for bundle in self.bundles}
+        names = (wish if number == 1 else f"{wish} {number}" for number in count(1))
+        return next(name for name in names if name not in taken)
+
+    def remove(self, name: str) -> None:
+        """Offer it no more, if it is there; sessions that have it keep it."""
+        with self._lock:
+            self._bundles.pop(name, None)
+            self._thumbnails.pop(name, None)
 
     def get(self, name: str) -> CharacterBundle | None:
         """The one of this name, or None."""

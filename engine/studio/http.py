@@ -9,6 +9,8 @@ from aiohttp import web
 from engine.errors import BadLook, BadOffer
 
 SDP: Final = "application/sdp"
+FIRST: Final = "first"
+"""In the place of a session's name: whoever performs; an address that can be kept in OBS."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -53,7 +53,7 @@ class Metrics:
         return web.json_response(
             {
                 "ready": free > 0, "draining": self._studio.draining,
-                "sessions": len(self._studio.sessions), "free": free,
+                "sessions": self._studio.performers, "free": free,
             },
             status=200 if free > 0 else 503,
         )  # fmt: skip
@@ -66,7 +66,7 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         """See `prometheus_client.registry.Collector`."""
         studio = self._studio
-        yield GaugeMetricFamily("ayatsuri_sessions", "Performers now", len(studio.sessions))
+        yield GaugeMetricFamily("ayatsuri_sessions", "Performers now", studio.performers)
         yield GaugeMetricFamily("ayatsuri_sessions_free", "Performers who may come", studio.free)
         yield CounterMetricFamily("ayatsuri_sessions_opened", "Since the start", studio.opened)
         yield CounterMetricFamily(

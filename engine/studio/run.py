@@ -15,6 +15,7 @@ from aiohttp import web
 from engine.app import Character, Options
 from engine.errors import StudioError
 from engine.studio.backdrops import Backdrops
+from engine.studio.enrolments import add_kept
 from engine.studio.gallery import Gallery
 from engine.studio.looks import Look
 from engine.studio.server import application
@@ -48,9 +49,10 @@ def serve(
         AyatsuriError: what a session needs is missing; see `engine.app.build`.
     """
     options = Options() if options is None else options
-    gallery = Gallery(characters)
+    gallery = Gallery(characters or None)
+    add_kept(gallery, settings.folder)
     make = gallery_shows(gallery, options)
-    context = _tls(settings)
+    context = tls(settings)
 
     async def run() -> None:
         explicit = asked_for(options, settings)
@@ -99,7 +101,7 @@ async def run_until_told(
         say([f"{origin}/" for origin in (settings.origins or (own,))])
         await told.wait()
         if studio.draining:
-            log.info("the server is to end: %d sessions go on", len(studio.sessions))
+            log.info("the server is to end: %d sessions go on", studio.performers)
             await studio.drain()
     finally:
         await runner.cleanup()
@@ -131,7 +133,12 @@ def _on_signal(number: signal.Signals, studio: Studio, told: asyncio.Event) -> N
     told.set()
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
+def tls(settings: Settings) -> ssl.SSLContext | None:
+    """For HTTPS, where the settings have a certificate.
+
+    Raises:
+        StudioError: it cannot be used.
+    """
     if settings.certificate is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

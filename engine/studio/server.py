@@ -13,22 +13,18 @@ DELETE /whep/SESSION/VIEWER  ends a viewing
 Both kinds of offer take `?packed-alpha=1`: see `engine.studio.packed_alpha`.
 """
 
-from typing import Final
-
 from aiohttp import hdrs, web
 
 from engine.clock import MonotonicClock
 from engine.studio.api import Api
 from engine.studio.control import Control
+from engine.studio.enrolments import Enrolments
 from engine.studio.guard import Guard
-from engine.studio.http import SDP, read_text
+from engine.studio.http import FIRST, SDP, read_text
 from engine.studio.metrics import Metrics
 from engine.studio.page import add_pages
 from engine.studio.session import Session
 from engine.studio.studio import Studio
-
-FIRST: Final = "first"
-"""In the place of a session's name: whoever performs; an address that can be kept in OBS."""
 
 
 def application(studio: Studio) -> web.Application:
@@ -40,6 +36,7 @@ def application(studio: Studio) -> web.Application:
     _Doors(studio).add_routes(app)
     Api(studio).add_routes(app)
     Control(studio, guard).add_routes(app)
+    Enrolments(studio, guard).add_routes(app)
 
     async def shutdown(app: web.Application) -> None:
         await studio.close()
@@ -77,7 +74,10 @@ class _Doors:
     async def _whip(self, request: web.Request) -> web.Response:
         offer = await read_text(request, SDP, "an offer")
         session, answer = await self._studio.open(
-            offer, packed=_packed(request), preset=request.query.get("preset")
+            offer,
+            packed=_packed(request),
+            preset=request.query.get("preset"),
+            character=request.query.get("character"),
         )
         return self._created(answer, f"/whip/{session.name}")
 

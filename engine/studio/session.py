@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiortc import MediaStreamTrack
@@ -14,9 +14,12 @@ from engine.app import Show
 from engine.channel import ChannelStatistics
 from engine.clock import MonotonicClock
 from engine.errors import StudioFull
+from engine.push.address import Address
 from engine.studio.director import Direction, Director
 from engine.studio.feed import Feed
 from engine.studio.peer import Peer
+from engine.studio.push import Push
+from engine.studio.push import begin as begin_push
 from engine.studio.settings import Settings
 from engine.studio.shows import MakeShow
 from engine.studio.sink import WebRtcSink
@@ -74,6 +77,8 @@ class Session:
         self._drains: list[asyncio.Task[None]] = []
         self._viewers: dict[str, Peer] = {}
         self._leaving: set[asyncio.Task[None]] = set()
+        self._pushes: list[Push] = []
+        self._sounds: list[SoundTrack] = []  # of the pushes
         self._performer = self._peer(receives=True, packed=packed, on_end=self._over.set)
         self._supervisor = asyncio.create_task(self._supervise(), name=f"session {self.name}")
 
@@ -132,6 +137,18 @@ class Session:
             await self.leave(name)
             raise
 
+    @property
+    def pushing(self) -> bool:
+        """Whether the show goes to a streaming service."""
+        return bool(self._pushes)
+
+    def push(self, addresses: Sequence[Address], token: str | None) -> None:
+        """Send the show to streaming services until the session ends."""
+        if not self._over.is_set():
+            self._pushes += [
+                begin_push(address, self._sink, self._new_sound, token) for address in addresses
+            ]
+
     async def leave(self, viewer: str) -> bool:
         """End a viewer's connection; whether there was one."""
         peer = self._viewers.pop(viewer, None)
@@ -163,6 +180,7 @@ class Session:
                 }
                 for name, peer in peers.items()
             ],
+            "pushes": [push.report() for push in self._pushes],
             "streams": self._sink.rates,
             "encoded": self._sink.totals,
             "engine": None if self._show is None else self._show.pipeline.snapshot().to_dict(),
@@ -179,6 +197,13 @@ class Session:
     def _spread(self, piece: AudioFrame) -> None:
         for peer in (self._performer, *self._viewers.values()):
             peer.sound.put(piece)
+        for sound in self._sounds:
+            sound.put(piece)
+
+    def _new_sound(self) -> SoundTrack:
+        self._sounds = [sound for sound in self._sounds if sound.readyState == "live"]
+        self._sounds.append(SoundTrack(self._clock, lambda: self._sink.latency_ns))
+        return self._sounds[-1]
 
     def _drain(self, kind: str, put: Callable[[Any], None]) -> None:
         """Take all that comes of a kind at once, so that aiortc's own queue never grows."""
@@ -224,6 +249,7 @@ class Session:
         for task in self._drains:
             task.cancel()
         await asyncio.gather(*self._drains, *self._leaving, return_exceptions=True)
+        await asyncio.gather(*(push.close() for push in self._pushes))
         peers = [self._performer, *self._viewers.values()]
         self._viewers.clear()
         await asyncio.gather(*(peer.close() for peer in peers))

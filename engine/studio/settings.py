@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from engine.errors import StudioError
+from engine.push.address import Address
 
 
 def default_folder() -> Path:
@@ -72,6 +73,10 @@ class Settings:
         bitrate: of the video, bits per second; less for those whose network carries less.
         offers_per_s, offers_burst: POST requests that an address may make a second, and at once.
         requests_per_s, requests_burst: of all kinds.
+        push: streaming services that the show of one session at a time goes to.
+        push_token: for those that are spoken to by WHIP.
+        internal: only our own front speaks to this server, over a cluster's network: with a token,
+            without HTTPS, by whatever name.
         drain_s: how long sessions may go on when the server is told to end (SIGTERM).
         folder: where presets, the last session's settings and background pictures are kept; None:
             nowhere.
@@ -96,6 +101,9 @@ class Settings:
     offers_burst: int = 20
     requests_per_s: float = 50.0
     requests_burst: int = 200
+    push: tuple[Address, ...] = ()
+    push_token: str | None = None
+    internal: bool = False
     drain_s: float = 10.0
     folder: Path | None = None
 
@@ -116,7 +124,9 @@ class Settings:
                 f"the token has {len(self.token)} characters; at least {_SHORTEST_TOKEN} are "
                 "needed: openssl rand -hex 16"
             )
-        if not self.on_loopback:
+        if self.internal and self.token is None:
+            raise StudioError("a server inside a cluster needs a token that its front knows")
+        if not (self.on_loopback or self.internal):
             lacking = [
                 option
                 for option, value in (
@@ -160,7 +170,8 @@ class Settings:
             host, origin, authorization: the request's headers; None where it has none.
         """
         allowed = self.allowed_origins(port)
-        if host.lower() not in {origin.partition("://")[2] for origin in allowed}:
+        names = {origin.partition("://")[2] for origin in allowed}
+        if not self.internal and host.lower() not in names:
             return "host"
         if origin is not None and origin.lower() not in allowed:
             return "origin"

@@ -34,7 +34,7 @@ def character_pipeline(
     characters: Sequence[Character] = (), options: Options | None = None
 ) -> MakeShow:
     """As `gallery_shows`, with characters that are loaded at once."""
-    return gallery_shows(Gallery(characters), options)
+    return gallery_shows(Gallery(characters or None), options)
 
 
 def rehearse(make: MakeShow) -> None:

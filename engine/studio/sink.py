@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from engine.clock import Clock
 from engine.errors import SinkError
 from engine.frame import Packet
-from engine.studio.encoder import Encoder
-from engine.studio.feed import Facts, Feed
+from engine.studio.encoder import Encoder, Stamps
+from engine.studio.feed import Facts, Outlet
 from engine.studio.packed_alpha import pack
 from engine.studio.streams import NS, Ladder, Rate, Stream
 
@@ -72,12 +72,11 @@ class WebRtcSink:
         self._character = character
         self._on_close = on_close
         self._lock = threading.Lock()
-        self._feeds: tuple[Feed, ...] = ()
+        self._feeds: tuple[Outlet, ...] = ()
         self._lines: dict[Stream, _Line] = {}
         self._totals = _Totals()
-        self._first_ns: int | None = None
+        self._stamps = Stamps()
         self._looked_ns: int | None = None
-        self._last_pts = -1
         self._latency_ns = 0.0
         self._closed = False
 
@@ -87,7 +86,7 @@ class WebRtcSink:
         return round(self._latency_ns)
 
     @property
-    def feeds(self) -> tuple[Feed, ...]:
+    def feeds(self) -> tuple[Outlet, ...]:
         """Whoever watches now."""
         return self._feeds
 
@@ -112,7 +111,7 @@ class WebRtcSink:
             for stream, line in list(self._lines.items())
         ]
 
-    def attach(self, feed: Feed) -> None:
+    def attach(self, feed: Outlet) -> None:
         """Begin to fill a feed; from any thread."""
         with self._lock:
             self._feeds = (*self._feeds, feed)
@@ -120,7 +119,7 @@ class WebRtcSink:
         if closed:
             feed.close()
 
-    def detach(self, feed: Feed) -> None:
+    def detach(self, feed: Outlet) -> None:
         """Let a feed go, and close it; from any thread, idempotent."""
         with self._lock:
             self._feeds = tuple(other for other in self._feeds if other is not feed)
@@ -141,7 +140,7 @@ class WebRtcSink:
         watched = {feed.stream for feed in feeds}
         for stream in self._lines.keys() - watched:
             del self._lines[stream]
-        pts = self._pts(now_ns)
+        pts = self._stamps.of(now_ns)
         for stream in watched:
             line = self._lines.setdefault(stream, _Line(Rate(self._ladder)))
             line.pictures += 1
@@ -169,7 +168,7 @@ class WebRtcSink:
         if first:
             self._on_close()
 
-    def _look(self, feeds: tuple[Feed, ...], now_ns: int) -> None:
+    def _look(self, feeds: tuple[Outlet, ...], now_ns: int) -> None:
         """Once a second: measure the streams, and decide about rates and who gets which."""
         if self._looked_ns is None:
             self._looked_ns = now_ns
@@ -189,12 +188,12 @@ class WebRtcSink:
 
     def _send(
         self, stream: Stream, line: _Line, picture: NDArray[np.uint8], pts: int,
-        packet: Packet, feeds: list[Feed],
+        packet: Packet, feeds: list[Outlet],
     ) -> None:  # fmt: skip
         # Half the rows and columns of colour: an odd last one is left out.
         height, width = (side // 2 * 2 for side in picture.shape[:2])
         start_ns = self._clock.now_ns()
-        key = any(feed.wants_key for feed in feeds)
+        key = any(feed.wants_key(pts) for feed in feeds)
         key &= line.keyed_ns is None or start_ns - line.keyed_ns >= _KEY_GAP_NS
         if line.encoder is None or line.encoder.size_wh != (width, height):
             bitrate = self._ladder.thin if stream.thin else line.rate.bitrate
@@ -223,9 +222,3 @@ class WebRtcSink:
         )
         for feed in feeds:
             feed.put(made)
-
-    def _pts(self, now_ns: int) -> int:
-        if self._first_ns is None:
-            self._first_ns = now_ns
-        self._last_pts = max((now_ns - self._first_ns) * 9 // 100_000, self._last_pts + 1)
-        return self._last_pts

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from functools import partial
 
 from engine.errors import BadLook, StudioFull
@@ -51,17 +52,29 @@ class Studio:
         self.hurry = asyncio.Event()
         """Set: whoever still performs is not waited for."""
         self.opened = self.failed = 0
+        self.elsewhere: Callable[[], int] = lambda: 0
+        """Asked for sessions that this studio is only the front of; see `engine.studio.front`."""
         self._make_show = make_show
         self._look = look
         self._explicit = explicit or {}
 
     @property
+    def performers(self) -> int:
+        """Who performs now."""
+        return len(self.sessions) + self.elsewhere()
+
+    @property
     def free(self) -> int:
         """Performers who may still come."""
-        return 0 if self.draining else self.settings.sessions - len(self.sessions)
+        return 0 if self.draining else self.settings.sessions - self.performers
 
     async def open(
-        self, offer: str, *, packed: bool = False, preset: str | None = None
+        self,
+        offer: str,
+        *,
+        packed: bool = False,
+        preset: str | None = None,
+        character: str | None = None,
     ) -> tuple[Session, str]:
         """A session for a performer's offer, and the answer.
 
@@ -69,6 +82,7 @@ class Studio:
             offer: the performer's SDP.
             packed: the character comes back with its alpha below it.
             preset: the look to begin with, and to save changes as.
+            character: who plays; None: as the look says.
 
         Raises:
             StudioFull: there is no place, or the server is about to end.
@@ -79,10 +93,10 @@ class Studio:
             raise StudioFull(
                 "the server is about to end"
                 if self.draining
-                else f"{len(self.sessions)} of at most {self.settings.sessions} performers are here"
+                else f"{self.performers} of at most {self.settings.sessions} performers are here"
             )
         direction = Direction(
-            self._first_look(preset), self.backdrops, partial(self._keep, preset or LAST)
+            self._first_look(preset, character), self.backdrops, partial(self._keep, preset or LAST)
         )
         session = Session(
             self.settings, self._make_show, direction, packed=packed, on_end=self._forget
@@ -99,6 +113,7 @@ class Studio:
             director.listen(lambda event: self.events.tell({"session": session.name, **event}))
         self.events.tell({"type": "session", "session": session.name, "state": "began"})
         log.info("session %s began", session.name, extra={"session": session.name})
+        self._choose_pusher()
         return session, answer
 
     async def drain(self) -> None:
@@ -107,7 +122,7 @@ class Studio:
         self.events.tell({"type": "draining", "seconds": self.settings.drain_s})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.drain_s):
-                while self.sessions and not self.hurry.is_set():
+                while self.performers and not self.hurry.is_set():
                     await asyncio.sleep(0.05)
 
     async def close(self) -> None:
@@ -115,7 +130,7 @@ class Studio:
         self.draining = True
         await asyncio.gather(*(session.close() for session in list(self.sessions.values())))
 
-    def _first_look(self, preset: str | None) -> Look:
+    def _first_look(self, preset: str | None, character: str | None) -> Look:
         look: Look | None
         if preset is not None:
             look = self.presets.get(preset)
@@ -130,6 +145,8 @@ class Studio:
                 log.warning("the last session's settings are not used: %s", error)
                 look = None
             look = (look or Look()).discreet().model_copy(update=self._explicit)
+        if character is not None:
+            look = look.model_copy(update={"character": character})
         if look.character is not None and self.gallery.get(look.character) is None:
             log.warning("there is no character %s any more", look.character)
             look = look.model_copy(update={"character": None})
@@ -137,6 +154,12 @@ class Studio:
             log.warning("there is no background %s any more", look.background)
             look = look.model_copy(update={"background": "soft"})
         return look
+
+    def _choose_pusher(self) -> None:
+        """One session at a time goes to the streaming services: the oldest."""
+        sessions = [s for s in self.sessions.values() if s.director is not None]
+        if self.settings.push and sessions and not any(s.pushing for s in sessions):
+            sessions[0].push(self.settings.push, self.settings.push_token)
 
     def _keep(self, name: str, look: Look) -> None:
         try:
@@ -158,4 +181,5 @@ class Studio:
             },
         )  # fmt: skip
         del self.sessions[session.name]
+        self._choose_pusher()
         self.events.tell({"type": "session", "session": session.name, "state": "ended"})

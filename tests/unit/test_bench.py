@@ -93,7 +93,9 @@ def test_open(character, tmp_path):
 @pytest.mark.model
 @needs_pose_model
 def test_live(character):
-    line = last_line("live", PERFORMER, "--character", character, "--seconds", 1.5)
+    line = last_line(
+        "live", PERFORMER, "--character", character, "--seconds", 1.5, "--no-quality"
+    )  # fmt: skip
     figures = line["figures"]
     assert len(figures["memory_mb"]) == len(figures["latency_p95_ms"]) == 2  # early and late
     assert line["setup"]["clip"] == PERFORMER.name
@@ -198,3 +200,10 @@ def test_joints_that_only_one_sees_do_not_agree():
     agreement.add(None, pose)
     agreement.add(pose, None)
     assert (agreement.pictures, agreement.share) == (4, 0.25)
+
+
+def test_puppet():
+    line = last_line("puppet", "--sizes", "256", "--poses", 2)
+    names = [row["name"] for row in line["rows"]]
+    assert names == ["cut 256", "carry 256", "look 256", "finish 256"]
+    assert all(row["about"]["core_ms"] > 0 for row in line["rows"])

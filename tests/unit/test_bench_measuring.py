@@ -1,12 +1,14 @@
 """The measuring is measured: known latencies, stalls, leaks, and how sure percentiles are."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from bench import blockcode, compare, soak, statistics, svg
+from bench import blockcode, compare, everything, soak, statistics, svg
 from bench.camera import CameraSource
 from bench.charts import Chart, Series, by_percentile, histogram, over_time, waterfall
 from bench.commands import app
@@ -68,8 +70,8 @@ def test_frames_that_were_dropped_count_until_the_next_one_is_seen():
     hung = timeline(range(0, 500, 10), {0: 5, 3: 36})
     assert hung.answered_ms()[4] == 450  # but that it is late is known, and counts
     assert hung.answered_ms().max() == 450
-    assert seen.never_shown == 2
-    assert seen.stale(5.5) == 1
+    assert seen.missed().tolist() == [False, True, True, False]
+    assert seen.stale(5.5).tolist() == [False, True]
     assert seen.pacing_ms().tolist() == [1.0]
     assert seen.waits_ms().tolist() == [[4.0, 0.0], [5.0, 0.0]]
 
@@ -82,9 +84,9 @@ def test_the_picture_before_the_eyes_grows_older_until_the_next():
 def test_a_steady_late_show_has_no_duplicates_and_a_gap_has():
     due = [10 * i for i in range(100)]
     steady = {i: 10 * i + 77.0 for i in range(100)}
-    assert timeline(due, steady).duplicates() == 0
+    assert not timeline(due, steady).duplicates().any()
     del steady[50], steady[51]
-    assert timeline(due, steady).duplicates() == 2
+    assert timeline(due, steady).duplicates().sum() == 2
 
 
 def test_a_camera_keeps_its_schedule_when_nobody_listens():
@@ -118,7 +120,7 @@ def test_a_leak_breaks_the_soak():
         camera = CameraSource(black(), 100.0, round(6000 * minutes), clock)
         pipeline = Pipeline(camera, stages, [NullSink()], clock=clock)
         run = watch(pipeline, camera, clock, 60 * minutes + 1, 0.2)
-        return {g.figure: g.met for g in soak.goals(soak.growths(run, 0.2), minutes)}
+        return {g.figure: g.met for g in soak.goals(soak.growths(run, 0.2, 60 * minutes), minutes)}
 
     leaking = goals([Leak(256)])
     assert not leaking["growth of memory, surely"]
@@ -160,6 +162,17 @@ def test_too_few_samples_bound_nothing():
     assert few.figures["p95"].high is None
     assert Measure.of([]).figures == {}
     assert Measure.from_dict(json.loads(json.dumps(few.to_dict()))) == few
+
+
+def test_shares_have_intervals_too_and_none_of_none_is_not_sure_to_be_none():
+    some = Measure.share([True] * 10 + [False] * 90).figures["value"]
+    assert some.value == pytest.approx(10)
+    none = Measure.share([False] * 50).figures["value"]
+    assert none.low == 0 < none.high < 10
+    alike = Measure.share(np.repeat(np.random.default_rng(0).random(100) < 0.1, 10))
+    assert alike.worth == pytest.approx(100, rel=0.4)
+    assert Measure.share([]).figures == {}
+    assert alike.scaled(0.3, "fps", "higher")["value"] == pytest.approx(0.3 * alike["value"])
 
 
 def test_the_difference_of_two_figures():
@@ -219,6 +232,34 @@ def test_a_page_needs_nothing_else_and_escapes_what_it_says():
     assert "nan" not in made
 
 
+def test_a_page_of_several_says_what_could_not_be_measured():
+    both = [result([1.0, 2.0, 3.0]), result([4.0] * 50, "live")]
+    made = page(both, missing={"webrtc": "no <browser>"})
+    assert made.count("<section") == 2
+    assert "one in twenty over" in made
+    assert "webrtc</b> was not measured: no &lt;browser&gt;" in made
+
+
+def test_all_runs_each_by_itself_and_goes_on_after_one_that_cannot(tmp_path, monkeypatch):
+    ran = []
+
+    def pretend(command, **kwargs):
+        name, folder = command[3], Path(command[5])
+        ran.append(name)
+        if name != "webrtc":
+            folder.mkdir(exist_ok=True)
+            (folder / f"{name}.json").write_text(json.dumps(result([1.0] * 30, name)))
+        return SimpleNamespace(stderr="trouble\n\nthere is no browser\n", returncode=1)
+
+    monkeypatch.setattr(everything.subprocess, "run", pretend)
+    said = CliRunner().invoke(app, ["all", "-o", str(tmp_path / "r"), "--only", "open,webrtc,live"])
+    assert ran == ["open", "webrtc", "live"]
+    assert said.exit_code == 1
+    assert "there is no browser" in said.output
+    assert "there is no browser" in (tmp_path / "r/index.html").read_text()
+    assert CliRunner().invoke(app, ["all", "-o", "x", "--only", "opne"]).exit_code == 2
+
+
 @pytest.mark.parametrize("log", [False, True])
 def test_ticks_are_round_and_inside(log):
     ticks = svg.Scale(0.7, 1234.0, 0, 100, log).ticks()
@@ -259,6 +300,25 @@ def test_tables_fit_a_terminal_of_80_columns():
     text = captured.get()
     assert max(map(len, text.splitlines())) <= 80
     assert f"{np.percentile(values, 50, method='inverted_cdf'):.0f}" in text
+
+
+def test_the_table_of_networks_names_them_whole_in_80_columns():
+    from rich.console import Console
+
+    from bench.contenders import Contender
+    from bench.models import table
+
+    one = Contender(
+        "live", "ONNX Runtime", "fp32", 2, lambda image: image, 0.99912, 0.99, 0.1, 9, 12.3
+    )
+    one.wall_ns, one.cpu_ns = [123_456_789] * 3, [123_456_789] * 3
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(table("live, 256 px", [one], "note"))
+    (line,) = [line for line in captured.get().splitlines() if "ONNX" in line]
+    assert line.split() == [
+        "ONNX", "Runtime", "fp32", "2", "123.5", "123.5", "123.5", "123.5", "12.3", "0.999"
+    ]  # fmt: skip
 
 
 def test_block_codes_survive_codecs_and_scaling():

@@ -14,7 +14,7 @@ pytest.importorskip("efficientnet_lite_pytorch")
 
 import engine  # noqa: E402
 from engine.enrol.background import plain_background  # noqa: E402
-from engine.enrol.fusion import fused  # noqa: E402
+from engine.enrol.fusion import fades, fused  # noqa: E402
 from engine.enrol.matte import lifted, nearby, refine  # noqa: E402
 from engine.enrol.segment import SIZE, Segmenter, cut_out, guide  # noqa: E402
 from engine.errors import BackendError  # noqa: E402
@@ -161,9 +161,8 @@ def test_the_exported_file_is_the_network(trained: tuple[CutTraining, Path]) -> 
 def test_the_estimators_features_are_where_it_may_start(trained: tuple[CutTraining, Path]) -> None:
     network = CutNetwork(TINY)
     own = network.state_dict()
-    state = {
-        name: torch.full_like(own[name], 0.5) for name in own if name.endswith("stem.0.weight")
-    }
+    stems = [name for name in own if name.endswith("stem.0.weight")]
+    state = {name: torch.full_like(own[name], 0.5) for name in stems}
     assert state
     network.start_from({**state, "initial.weight": torch.zeros(3)})
     assert all((network.state_dict()[name] == 0.5).all() for name in state)
@@ -279,3 +278,5 @@ def test_what_ends_crisply_is_drawing_and_what_fades_is_shadow() -> None:
     assert made[150, 100] == 255
     assert made[40, 140] == 0
     np.testing.assert_array_equal(made[60:110, 85:115], 255)
+    assert fades(cut, plain) > 0.2
+    assert fades(np.where(cv2.blur(body, (3, 3)) > 0, body, 0).astype(np.uint8), plain) == 0

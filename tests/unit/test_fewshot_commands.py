@@ -145,3 +145,25 @@ def test_methods_to_compare_with_are_built_by_name(method: str) -> None:
         network, objective = recipe.build(Recipe(method, size=64, image_channels=3))
     assert sum(p.numel() for p in network.parameters()) > 1e6
     objective.advance(0.5)
+
+
+def test_a_run_begins_with_given_weights(tmp_path: Path) -> None:
+    path = train(tmp_path)
+    commands.ship(path, tmp_path / "some.safetensors", half=False)
+    common = {
+        "adaptation": AdaptConfig(shots=1, steps=2), "held_out": 0, "device": "cpu",
+        "minutes": None, "every": 100, "loaders": 1, "keep": True,
+    }  # fmt: skip
+    still = replace(CONFIG, steps=1, rate=0.0, rate_end=0.0)
+    found = tmp_path / "some.safetensors"
+    commands.train(
+        tmp_path, tmp_path / "next", still, TINY_RECIPE, start=found, most=2, **common
+    )  # fmt: skip
+    before, after = (checkpoint.load(tmp_path / run / "checkpoint.pt") for run in ("run", "next"))
+    trained = [name for name, _ in weights.read(found)[0].named_parameters()]
+    assert all((before["average"][n] == after["method"][n]).all() for n in trained)
+    with pytest.raises(CheckpointError, match="another method"):
+        commands.train(
+            tmp_path, tmp_path / "other", CONFIG, replace(TINY_RECIPE, method="small"),
+            start=found, **common,
+        )  # fmt: skip

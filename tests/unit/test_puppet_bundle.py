@@ -7,15 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
+from engine.backends import choose
+from engine.backends.choose import Candidate
 from engine.backends.shelf import Shelf
 from engine.casting import load_cast, open_actor, what_draws
 from engine.character import CharacterBundle
-from engine.errors import BundleDamaged, NotInBundle, SinkError
-from engine.manifest import Manifest
+from engine.errors import BackendError, BundleDamaged, NotInBundle, SinkError
+from engine.manifest import Manifest, PrecisionManifest
 from engine.options import Options
 from engine.puppet.bundle import write_puppet_bundle
 from engine.puppet.drawing import CutDrawing
+from engine.puppet.painter import PAINT, painter_shapes
+from engine.puppet.puppet import Puppet
+from engine.puppet.trial import painter_of
 from tests.bundles import rewrite_manifest, write_bundle
 from tests.drawings import cut_drawing
 from tests.puppets import skeleton
@@ -117,3 +123,76 @@ def test_what_draws_can_be_asked_for(doll: Path, tmp_path: Path) -> None:
     assert actor.generator.name == "puppet"
     actor.close()
     assert {*both.files()} == {*stick.files(), *puppet.files()}
+
+
+def painter_model(size: int, shade: int = 128) -> bytes:
+    """A painter that answers the same to everything: all parts visible, and a change of colour."""
+    takes, gives = painter_shapes(size)
+    maps = np.full(gives, 128, np.uint8)
+    maps[..., PAINT : PAINT + 20] = 0
+    maps[..., PAINT + 20 : PAINT + 32] = shade
+    nodes = [
+        helper.make_node("ReduceMax", ["features"], ["most"], keepdims=1),
+        helper.make_node("Min", ["most", "zero"], ["none"]),
+        helper.make_node("Max", ["none", "answer"], ["maps"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "painter",
+        [helper.make_tensor_value_info("features", TensorProto.UINT8, list(takes))],
+        [helper.make_tensor_value_info("maps", TensorProto.UINT8, list(gives))],
+        [
+            helper.make_tensor("zero", TensorProto.UINT8, [], [0]),
+            numpy_helper.from_array(maps, "answer"),
+        ],
+    )
+    opset = [helper.make_opsetid("", 20)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=10).SerializeToString()
+
+
+def test_a_painter_is_chosen_like_any_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AYATSURI_CACHE", str(tmp_path / "cache"))
+    both = [Candidate("onnxruntime", "fp32"), Candidate("onnxruntime", "int8")]
+    monkeypatch.setattr(choose, "candidates", lambda network: both)
+    likeness = {"ssim": 1.0, "ssim_min": 1.0, "mean_error": 0.0, "max_error": 0}
+    entry = PrecisionManifest(file="painter.int8.onnx", **likeness)
+    path = write(
+        tmp_path / "painted.character",
+        painter=painter_model(SIZE, 100), painter_int8=(painter_model(SIZE, 101), entry),
+    )  # fmt: skip
+    bundle = CharacterBundle.load(path)
+    assert {*bundle.painter.variants} == {"int8"}
+    assert {"painter.onnx", "painter.int8.onnx"} < {*bundle.files()}
+    cast = load_cast([bundle])
+    (actor,) = cast.actors
+    assert {entry.precision for entry in actor.choice.trial} == {"fp32", "int8"}
+    assert all(entry.refused is None for entry in actor.choice.trial)
+    assert actor.generator.name.startswith("puppet, painted by")
+    out, plain = np.zeros((2, SIZE, SIZE, 4), np.uint8)
+    actor.draw(bundle.skeleton.rest, np.full((SIZE, SIZE, 3), 255, np.uint8), out)
+    Puppet(bundle.drawings).carry(bundle.skeleton.rest, plain)
+    solid = plain[..., 3] == 255
+    darker = plain[solid][:, :3].astype(int) - out[solid][:, :3]
+    assert 40 < np.median(darker) < 70  # 28 of 127
+    cast.close()
+
+
+def test_a_painter_that_paints_something_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AYATSURI_CACHE", str(tmp_path / "cache"))
+    likeness = {"ssim": 1.0, "ssim_min": 1.0, "mean_error": 0.0, "max_error": 0}
+    entry = PrecisionManifest(file="painter.int8.onnx", **likeness)
+    path = write(
+        tmp_path / "painted.character",
+        painter=painter_model(SIZE), painter_int8=(painter_model(SIZE, 0), entry),
+    )  # fmt: skip
+    with pytest.raises(BackendError, match="SSIM"):
+        load_cast([path], Options(backend="onnxruntime", precision="int8"))
+
+
+def test_a_bundle_without_a_painter_has_no_painter_to_try(doll: Path) -> None:
+    with pytest.raises(NotInBundle, match="no painter"):
+        painter_of(CharacterBundle.load(doll))

@@ -13,6 +13,7 @@ from training.fewshot.adapt import AdaptConfig, adapt, support_set
 from training.fewshot.config import TrainConfig
 from training.fewshot.episodes import EpisodeConfig, meta_batch
 from training.fewshot.errors import SettingsError
+from training.fewshot.objective import edge_distance
 from training.fewshot.recipe import Recipe, build
 from training.fewshot.train import CHECKPOINT, Training, run
 from training.fewshot.warp import judge
@@ -142,3 +143,12 @@ def test_mixed_precision_does_not_move_pixels():
 def test_pictures_without_alpha_are_refused():
     with pytest.raises(SettingsError, match="RGBA"):
         build(Recipe("warp", "tiny", image_channels=3))
+
+
+def test_edges_are_counted_and_not_placed():
+    truth = torch.zeros(1, 3, 64, 64)
+    truth[..., 9:] = 1
+    moved, soft = truth.roll(1, -1), torch.nn.functional.avg_pool2d(truth, 3, 1, 1)
+    assert edge_distance(truth, truth) == 0
+    # The roll brings an edge to the left rim, too.
+    assert edge_distance(moved[..., 2:34], truth[..., 2:34]) < 0.3 * edge_distance(soft, truth)

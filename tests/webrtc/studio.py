@@ -27,6 +27,7 @@ from engine.cast import Actor, Cast
 from engine.clock import Clock
 from engine.controls import Controls
 from engine.frame import Packet
+from engine.generator import NetworkGenerator
 from engine.io.composite import Background, CompositeStage
 from engine.pipeline import Pipeline, Sink, Source
 from engine.stages import MotionStage
@@ -129,7 +130,7 @@ def mirrors(**kwargs: Any) -> Callable[[Source, Sink, Clock], Show]:
         for name in NAMES:
             bundle = FakeBundle(64)
             bundle.name = name
-            actors.append(Actor(bundle, FakeBackend(64)))
+            actors.append(Actor(bundle, NetworkGenerator(FakeBackend(64))))
         cast = Cast(actors)
         motion = MotionStage(cast, make_smoother("none", live=True))
         controls = Controls(cast, motion, clock, quit_show=source.stop, say=lambda text: None)
@@ -294,11 +295,15 @@ def _prefer(transceiver: Any, codec: str) -> None:
 
 @asynccontextmanager
 async def running(
-    make: Any = None, look: Look | None = None, **settings: Any
+    make: Any = None,
+    look: Look | None = None,
+    characters: Gallery | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Running]:
     """A studio on a free port of this machine; all that speaks to it is closed after it."""
     often = {"offers_per_s": 1000.0, "offers_burst": 1000}
-    studio = Studio(Settings(port=0, **(often | settings)), make or mirrors(), gallery(), look=look)
+    offered = gallery() if characters is None else characters
+    studio = Studio(Settings(port=0, **(often | settings)), make or mirrors(), offered, look=look)
     runner = web.AppRunner(application(studio))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -192,3 +192,48 @@ def test_a_snapshot_and_a_recording_are_saved(tmp_path):
             )
 
     within(60, show)
+
+
+def test_a_drawing_that_is_dropped_comes_on_stage(tmp_path, monkeypatch):
+    camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg", frames=30)
+
+    def make(self, name, suffix, data, step):
+        assert (name, suffix, data[:4]) == ("My hero", ".png", b"\x89PNG")
+        step("finding the figure")
+        time.sleep(0.5)
+        return {"done": {"character": "Double"}, "preview": "data:image/png;base64,"}
+
+    monkeypatch.setattr("engine.studio.enrolments.Enrolments._make", make)
+
+    async def show():
+        async with (
+            running() as server,
+            browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
+        ):
+            await page.js(press("start"))
+            await page.until(f"{STATE} === 'live'")
+            [first] = server.studio.sessions.values()
+            await page.js(
+                "(async () => { const canvas = document.createElement('canvas');"
+                "const blob = await new Promise((made) => canvas.toBlob(made));"
+                "const dataTransfer = new DataTransfer(); "
+                "dataTransfer.items.add(new File([blob], 'My hero.png', { type: 'image/png' }));"
+                "dispatchEvent(new DragEvent('drop', { dataTransfer })); })()"
+            )
+            assert await page.js("document.getElementById('enrol-name').value") == "My hero"
+            await page.js("document.querySelector('.enrol-form').requestSubmit()")
+            stage = "document.querySelector('.enrol-stage')?.textContent"
+            await page.until(f"{stage} === 'Finding the figure'")
+            await page.until("!document.getElementById('enrol').open")
+            # The next session knows her, and begins as her.
+            await page.until(f"{STATE} === 'live'")
+            await until(lambda: first.name not in server.studio.sessions, "the change")
+            await until(
+                lambda: any(
+                    session.director and session.director.look.character == "Double"
+                    for session in server.studio.sessions.values()
+                ),
+                "the new character",
+            )
+
+    within(60, show)

@@ -89,7 +89,7 @@ def test_a_feed_that_is_full_goes_on_at_a_key_frame():
         assert [(await feed.get()).is_keyframe for _ in range(2)] == [True, False]
         for number in range(2, 6):  # the fourth finds it full
             send(number)
-        assert feed.wants_key
+        assert feed.wants_key()
         assert feed.statistics().waiting == 0
         send(6)
         send(7, key=True)

@@ -124,7 +124,7 @@ def test_a_lost_picture_brings_a_key_frame():
             asked = []
             feed = session._sink.feeds[0]
             whole = feed.request_key
-            feed.request_key = lambda: (asked.append(feed.wants_key), whole())
+            feed.request_key = lambda: (asked.append(feed.wants_key()), whole())
             [receiver] = performer.connection.getReceivers()
             [ssrc] = {s.source for s in receiver.getSynchronizationSources()}
             await receiver._send_rtcp_pli(ssrc)

@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
+from bench.lossy import Network, relaying, without_candidates
 from engine.app import PERFORMER
+from engine.studio.peer import Peer
 from tests.webrtc.browser import browsing, camera_file, needs_chromium
 from tests.webrtc.studio import running, until, within
 from tests.webrtc.test_browser import STATE, press
@@ -59,10 +61,13 @@ def test_a_token_is_asked_for_and_kept_in_the_address(tmp_path):
             await page.js(press("start"))
             await page.until(f"{TITLE} === 'This stage has a key'")
             typed = "document.querySelector('#screen input')"
-            for token, state in (("wrong", "trouble"), (TOKEN, "live")):
-                await page.js(f"{typed}.value = '{token}'")
-                await page.js("document.querySelector('#screen form').requestSubmit()")
-                await page.until(f"{STATE} === '{state}'")
+            submit = "document.querySelector('#screen form').requestSubmit()"
+            await page.js(f"{typed}.value = 'wrong'")
+            await page.js(submit)
+            await page.until(f"{TITLE} === 'That was not the key'")
+            await page.js(f"{typed}.value = '{TOKEN}'")
+            await page.js(submit)
+            await page.until(f"{STATE} === 'live'")
             assert await page.js("location.hash") == f"#token={TOKEN}"
             await page.until("document.querySelectorAll('#gallery img').length === 2")
             assert (await page.js("document.getElementById('obs-address').value")).endswith(
@@ -128,6 +133,38 @@ def test_the_server_is_waited_for(tmp_path):
             await page.until(f"{STATE} === 'live'")
 
     within(60, show)
+
+
+@pytest.mark.slow
+def test_a_cut_line_mends_by_itself_or_is_called_again(tmp_path, monkeypatch):
+    camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg", frames=30)
+
+    async def show():
+        async with relaying(Network("clean")) as relay:
+            answer, send = Peer.answer, relay._send
+
+            async def through_the_relay(peer: Peer, offer: str) -> str:
+                return await relay.rewrite(await answer(peer, without_candidates(offer)))
+
+            monkeypatch.setattr(Peer, "answer", through_the_relay)
+            async with (
+                running() as server,
+                browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
+            ):
+                await page.js(press("start"))
+                await page.until(f"{STATE} === 'live'")
+                [first] = server.studio.sessions
+                for seconds in (5, 10):
+                    monkeypatch.setattr(relay, "_send", lambda *packet: None)
+                    await page.until(f"{TITLE} === 'The line was cut'")
+                    assert await page.js("document.getElementById('character').srcObject !== null")
+                    await asyncio.sleep(seconds - 3)
+                    monkeypatch.setattr(relay, "_send", send)
+                    await page.until(f"{STATE} === 'live'")
+                    if seconds == 5:
+                        assert first in server.studio.sessions
+
+    within(90, show)
 
 
 async def transparent_picture(page) -> np.ndarray:

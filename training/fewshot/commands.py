@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from training.dataset.reader import Dataset
 from training.dataset.samples import CharacterPictures
@@ -38,19 +39,23 @@ def train(
     every: int,
     loaders: int,
     keep: bool,
+    start: Path | None = None,
+    most: int | None = None,
 ) -> dict[str, float]:
     """Train, or go on from the folder's checkpoint with the settings that it has.
 
     Of the given settings only the number of steps counts then, so that a run can be made longer;
-    SettingsError where recipe or data differ, since the curve would be of two runs.
+    SettingsError where recipe or data differ, since the curve would be of two runs. A run that
+    begins takes weights from `start`, as `ship` writes them, where that is given. `most` limits
+    the number of characters.
     """
     characters, others = Dataset.open(data, "train"), Dataset.open(data, "test")
     with workers(device) as place:
         return train_on(
-            Kept(characters, max(config.sizes)) if keep else characters,
+            Kept(characters, max(config.sizes), most) if keep else characters,
             [others[i] for i in range(min(held_out, len(others)))],
             manifest_hash(data), folder, config, recipe, place,
-            adaptation=adaptation, minutes=minutes, every=every, loaders=loaders,
+            adaptation=adaptation, minutes=minutes, every=every, loaders=loaders, start=start,
         )  # fmt: skip
 
 
@@ -72,6 +77,7 @@ def train_on(
     minutes: float | None,
     every: int,
     loaders: int,
+    start: Path | None = None,
 ) -> dict[str, float]:
     """`train` with characters that were opened; `digest` is their manifest's."""
     path = folder / CHECKPOINT
@@ -80,7 +86,10 @@ def train_on(
         recipe, config = _continued(path, state, recipe, config, digest)
     torch.manual_seed(config.seed)
     torch.backends.cudnn.benchmark = True
-    training = Training.new(config, *build(recipe), place.device)
+    method, objective = build(recipe)
+    if start is not None and state is None:
+        _start(method, start)
+    training = Training.new(config, method, objective, place.device)
     if state is not None:
         training.restore(state)
     training.about |= {
@@ -94,6 +103,19 @@ def train_on(
         training, characters, held_out, folder, place,
         adaptation=adaptation, minutes=minutes, every=every, loaders=loaders,
     )  # fmt: skip
+
+
+def _start(method: nn.Module, path: Path) -> None:
+    """Give a method that begins the weights of one that was trained."""
+    from training.fewshot import weights
+
+    found, _ = weights.read(path)
+    try:
+        method.load_state_dict(found.state_dict())
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path} holds another method, or one of another size: {str(error)[:300]}"
+        ) from error
 
 
 def _continued(

@@ -80,15 +80,19 @@ class Kept:
     """A data set that keeps every character in memory, once it was read: 46 MB for 175 at 256 px.
 
     A shard holds all pictures of a character, and an episode takes eight: read anew each time, a
-    fast device would wait. Pictures larger than `size` px are kept at that size.
+    fast device would wait. Pictures larger than `size` px are kept at that size; of more than
+    `most` characters the first are taken.
     """
 
-    def __init__(self, characters: Characters, size: int | None = None) -> None:
+    def __init__(
+        self, characters: Characters, size: int | None = None, most: int | None = None
+    ) -> None:
         self._characters, self._size = characters, size
+        self._count = len(characters) if most is None else min(most, len(characters))
         self._kept: dict[int, CharacterPictures] = {}
 
     def __len__(self) -> int:
-        return len(self._characters)
+        return self._count
 
     def __getitem__(self, index: int, /) -> CharacterPictures:
         if index not in self._kept:  # two threads may both read it; they read the same

@@ -15,8 +15,9 @@ from training.losses import Perceptual
 from training.networks.generator import PRESETS, preset
 
 PAPER = Weights()
-WARP_PERCEPTUAL = 2.0
-"""Four times the paper's: what is carried is sharp already, and the painter should not blur it."""
+WARP_PERCEPTUAL = 2.0  # four times the paper's
+WARP_EDGES = 60.0
+"""What is carried is sharp already, and the painter should not blur it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def warp(recipe: Recipe) -> tuple[nn.Module, Objective]:
     if recipe.image_channels != 4:
         raise SettingsError("warp draws RGBA: leave out --white")
     method = WarpGenerator(recipe.preset)
-    return method, paper_objective(recipe, Weights(perceptual=WARP_PERCEPTUAL, alpha=0))
+    weights = Weights(perceptual=WARP_PERCEPTUAL, alpha=0, edges=WARP_EDGES)
+    return method, paper_objective(recipe, weights)
 
 
 def paper_objective(recipe: Recipe, weights: Weights = PAPER) -> Objective:

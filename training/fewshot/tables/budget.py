@@ -91,12 +91,13 @@ class Shipping:
 
 BUDGETS = {
     "cpu": (Budget(), Shipping()),
+    # An inner loop is many small calls, for which a GPU waits: few of them, and many queries.
     "gpu": (
         Budget(
-            steps=2000, sizes=(64, 128, 256), grow_at=(0.3, 0.6), tasks=8, shots=4, queries=4,
-            inner_steps=4, average=0.998, bf16=True, characters=12, pictures=8, adapt_steps=60,
+            steps=2000, sizes=(64, 128, 256), grow_at=(0.3, 0.6), queries=12, average=0.998,
+            bf16=True, characters=12, pictures=8, adapt_steps=60,
         ),
-        Shipping(6, (64, 128, 256), (0.25, 0.5)),
+        Shipping(4, (64, 128, 256), (0.25, 0.5)),
     ),
 }  # fmt: skip
 """By the machine that they are for; the steps of one are found by its speed (`--minutes`)."""

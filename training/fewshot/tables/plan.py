@@ -39,19 +39,20 @@ class Run:
 
 # Baselines are as wide as makes a picture cost about what it costs the preset `live`, or more:
 # 93 M multiply-adds at 64 px, against pix2pix 100, pg2 100, patn 245, xinggan 431. In their papers'
-# width 64 they would take 60 to 150 times as many as `live`.
+# width of 64, patn would take 120 times as many as `live`, and xinggan 150.
 _ALL = (
-    Run("fewshot", plain=False),
     Run("fewshot-msl", plain=False, multi_step=MULTI_STEP),
-    Run("pix2pix", "pix2pix", width=32),
-    Run("pg2", "pg2", width=8),
-    Run("patn", "patn", width=8),
-    Run("xinggan", "xinggan", width=8),
-    Run("warp", "warp"),
+    Run("fewshot", plain=False),
     Run("no-meta"),
     Run("no-fusion", plain=False, multi_step=MULTI_STEP, fusion="join"),
+    Run("pix2pix", "pix2pix", width=32),
+    Run("pg2", "pg2", width=8),
+    Run("warp", "warp"),
+    Run("patn", "patn", width=8),
+    Run("xinggan", "xinggan", width=8),
 )
 RUNS = {run.name: run for run in _ALL}
+"""In the order in which they are made: the slowest last."""
 FULL = "fewshot-msl"
 """The run of the paper's whole method."""
 
@@ -89,9 +90,9 @@ class Table:
 
     @property
     def trials(self) -> tuple[Trial, ...]:
-        """Of the rows, each once, of methods that there are."""
-        found = dict.fromkeys(row.trial for row in self.rows)
-        return tuple(t for t in found if RUNS[t.run].method in METHODS)
+        """Of the rows, each once, of methods that there are, in the order of `RUNS`."""
+        found = {row.trial for row in self.rows if RUNS[row.trial.run].method in METHODS}
+        return tuple(sorted(found, key=lambda t: (list(RUNS).index(t.run), t.shots)))
 
 
 def _baseline(title: str, run: str, fid: float | None, ssim: float | None) -> tuple[Row, Row]:

@@ -107,10 +107,10 @@ export class Api {
   }
 
   /** How a drawing becomes a character; ends after the event that is done or an error. */
-  async *enrolment(id: string, signal: AbortSignal): AsyncGenerator<EnrolEvent> {
+  async *enrolment(id: string): AsyncGenerator<EnrolEvent> {
     // Not an EventSource: that cannot carry the token.
     const path = `api/enrol/${encodeURIComponent(id)}/events`;
-    const response = await this.#ask(path, { signal }, Infinity);
+    const response = await this.#ask(path, {}, Infinity);
     if (response.body === null) return;
     for await (const data of eventsOf(response.body)) {
       const event = JSON.parse(data) as EnrolEvent;
@@ -141,17 +141,14 @@ export class Api {
   }
 
   async #ask(path: string, options: RequestInit = {}, patience = PATIENCE_MS): Promise<Response> {
-    const signals = options.signal ? [options.signal] : [];
-    if (Number.isFinite(patience)) signals.push(AbortSignal.timeout(patience));
     let response: Response;
     try {
       response = await fetch(this.#url(path), {
         ...options,
         headers: { ...this.#headers(), ...(options.headers as Record<string, string>) },
-        signal: AbortSignal.any(signals),
+        ...(Number.isFinite(patience) ? { signal: AbortSignal.timeout(patience) } : {}),
       });
     } catch (error) {
-      if (options.signal?.aborted) throw error;
       throw new Unreachable("The server does not answer.", { cause: error });
     }
     if (response.ok) return response;

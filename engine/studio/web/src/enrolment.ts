@@ -4,6 +4,8 @@ import { type Api, Refused } from "./api";
 import { $, h } from "./dom";
 
 const TYPES = ["image/png", "image/jpeg", "image/webp"];
+/** To look at what has come of it. */
+const APPLAUSE_MS = 2500;
 const MISSING = [404, 405, 501];
 
 export class Enrolment {
@@ -11,8 +13,6 @@ export class Enrolment {
   #body = $("enrol-body");
   #input = $<HTMLInputElement>("drawing");
   #veil = $("drop");
-  #ended = new AbortController();
-  #preview: string | null = null;
 
   /** @param onDone told the name of the new character */
   constructor(
@@ -24,7 +24,6 @@ export class Enrolment {
       this.#input.value = "";
       if (file) this.offer(file);
     });
-    this.#dialog.addEventListener("close", () => this.#leave());
     this.#listen();
   }
 
@@ -35,7 +34,6 @@ export class Enrolment {
 
   /** Show a drawing, and ask for the character's name. */
   offer(file: File): void {
-    this.#leave();
     if (!TYPES.includes(file.type)) {
       this.#say("That is no drawing", `${file.name} is neither PNG, JPEG nor WebP.`);
     } else {
@@ -66,7 +64,7 @@ export class Enrolment {
   }
 
   #form(file: File): void {
-    this.#preview = URL.createObjectURL(file);
+    const address = URL.createObjectURL(file);
     const name = h("input", {
       id: "enrol-name", type: "text", required: "", maxlength: "40", autocomplete: "off",
       value: file.name.replace(/\.[^.]*$/, "").slice(0, 40),
@@ -74,7 +72,7 @@ export class Enrolment {
     const form = h(
       "form",
       { class: "enrol-form" },
-      h("img", { class: "drawing", src: this.#preview, alt: "Your drawing" }),
+      h("img", { class: "drawing", src: address, alt: "Your drawing" }),
       h(
         "div",
         {},
@@ -86,56 +84,56 @@ export class Enrolment {
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      void this.#make(file, name.value.trim());
+      void this.#make(file, address, name.value.trim());
     });
     this.#body.replaceChildren(form);
   }
 
-  async #make(file: File, name: string): Promise<void> {
-    const { signal } = this.#ended;
-    const picture = h("img", { class: "drawing", src: this.#preview ?? "", alt: "" });
+  /** Goes on when the dialog is closed: the character then joins the gallery by itself. */
+  async #make(file: File, address: string, name: string): Promise<void> {
+    const picture = h("img", { class: "drawing", src: address, alt: "" });
     const stage = h("p", { class: "enrol-stage", role: "status" }, "Sending the drawing…");
     const bar = h("progress", { max: "1", "aria-label": "Progress" });
-    this.#body.replaceChildren(h("div", { class: "enrol-work" }, picture, stage, bar));
+    const work = h("div", { class: "enrol-work" }, picture, stage, bar);
+    this.#body.replaceChildren(work);
     try {
       const id = await this.api.enrol(file, name);
-      signal.throwIfAborted();
-      for await (const event of this.api.enrolment(id, signal)) {
+      for await (const event of this.api.enrolment(id)) {
         if (event.error !== undefined) throw new Error(event.error);
         stage.textContent = event.stage;
         bar.value = event.share;
-        if (event.preview !== undefined) picture.src = event.preview;
+        if (event.preview !== undefined) {
+          picture.src = event.preview;
+          picture.classList.add("wide");
+        }
         if (event.done !== undefined) {
           this.onDone(event.done.character);
-          this.#dialog.close();
+          await new Promise((resolve) => setTimeout(resolve, APPLAUSE_MS));
+          if (work.isConnected) this.#dialog.close();
           return;
         }
       }
       throw new Error("The server ended before the character was done.");
     } catch (error) {
-      if (signal.aborted) return;
+      if (!this.#dialog.open) this.#dialog.showModal();
       const missing = error instanceof Refused && MISSING.includes(error.status);
       this.#say(
         missing ? "This server makes no characters" : "The drawing could not become a character",
         missing
           ? `Its part for that is not installed. It says: ${error.message}`
           : (error as Error).message,
+        !missing,
       );
     }
   }
 
-  #say(title: string, text: string): void {
-    const again = h("button", { class: "primary", type: "button" }, "Choose another drawing");
-    again.addEventListener("click", () => this.ask());
+  #say(title: string, text: string, again = true): void {
+    const label = again ? "Choose another drawing" : "Close";
+    const button = h("button", { class: "primary", type: "button" }, label);
+    button.addEventListener("click", () => (again ? this.ask() : this.#dialog.close()));
     this.#body.replaceChildren(
-      h("div", { class: "enrol-work", role: "alert" }, h("h3", {}, title), h("p", {}, text), again),
+      h("div", { class: "enrol-work", role: "alert" }, h("h3", {}, title), h("p", {}, text), button),
     );
   }
 
-  #leave(): void {
-    this.#ended.abort();
-    this.#ended = new AbortController();
-    if (this.#preview !== null) URL.revokeObjectURL(this.#preview);
-    this.#preview = null;
-  }
 }

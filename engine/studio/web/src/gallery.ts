@@ -1,6 +1,6 @@
 /** The characters, each with its picture; a click puts one on stage. */
 
-import type { Api } from "./api";
+import { type Api, Refused } from "./api";
 import { $, h, icon } from "./dom";
 import type { Character } from "./protocol";
 import { portray, type Portrait } from "./portrait";
@@ -30,7 +30,9 @@ export class Gallery {
     try {
       this.characters = await this.api.characters(session);
     } catch (error) {
-      this.#draw(`The characters could not be listed: ${(error as Error).message}`);
+      const locked = error instanceof Refused && error.status === 401;
+      const why = locked ? "the server wants a token first." : (error as Error).message;
+      this.#draw(`The characters could not be listed: ${why}`);
       return;
     }
     this.#draw(this.characters.length === 0 ? "There is no character yet." : "");

@@ -96,7 +96,7 @@ export class Hud {
       " ms",
       h("span", {}, `± ${uncertainty_ms.toFixed(1)}`),
     );
-    const range = `p95 ${p95.toFixed(0)} ms, longest ${worst.toFixed(0)} ms, of ${pictures} pictures in 5 s.`;
+    const range = `p95 ${p95.toFixed(0)} ms, longest ${worst.toFixed(0)} ms, of ${pictures} pictures in 5\u00a0s.`;
     this.#note.textContent = from_camera
       ? range
       : `${range} From the server's receipt: this camera's own time cannot be told, so the way to the server is not in it.`;

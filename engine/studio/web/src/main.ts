@@ -32,8 +32,9 @@ const gallery = new Gallery(api, (name) => wishes.change({ character: name }), (
 const backdrop = new Backdrop(api, (background) => wishes.change({ background }), (why) => stage.say(why));
 const calibration = new Calibration();
 const enrolment = new Enrolment(api, (name) => {
-  void gallery.load(show.session).then(() => wishes.change({ character: name }));
-  stage.say(`${name} is ready.`);
+  wishes.adopt(name);
+  show.renew();
+  void gallery.load(null).then(draw);
 });
 const meter = new Meter(stage.video, look);
 const hud = new Hud(meter, async () => (show.line ? api.report(show.line.location) : null));

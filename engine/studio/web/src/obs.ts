@@ -50,6 +50,8 @@ async function show(): Promise<void> {
   });
   try {
     video.srcObject = line.received;
+    // Autoplay waits until a video is seen, and this one never is.
+    video.play().catch(() => {});
     const before = drawn;
     latest = performance.now();
     for (;;) {
@@ -86,6 +88,6 @@ canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
 canvas.addEventListener("webglcontextrestored", () => {
   composer = new Composer(canvas, ground(query.get("chroma")));
 });
-Object.assign(video, { muted: true, autoplay: true, playsInline: true });
+video.muted = true;
 video.requestVideoFrameCallback(draw);
 void forever();

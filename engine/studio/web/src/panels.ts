@@ -40,6 +40,7 @@ export class Tabs {
 export class DevicePanel {
   #camera = $<HTMLSelectElement>("camera");
   #microphone = $<HTMLSelectElement>("microphone");
+  #address = $<HTMLInputElement>("obs-address");
 
   /** @param onChange after the microphone was switched on or off */
   constructor(
@@ -59,12 +60,9 @@ export class DevicePanel {
     $("hear").addEventListener("change", (event) => {
       stage.video.muted = !(event.target as HTMLInputElement).checked;
     });
-    const address = new URL("obs", document.baseURI);
-    address.hash = location.hash;
-    $<HTMLInputElement>("obs-address").value = address.href;
     $("copy").addEventListener("click", () => {
-      $<HTMLInputElement>("obs-address").select();
-      void navigator.clipboard?.writeText(address.href).then(() => stage.say("Copied."));
+      this.#address.select();
+      void navigator.clipboard?.writeText(this.#address.value).then(() => stage.say("Copied."));
     });
     navigator.mediaDevices?.addEventListener("devicechange", () => void this.refresh());
     void this.refresh();
@@ -72,6 +70,9 @@ export class DevicePanel {
 
   /** List what is there. */
   async refresh(): Promise<void> {
+    const address = new URL("obs", document.baseURI);
+    address.hash = location.hash; // with the token
+    this.#address.value = address.href;
     fill(this.#camera, "The browser’s own choice", await this.devices.list("videoinput"), this.devices.camera);
     fill(this.#microphone, "The browser’s own choice", await this.devices.list("audioinput"), this.devices.microphone);
   }

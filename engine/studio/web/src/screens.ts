@@ -46,7 +46,14 @@ const TROUBLES: Record<Trouble, Screen> = {
   token: {
     icon: "lock",
     title: "This stage has a key",
-    text: "The server wants a token, and this one it does not know. Whoever runs it can tell you.",
+    text: "The server asks for a token. Whoever runs it can tell you.",
+    action: "Open",
+    token: true,
+  },
+  "wrong-token": {
+    icon: "lock",
+    title: "That was not the key",
+    text: "The server does not know this token. Perhaps a letter is missing, or it has a new one.",
     action: "Open",
     token: true,
   },
@@ -68,6 +75,11 @@ const CUTS: Record<Cut, { icon: string; title: string; text: string }> = {
     icon: "knot",
     title: "The line was cut",
     text: "Your character comes back by itself when the network does.",
+  },
+  change: {
+    icon: "mark",
+    title: "Changing behind the curtain",
+    text: "Your new character comes on stage in a moment.",
   },
   full: {
     icon: "seat",
@@ -93,8 +105,8 @@ const OPENING = {
   character: "Tying the strings…",
 } as const;
 
-/** The line of text beside the page's name. */
-export function statusOf(state: State, now: number): string {
+/** The line of text beside the page's name; it is read out when it changes. */
+export function statusOf(state: State): string {
   switch (state.name) {
     case "idle":
       return "Ready when you are";
@@ -104,10 +116,14 @@ export function statusOf(state: State, now: number): string {
       return "You are live";
     case "trouble":
       return TROUBLES[state.trouble].title;
-    case "cut": {
-      if (state.next === null) return "Calling again…";
-      const seconds = Math.max(Math.ceil((state.next - now) / 1000), 1);
-      return `Calling again in ${seconds} s`;
-    }
+    case "cut":
+      return "Calling again";
   }
+}
+
+/** What is added to it for those who see it; a countdown is not read out each second. */
+export function countdownOf(state: State, now: number): string {
+  if (state.name !== "cut") return "";
+  if (state.next === null) return "…";
+  return ` in ${Math.max(Math.ceil((state.next - now) / 1000), 1)} s`;
 }

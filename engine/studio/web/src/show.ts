@@ -12,10 +12,11 @@ export type Trouble =
   | "busy"
   | "unplugged"
   | "token"
+  | "wrong-token"
   | "failed";
 
 /** Why the character does not move for the moment. */
-export type Cut = "server" | "network" | "full";
+export type Cut = "server" | "network" | "full" | "change";
 
 export type State =
   | { name: "idle" }
@@ -57,6 +58,7 @@ export class Show {
   #microphone: MediaStreamTrack | null = null;
   #stop = new AbortController();
   #hurry: (() => void) | null = null;
+  #renew = false;
 
   constructor(
     private readonly api: Api,
@@ -85,10 +87,11 @@ export class Show {
         const why = cutOf(error);
         if (why === null) {
           this.#release();
-          this.#set(troubleOf(error));
+          this.#set(troubleOf(error, this.api.token !== null));
           return;
         }
-        await this.#pause(why, BACKOFF_S[Math.min(attempt, BACKOFF_S.length - 1)] as number, signal);
+        const seconds = BACKOFF_S[Math.min(attempt, BACKOFF_S.length - 1)] as number;
+        await this.#pause(why, why === "change" ? 0 : seconds, signal);
       }
       if (signal.aborted) return;
     }
@@ -104,6 +107,11 @@ export class Show {
   /** Do not wait for the next attempt. */
   hurry(): void {
     this.#hurry?.();
+  }
+
+  /** Begin anew with the same camera: a server loads its characters as a session begins. */
+  renew(): void {
+    this.#renew = this.line !== null;
   }
 
   /** The first picture has been shown. */
@@ -178,6 +186,10 @@ export class Show {
         if (this.state.name === "live") onLive();
         if (this.state.name === "cut") this.#set({ name: "live" });
       }
+      if (this.#renew) {
+        this.#renew = false;
+        throw new Broken("change");
+      }
       if (line.connection.connectionState === "failed") throw new Broken("network");
       if (decoded === 0 && now - begin > FIRST_PICTURE_MS) throw new Broken("network");
       if (decoded === 0 || now - moved < STALL_MS) continue;
@@ -248,13 +260,15 @@ function cutOf(error: unknown): Cut | null {
   return null;
 }
 
-function troubleOf(error: unknown): State {
+function troubleOf(error: unknown, hasToken: boolean): State {
   if (error instanceof DeviceError) {
     return { name: "trouble", trouble: error.trouble, detail: "" };
   }
   const detail = error instanceof Error ? error.message : String(error);
-  const token = error instanceof Refused && error.status === 401;
-  return { name: "trouble", trouble: token ? "token" : "failed", detail };
+  if (error instanceof Refused && error.status === 401) {
+    return { name: "trouble", trouble: hasToken ? "wrong-token" : "token", detail };
+  }
+  return { name: "trouble", trouble: "failed", detail };
 }
 
 async function decodedPictures(connection: RTCPeerConnection): Promise<number> {

@@ -1,7 +1,7 @@
 /** What is on the stage: the hanging puppet, the live character, or a word of what is wrong. */
 
 import { $, h, icon } from "./dom";
-import { type Screen, screenOf, statusOf } from "./screens";
+import { countdownOf, type Screen, screenOf, statusOf } from "./screens";
 import type { State } from "./show";
 
 export class Stage {
@@ -28,6 +28,8 @@ export class Stage {
   show(state: State): void {
     this.#state = state;
     this.#stage.dataset.state = state.name;
+    if (state.name === "live") this.#stage.dataset.lit = "";
+    else if (state.name !== "cut") delete this.#stage.dataset.lit;
     clearTimeout(this.#hush);
     this.#hush = 0;
     this.#tell();
@@ -36,12 +38,19 @@ export class Stage {
     if (key === this.#shown) return; // a countdown that begins anew must not take the focus
     this.#shown = key;
     this.#screen.hidden = screen === null;
+    const lost = this.#stage.contains(document.activeElement) || document.activeElement === document.body;
     this.#screen.replaceChildren(...(screen === null ? [] : this.#fill(screen)));
+    // Whoever goes by keyboard stands where the button was that is hidden now.
+    if (lost && state.name !== "idle") {
+      const next = this.#screen.querySelector<HTMLElement>("input, button") ?? this.#stage;
+      next.focus({ preventScroll: true });
+    }
   }
 
   /** A word in passing, where the status is. */
   say(text: string): void {
     this.#status.textContent = text;
+    this.#status.dataset.more = "";
     clearTimeout(this.#hush);
     this.#hush = window.setTimeout(() => {
       this.#hush = 0;
@@ -71,8 +80,9 @@ export class Stage {
 
   #tell(): void {
     if (this.#hush !== 0) return;
-    const text = statusOf(this.#state, performance.now());
+    const text = statusOf(this.#state);
     if (this.#status.textContent !== text) this.#status.textContent = text;
+    this.#status.dataset.more = countdownOf(this.#state, performance.now());
   }
 
   /** The stage takes the shape of what is on it. */

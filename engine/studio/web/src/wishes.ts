@@ -45,6 +45,12 @@ export class Wishes {
     }
   }
 
+  /** Want a character whom only the next session will know. */
+  adopt(character: string): void {
+    this.now.character = character;
+    this.#save();
+  }
+
   /** A session has begun: it hears all that is wanted. Null: there is none any more. */
   attach(session: string | null): void {
     this.#session = session;

@@ -1,0 +1,5 @@
+"""`python -m bench`, which is `ayatsuri bench`."""
+
+from bench.commands import app
+
+app()

@@ -1,0 +1,80 @@
+"""Where a show is pushed to."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+from urllib.parse import urlsplit
+
+from engine.errors import SinkError
+
+_FORMATS: Final = {
+    "rtmp": "flv", "rtmps": "flv", "srt": "mpegts", "tcp": "mpegts", "udp": "mpegts",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A place that takes a stream.
+
+    Attributes:
+        url: with all its secrets.
+        kind: the protocol; "whip" for WebRTC.
+        format: FFmpeg's container; empty for WHIP.
+    """
+
+    url: str
+    kind: str
+    format: str
+
+    def __str__(self) -> str:
+        """Without what must not be told: services take a secret key as the last part of a path."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.hostname or ''}" + (f":{parts.port}" if parts.port else "")
+
+
+def parse(url: str) -> Address:
+    """An address to push to.
+
+    Raises:
+        SinkError: it is none, or this FFmpeg does not speak its protocol.
+    """
+    try:
+        parts = urlsplit(url)
+        whole = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        whole = False
+    if not whole:
+        raise SinkError(
+            f"{re.sub('[^:]*$', '...', url[:40])} is no address to push to; expected "
+            "rtmp://HOST/APP/KEY, srt://HOST:PORT or https://HOST/.../whip"
+        )
+    if parts.scheme in ("http", "https"):
+        return Address(url, "whip", "")
+    if parts.scheme not in _FORMATS:
+        raise SinkError(
+            f"{parts.scheme}:// cannot be pushed to; expected {', '.join(_FORMATS)}, or https for "
+            "WHIP"
+        )
+    if not _speaks(parts.scheme):
+        raise SinkError(
+            f"the FFmpeg inside PyAV was built without {parts.scheme}: push to rtmp:// or WHIP, or "
+            "install PyAV against an FFmpeg that has it: pip install --no-binary av av"
+        )
+    return Address(url, parts.scheme, _FORMATS[parts.scheme])
+
+
+@cache
+def _speaks(scheme: str) -> bool:
+    # FFmpeg lists its protocols to nobody who comes through PyAV: a port that is closed tells.
+    import av
+    from av.error import FFmpegError, ProtocolNotFoundError
+
+    try:
+        container = av.open(f"{scheme}://127.0.0.1:1", "w", format=_FORMATS[scheme], timeout=1.0)
+    except ProtocolNotFoundError:
+        return False
+    except (FFmpegError, OSError):
+        return True
+    container.close()
+    return True

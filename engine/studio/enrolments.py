@@ -1,0 +1,231 @@
+"""Drawings that are sent to the server and become characters.
+
+POST /api/enrol              multipart: `name`, then `drawing`, a PNG, JPEG or WebP; answers {"id"}
+GET  /api/enrol/ID/events    server-sent events: {"stage": in words, "share": [0, 1]}, and at last
+                             one that also has "done": {"character": name} and "preview", or "error"
+"""
+
+import asyncio
+import base64
+import contextlib
+import json
+import logging
+import re
+import secrets
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import BodyPartReader, web
+
+from engine.character import SUFFIX
+from engine.errors import AyatsuriError, BadLook, BundleError, StudioFull
+from engine.studio.gallery import Gallery
+from engine.studio.guard import Guard
+from engine.studio.studio import Studio
+
+log = logging.getLogger(__name__)
+
+FOLDER: Final = "characters"
+"""Of the settings' folder: where those are kept who were drawn."""
+MAX_BYTES: Final = 32 * 2**20
+"""Of a drawing's file."""
+_MOST_WAITING: Final = 4
+_REMEMBERED: Final = 32
+_LONGEST_NAME: Final = 40
+_STEPS: Final = 5  # reading, finding, cutting, writing, and the end
+_QUIET_S: Final = 15.0  # then a comment is sent, so that nobody takes the stream for dead
+
+Event = dict[str, Any]
+Step = Callable[[str], None]
+
+
+@dataclass(eq=False)
+class Enrolment:
+    """What has become of one drawing so far."""
+
+    events: list[Event] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def over(self) -> bool:
+        """Whether it is done, or has failed."""
+        return bool(self.events) and self.events[-1].keys() & {"done", "error"} != set()
+
+    def tell(self, event: Event) -> None:
+        """Add an event; on the event loop."""
+        self.events.append(event)
+        self.news.set()
+
+
+class Enrolments:
+    """The handlers, and one thread that works on one drawing at a time.
+
+    Args:
+        studio: whose gallery the characters join.
+        guard: gives streams their headers.
+    """
+
+    def __init__(self, studio: Studio, guard: Guard) -> None:
+        self._studio = studio
+        self._guard = guard
+        self._enrolments: dict[str, Enrolment] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Semaphore(1)
+
+    def add_routes(self, app: web.Application) -> None:
+        """Put them where they belong."""
+        app.router.add_post("/api/enrol", self._begin)
+        app.router.add_get("/api/enrol/{id}/events", self._events)
+        app.on_shutdown.append(self._shutdown)
+
+    async def _begin(self, request: web.Request) -> web.Response:
+        if len(self._tasks) >= _MOST_WAITING:
+            raise StudioFull(f"{len(self._tasks)} drawings are waiting already: try again later")
+        name, suffix, data = await _parts(request)
+        identity = secrets.token_urlsafe(12)
+        while len(self._enrolments) >= _REMEMBERED:
+            del self._enrolments[next(iter(self._enrolments))]
+        enrolment = self._enrolments[identity] = Enrolment()
+        task = asyncio.create_task(self._work(enrolment, name, suffix, data), name="enrolment")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return web.json_response({"id": identity}, status=201)
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        enrolment = self._enrolments.get(request.match_info["id"])
+        if enrolment is None:
+            raise web.HTTPNotFound
+        response = web.StreamResponse()
+        response.content_type = "text/event-stream"
+        self._guard.dress(request, response)
+        await response.prepare(request)
+        with contextlib.suppress(
+            ConnectionResetError
+        ):  # they have closed the page; the work goes on
+            await _tell(response, enrolment)
+        return response
+
+    async def _work(self, enrolment: Enrolment, name: str, suffix: str, data: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        if self._turn.locked():
+            enrolment.tell({"stage": "Waiting for its turn", "share": 0.0})
+        steps = 0
+
+        def step(text: str) -> None:
+            nonlocal steps
+            event = {"stage": text[:1].upper() + text[1:], "share": steps / _STEPS}
+            steps += 1
+            loop.call_soon_threadsafe(enrolment.tell, event)
+
+        try:
+            async with self._turn:
+                done = await asyncio.to_thread(self._make, name, suffix, data, step)
+        except AyatsuriError as error:
+            enrolment.tell({"stage": "It did not work", "share": 1.0, "error": str(error)})
+        else:
+            enrolment.tell({"stage": "Done", "share": 1.0, **done})
+
+    def _make(self, name: str, suffix: str, data: bytes, step: Step) -> Event:
+        """On a thread: the last event of a drawing that has become a character.
+
+        Raises:
+            AyatsuriError: it cannot; see `engine.enrol.enrol`.
+        """
+        from engine.enrol.enrol import Wish, enrol, png, preview, write
+
+        gallery = self._studio.gallery
+        with ExitStack() as cleanup:
+            here = Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
+            drawing = here / f"{_file_name(name)}{suffix}"
+            drawing.write_bytes(data)
+            wish = Wish(name=gallery.free_name(name))
+            character = enrol([drawing], wish, step=step)
+            step("writing the character")
+            kept = self._studio.settings.folder
+            folder = here if kept is None else kept / FOLDER
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise BadLook(f"{folder} cannot be made: {error}") from error
+            path = write(character, folder / f"{_file_name(character.name)}{SUFFIX}", wish)
+            bundle = gallery.add(path)
+            picture = base64.b64encode(png(preview(character))).decode()
+        log.info("%s was enrolled", bundle.name)
+        return {
+            "done": {"character": bundle.name},
+            "preview": f"data:image/png;base64,{picture}",
+        }
+
+    async def _shutdown(self, app: web.Application) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _tell(response: web.StreamResponse, enrolment: Enrolment) -> None:
+    """Send all events, from the first one to the last.
+
+    Raises:
+        ConnectionResetError: nobody listens any more.
+    """
+    told = 0
+    while True:
+        enrolment.news.clear()
+        for event in enrolment.events[told:]:
+            await response.write(f"data: {json.dumps(event)}\n\n".encode())
+        told = len(enrolment.events)
+        if enrolment.over:
+            return
+        try:
+            async with asyncio.timeout(_QUIET_S):
+                await enrolment.news.wait()
+        except TimeoutError:
+            await response.write(b": still at it\n\n")
+
+
+async def _parts(request: web.Request) -> tuple[str, str, bytes]:
+    """The character's name, the suffix of the drawing's file, and its bytes.
+
+    Raises:
+        BadLook: they are not there.
+        HTTPRequestEntityTooLarge: the drawing is too large.
+    """
+    if not request.content_type.startswith("multipart/"):
+        raise web.HTTPUnsupportedMediaType(reason="a drawing comes as multipart/form-data")
+    name = ""
+    async for part in await request.multipart():
+        if not isinstance(part, BodyPartReader):
+            continue
+        data = bytearray()
+        while chunk := await part.read_chunk():
+            data += chunk
+            if len(data) > MAX_BYTES:
+                raise web.HTTPRequestEntityTooLarge(MAX_BYTES, len(data))
+        if part.name == "name":
+            name = bytes(data).decode("utf-8", "replace").strip()[:_LONGEST_NAME]
+        elif part.name == "drawing":
+            file = Path(part.filename or "drawing.png")
+            suffix = file.suffix.lower()
+            known = suffix in (".png", ".jpg", ".jpeg", ".webp")
+            return name or file.stem[:_LONGEST_NAME], suffix if known else "", bytes(data)
+    raise BadLook("a part named `drawing`, with a picture's file, is expected")
+
+
+def _file_name(name: str) -> str:
+    """A character's name as a file's: letters and digits of any script, else dashes."""
+    return re.sub(r"[^\w]+", "-", name).strip("-") or "character"
+
+
+def add_kept(gallery: Gallery, folder: Path | None) -> None:
+    """Offer the characters again that were enrolled before, oldest first."""
+    if folder is None:
+        return
+    for path in sorted((folder / FOLDER).glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime):
+        try:
+            gallery.add(path)
+        except BundleError as error:  # the others can still play
+            log.warning("a character that was enrolled here cannot be used: %s", error)

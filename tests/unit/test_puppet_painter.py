@@ -1,0 +1,112 @@
+"""The painter in the engine: what it is shown and what is made of its answer, as torch does."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from engine.backends.onnxruntime import OnnxRuntimeBackend
+from engine.motion.draw import draw_pose
+from engine.puppet.painter import FEATURES, MAPS, PAINT, painter_shapes
+from engine.puppet.puppet import Puppet
+from export.painter import export_painter, feature_bytes, map_values
+from tests.drawings import body, cut_drawing
+from training.fewshot.warp import carry as torch_carry
+from training.fewshot.warp import network
+from training.fewshot.warp.layers import Layers
+from training.fewshot.warp.maps import frames_of
+
+SIZE, HALF = 128, 64
+
+
+@cache
+def layers() -> Layers:
+    drawing = cut_drawing(SIZE)
+    pixels = torch.from_numpy(drawing.pixels).permute(3, 0, 1, 2)[None].float() / 255
+    return Layers.of(pixels, frames_of(torch.from_numpy(drawing.joints)[None]))
+
+
+def posed(seed: int) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
+    """Joints, their pose image, and the same for torch."""
+    joints = body(SIZE, seed, noise=0.03)
+    image = np.empty((SIZE, SIZE, 3), np.uint8)
+    draw_pose(joints, image)
+    return joints, image, 1 - torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+
+
+@pytest.fixture
+def every_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let torch keep all parts of a tile, as the engine does."""
+    kept = torch_carry.carry
+    monkeypatch.setattr(
+        network, "carry", lambda layers, target, order: kept(layers, target, order, kept=13)
+    )
+
+
+def answer(seed: int, change: float) -> np.ndarray:
+    """Maps at random around those that change nothing."""
+    rng = np.random.default_rng(seed)
+    maps = np.full((HALF, HALF, MAPS), 128.0)
+    maps[..., PAINT : PAINT + 20] = 0
+    for y in range(0, HALF, 8):  # smooth enough for bilinear samples to mean the same
+        for x in range(0, HALF, 8):
+            maps[y : y + 8, x : x + 8] += change * rng.normal(0, 60, MAPS)
+    return maps.clip(0, 255).round().astype(np.uint8)
+
+
+def test_the_sizes_are_those_of_training():
+    assert (FEATURES, MAPS) == (network.FEATURES, network.MAPS)
+    assert painter_shapes(SIZE) == ((1, HALF, HALF, FEATURES), (1, HALF, HALF, MAPS))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_features_are_those_of_torch(seed, every_part):
+    joints, image, pose = posed(seed)
+    features = np.full((HALF, HALF, FEATURES), 77, np.uint8)
+    Puppet([cut_drawing(SIZE)]).look(joints, image, features)
+    _, truth = network.look(layers(), pose, torch.from_numpy(joints)[None])
+    error = np.abs(features.astype(int) - feature_bytes(truth)[0])
+    assert error[..., 37:].max() <= 1  # turns
+    assert error[..., 20:23].max() <= 1  # pose image
+    assert error.mean() < 0.5
+    # A cell's corners differ a little where a map has a kink.
+    assert (error.max(2) > 12).mean() < 0.03
+
+
+@pytest.mark.parametrize("change", [0.0, 0.3, 1.0])
+def test_maps_change_the_picture_as_torch_does(change, every_part):
+    joints, image, pose = posed(5)
+    puppet, maps = Puppet([cut_drawing(SIZE)]), answer(1, change)
+    features = np.empty((HALF, HALF, FEATURES), np.uint8)
+    plain, made = np.empty((SIZE, SIZE, 4), np.uint8), np.empty((SIZE, SIZE, 4), np.uint8)
+    puppet.carry(joints, plain)
+    puppet.look(joints, image, features)
+    puppet.finish(maps, made)
+    scene, _ = network.look(layers(), pose, torch.from_numpy(joints)[None])
+    truth = network.finish(scene, map_values(maps[None]))[0].permute(1, 2, 0).numpy() * 255
+    error = np.abs(made - truth)
+    assert error.mean() < 1
+    assert (error.max(2) > 12).mean() < 0.03
+    assert (made[..., :3] <= made[..., 3:]).all()
+    difference = np.abs(made.astype(int) - plain).mean()
+    assert difference < 0.2 if change == 0 else difference > 2
+
+
+def test_a_painter_that_was_exported_paints():
+    torch.manual_seed(0)
+    painter = network.Painter(network.WIDTHS["tiny"]).eval()
+    torch.nn.init.normal_(painter.network.leave.weight, std=0.1)
+    joints, image, pose = posed(2)
+    puppet = Puppet([cut_drawing(SIZE)], OnnxRuntimeBackend(export_painter(painter, SIZE)))
+    assert puppet.ready
+    assert "painted by" in puppet.name
+    made, plain = np.empty((SIZE, SIZE, 4), np.uint8), np.empty((SIZE, SIZE, 4), np.uint8)
+    puppet.draw(joints, image, made)
+    puppet.carry(joints, plain)
+    with torch.no_grad():
+        truth = painter(layers(), pose, torch.from_numpy(joints)[None])
+    truth = truth[0].permute(1, 2, 0).numpy() * 255
+    assert np.abs(made.astype(int) - plain).mean() > 3
+    assert np.abs(made - truth).mean() < 2
+    puppet.close()

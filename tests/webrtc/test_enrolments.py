@@ -1,0 +1,94 @@
+"""A drawing is sent to the studio, and becomes a character there."""
+
+import json
+from io import BytesIO
+
+import cv2
+import numpy as np
+import pytest
+from aiohttp import FormData
+
+from engine.app import DEFAULT_CHARACTER
+from engine.character import CharacterBundle
+from engine.studio.enrolments import add_kept
+from engine.studio.gallery import Gallery
+from tests.webrtc.studio import running, within
+
+
+def drawing() -> bytes:
+    """Ito on paper: PNG."""
+    reference = CharacterBundle.load(DEFAULT_CHARACTER).reference.astype(np.float32)
+    alpha = reference[..., 3:] / 255
+    paper = reference[..., :3] * alpha + 255 * (1 - alpha)
+    large = cv2.resize(paper.astype(np.uint8)[..., ::-1], None, fx=3, fy=3)
+    return cv2.imencode(".png", large)[1].tobytes()
+
+
+def form(data: bytes, name: str = "Ito", file: str = "ito.png") -> FormData:
+    made = FormData()
+    made.add_field("name", name)
+    made.add_field("drawing", BytesIO(data), filename=file, content_type="image/png")
+    return made
+
+
+async def enrolled(server, body: FormData) -> list[dict]:
+    """All events of a drawing."""
+    async with server.http.post(server.url("/api/enrol"), data=body) as response:
+        assert response.status == 201
+        identity = (await response.json())["id"]
+    path = server.url(f"/api/enrol/{identity}/events")
+    async with server.http.get(path) as response:
+        assert response.content_type == "text/event-stream"
+        assert "default-src" in response.headers["Content-Security-Policy"]
+        text = await response.text()
+    return [json.loads(part.removeprefix("data: ")) for part in text.split("\n\n") if part]
+
+
+@pytest.mark.slow
+def test_a_drawing_becomes_a_character(tmp_path):
+    async def show():
+        async with running(folder=tmp_path) as server:
+            gallery = server.studio.gallery  # the tests share it
+            events = await enrolled(server, form(drawing()))
+            shares = [event["share"] for event in events]
+            assert shares == sorted(shares)
+            assert len(events) >= 4
+            assert all(event["stage"] for event in events)
+            last = events[-1]
+            assert "error" not in last
+            name = last["done"]["character"]
+            assert name not in ("Ito", "Double")  # who are there already
+            assert name.startswith("Ito")
+            assert last["preview"].startswith("data:image/png;base64,")
+            told = await server.get("/api/characters")
+            assert name in [character["name"] for character in told["characters"]]
+            # The next server of this user has it, too; a damaged one does not hinder it.
+            (tmp_path / "characters" / "broken.character").write_bytes(b"nothing")
+            another = Gallery()
+            add_kept(another, tmp_path)
+            assert another.get(name) is not None
+            gallery.remove(name)
+
+    within(90, show)
+
+
+def test_what_cannot_become_one_is_told_in_words(tmp_path, monkeypatch):
+    async def show():
+        async with running(folder=tmp_path) as server:
+            [*_, last] = await enrolled(server, form(b"no picture at all"))
+            assert last["error"]
+            assert not (tmp_path / "characters").exists()
+            url = server.url("/api/enrol")
+            async with server.http.post(url, json={}) as response:
+                assert response.status == 415
+            monkeypatch.setattr("engine.studio.enrolments.MAX_BYTES", 1000)
+            async with server.http.post(url, data=form(bytes(1001))) as response:
+                assert response.status == 413
+            empty = FormData(default_to_multipart=True)
+            empty.add_field("name", "Nobody")
+            async with server.http.post(url, data=empty) as response:
+                assert response.status == 400
+            async with server.http.get(server.url("/api/enrol/none/events")) as response:
+                assert response.status == 404
+
+    within(40, show)
