@@ -89,6 +89,8 @@ def find_figure(
         cut = cut_out(_without(picture.pixels, first.pixels, pixels), fitted.joints)
         if cut is not None and cut.how != first.how and cut.solid.any():  # the outline was wrong
             fitted = fit(Evidence.of(seen, cut.solid), _box(cut.solid))
+        elif cut is None or not cut.solid.any():
+            cut = first
     else:
         pixels, others = _one_half(pixels, estimator)
         rgb = over_white(pixels)
