@@ -1,9 +1,9 @@
 """Cutting the figure out of its picture, and cleaning the edge.
 
 What to use of a picture is decided in this order: its own alpha; a plain background; else a network
-that is led by the joints (`engine.enrol.segment`). On drawings by people the surface of a plain
-background tells the figure far more surely than the network, which learned from renders; before any
-other background the network does (docs/enrolment.md).
+that is led by the joints (`engine.enrol.segment`), and GrabCut where it is uncertain. On drawings
+by people the surface of a plain background tells the figure far more surely than the network, which
+learned from renders; before any other background the network does (docs/enrolment.md).
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.enrol.background import Plain, outside_of, plain_background
 from engine.enrol.capsules import capsules
-from engine.enrol.matte import lifted
+from engine.enrol.matte import lifted, refine
 from engine.enrol.reading import over_white
 from engine.enrol.segment import cut_out as segment
 
@@ -25,6 +25,9 @@ Mask = NDArray[np.bool_]
 How = Literal["alpha", "plain background", "network"]
 
 _SPECK: Final = 0.003  # of the figure's area
+_GRABCUT_PX: Final = 320
+_GRABCUT_ROUNDS: Final = 3
+_CERTAIN: Final = 230  # of 255
 _SEEN_THROUGH: Final = 0.02  # of a picture's area: less transparency than this is no cut-out
 
 
@@ -127,10 +130,35 @@ def _enclosed(mask: Mask, plain: Plain, joints: NDArray[np.floating]) -> Mask:
 
 
 def _from_network(rgb: U8, joints: NDArray[np.floating]) -> U8:
-    figure = lifted(rgb, segment(rgb, joints))
+    figure = lifted(rgb, _settled(rgb, segment(rgb, joints)))
     kept = _figure(figure[..., 3] > 127, joints)
     near = cv2.dilate(kept.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=3)
     return np.where(near[..., None] > 0, figure, 0).astype(np.uint8)
+
+
+def _settled(rgb: U8, alpha: U8) -> U8:
+    """An alpha (H, W) whose uncertain pixels went with those that are alike, by GrabCut.
+
+    The network knows where the figure is, the picture's own colours where it ends (Rother 2004).
+    """
+    scale = min(1.0, _GRABCUT_PX / max(alpha.shape))
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    coarse = cv2.resize(alpha, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+    around = np.ones((3, 3), np.uint8)
+    figure = cv2.erode((coarse > _CERTAIN).astype(np.uint8), around, iterations=3) > 0
+    ground = cv2.dilate((coarse > 255 - _CERTAIN).astype(np.uint8), around, iterations=5) == 0
+    if not (figure.any() and ground.any()):
+        return alpha
+    seeds = np.where(coarse > 127, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    seeds[figure], seeds[ground] = cv2.GC_FGD, cv2.GC_BGD
+    bgr = np.ascontiguousarray(small[..., ::-1])
+    cv2.setRNGSeed(0)  # its first clusters are random
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(bgr, seeds, (0, 0, 1, 1), *models, _GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
+    found = np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
+    large = cv2.resize(found, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    refined = refine(rgb, np.asarray(large, np.float32), 1 / scale)
+    return np.asarray(np.rint(255 * refined), np.uint8)
 
 
 def spread(rgb: U8, known: Mask) -> U8:
