@@ -1,8 +1,9 @@
 """Cutting the figure out of its picture, and cleaning the edge.
 
 What to use of a picture is decided in this order: its own alpha; a plain background, if the figure
-ends crisply before it all around; a network that is led by the joints (`engine.enrol.segment`), and
-what it missed of the drawing on a plain background with shadows or stains (`engine.enrol.fusion`).
+ends crisply before it all around; a network that the joints lead (`engine.enrol.segment`), with
+what it missed where a plain background has shadows or stains (`engine.enrol.fusion`), and with
+GrabCut where it is uncertain before any other background (docs/enrolment.md).
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from engine.enrol import segment
 from engine.enrol.background import Plain, outside_of, plain_background
 from engine.enrol.capsules import capsules
 from engine.enrol.fusion import fades, fused
-from engine.enrol.matte import lifted, nearest
+from engine.enrol.matte import lifted, nearest, refine
 from engine.enrol.reading import over_white
 from engine.pose.skeleton import PUPPET_20
 
@@ -26,6 +27,9 @@ Mask = NDArray[np.bool_]
 How = Literal["alpha", "plain background", "network"]
 
 _SPECK: Final = 0.003  # of the figure's area
+_GRABCUT_PX: Final = 320
+_GRABCUT_ROUNDS: Final = 3
+_CERTAIN: Final = 230  # of 255
 _FADES: Final = 0.15  # of the outline: a drawing's fades in fewer places
 _SEEN_THROUGH: Final = 0.02  # of a picture's area: less transparency than this is no cut-out
 
@@ -73,12 +77,14 @@ def cut_out(pixels: U8, joints: NDArray[np.floating] | None = None) -> CutOut | 
     plain = plain_background(rgb)
     if plain is None and joints is None:
         return None
-    cut = None if plain is None else _from_plain(rgb, plain, joints)
+    cut = None if plain is None else from_plain(rgb, plain, joints)
     if plain is not None and cut is not None and fades(cut[..., 3], plain) < _FADES:
         return CutOut(cut, "plain background")
     alpha = segment.cut_out(rgb, np.zeros((len(PUPPET_20.joints), 3)) if joints is None else joints)
     if plain is not None and cut is not None:
         alpha = fused(cut[..., 3], alpha, plain)
+    else:
+        alpha = _settled(rgb, alpha)
     figure = lifted(rgb, alpha)
     kept = _figure(figure[..., 3] > 127, joints)
     near = cv2.dilate(kept.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=3)
@@ -101,7 +107,8 @@ def _figure(mask: Mask, joints: NDArray[np.floating] | None) -> Mask:
     return np.asarray(keep[labels])
 
 
-def _from_plain(rgb: U8, plain: Plain, joints: NDArray[np.floating] | None) -> U8:
+def from_plain(rgb: U8, plain: Plain, joints: NDArray[np.floating] | None) -> U8:
+    """(H, W, 4) premultiplied RGBA of what differs from a plain background; joints as above."""
     mask = _figure(~outside_of(plain), joints)
     if joints is not None:
         mask &= ~_enclosed(mask, plain, joints)
@@ -133,6 +140,31 @@ def _enclosed(mask: Mask, plain: Plain, joints: NDArray[np.floating]) -> Mask:
     hole = (area > _SPECK * mask.sum()) & (limbs < 0.1 * area)
     hole[0] = False
     return np.asarray(hole[labels])
+
+
+def _settled(rgb: U8, alpha: U8) -> U8:
+    """An alpha (H, W) whose uncertain pixels went with those that are alike, by GrabCut.
+
+    The network knows where the figure is, the picture's own colours where it ends (Rother 2004).
+    """
+    scale = min(1.0, _GRABCUT_PX / max(alpha.shape))
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    coarse = cv2.resize(alpha, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+    around = np.ones((3, 3), np.uint8)
+    figure = cv2.erode((coarse > _CERTAIN).astype(np.uint8), around, iterations=3) > 0
+    ground = cv2.dilate((coarse > 255 - _CERTAIN).astype(np.uint8), around, iterations=5) == 0
+    if not (figure.any() and ground.any()):
+        return alpha
+    seeds = np.where(coarse > 127, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    seeds[figure], seeds[ground] = cv2.GC_FGD, cv2.GC_BGD
+    bgr = np.ascontiguousarray(small[..., ::-1])
+    cv2.setRNGSeed(0)  # its first clusters are random
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(bgr, seeds, (0, 0, 1, 1), *models, _GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
+    found = np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
+    large = cv2.resize(found, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    refined = refine(rgb, np.asarray(large, np.float32), 1 / scale)
+    return np.asarray(np.rint(255 * refined), np.uint8)
 
 
 def _laid(rgb: U8, alpha: NDArray[np.floating]) -> U8:

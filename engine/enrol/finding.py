@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.enrol.cutout import CutOut, cut_out
+from engine.enrol.descent import Fitted
 from engine.enrol.figure import Evidence
-from engine.enrol.fit import Fitted, fit
+from engine.enrol.fit import fit
 from engine.enrol.looking import Seen, look
 from engine.enrol.proportions import below_the_cut, is_cut
 from engine.enrol.reading import Picture, over_white

@@ -10,7 +10,7 @@ from engine.puppet.frames import Frames, depth_order, map_grid, nearest, spine_l
 from engine.puppet.parts import COUNT
 from engine.puppet.puppet import Puppet
 from tests import naive_puppet
-from tests.drawings import body, cut_drawing
+from tests.cut_drawings import body, cut_drawing
 from training.fewshot.warp import maps
 from training.fewshot.warp.carry import carry
 from training.fewshot.warp.compose import DEPTH_BIAS, compose
