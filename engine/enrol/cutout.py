@@ -1,9 +1,9 @@
 """Cutting the figure out of its picture, and cleaning the edge.
 
 What to use of a picture is decided in this order: its own alpha; a plain background, if the figure
-ends crisply before it all around; a network that the joints lead (`engine.enrol.segment`), with
-what it missed where a plain background has shadows or stains (`engine.enrol.fusion`), and with
-GrabCut where it is uncertain before any other background (docs/enrolment.md).
+ends crisply before it all around; a network that is led by the joints (`engine.enrol.segment`),
+GrabCut where it is uncertain, and what it missed of the drawing on a plain background with shadows
+or stains (`engine.enrol.fusion`).
 """
 
 from dataclasses import dataclass
@@ -27,10 +27,11 @@ Mask = NDArray[np.bool_]
 How = Literal["alpha", "plain background", "network"]
 
 _SPECK: Final = 0.003  # of the figure's area
+_FADES: Final = 0.15  # of the outline: a drawing's fades in fewer places
 _GRABCUT_PX: Final = 320
 _GRABCUT_ROUNDS: Final = 3
 _CERTAIN: Final = 230  # of 255
-_FADES: Final = 0.15  # of the outline: a drawing's fades in fewer places
+_BEYOND: Final = 0.14  # drawings by people, with wide skirts and long hair, have up to 0.08
 _SEEN_THROUGH: Final = 0.02  # of a picture's area: less transparency than this is no cut-out
 
 
@@ -78,17 +79,23 @@ def cut_out(pixels: U8, joints: NDArray[np.floating] | None = None) -> CutOut | 
     if plain is None and joints is None:
         return None
     cut = None if plain is None else from_plain(rgb, plain, joints)
+    if cut is not None and joints is not None and _beyond(cut[..., 3] > 127, joints) > _BEYOND:
+        plain = cut = None  # it only looked plain at the border
     if plain is not None and cut is not None and fades(cut[..., 3], plain) < _FADES:
         return CutOut(cut, "plain background")
     alpha = segment.cut_out(rgb, np.zeros((len(PUPPET_20.joints), 3)) if joints is None else joints)
+    alpha = _settled(rgb, alpha)
     if plain is not None and cut is not None:
         alpha = fused(cut[..., 3], alpha, plain)
-    else:
-        alpha = _settled(rgb, alpha)
     figure = lifted(rgb, alpha)
     kept = _figure(figure[..., 3] > 127, joints)
     near = cv2.dilate(kept.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=3)
     return CutOut(np.where(near[..., None] > 0, figure, 0).astype(np.uint8), "network")
+
+
+def _beyond(solid: Mask, joints: NDArray[np.floating]) -> float:
+    """The share of a figure that is far from all its bones: clouds were taken for it."""
+    return float((solid & ~capsules(joints, solid.shape, 2.6)).sum() / max(solid.sum(), 1))
 
 
 def _figure(mask: Mask, joints: NDArray[np.floating] | None) -> Mask:
