@@ -31,6 +31,10 @@ _KEPT: Final[tuple[str, ...]] = (
     hdrs.LINK,
     hdrs.CONTENT_DISPOSITION,
 )
+_MISSING: Final = {
+    "/api/control": "the front of several studios has no WebSocket: PATCH the session's settings",
+    "/api/enrol": "characters of several studios are those they began with: `ayatsuri adapt` first",
+}
 _PATIENCE_S: Final = 10.0  # for a studio's answer
 _LEASE_S: Final = 10.0  # for a place
 
@@ -81,10 +85,9 @@ class Front:
         """See `aiohttp.web.middleware`."""
         if (request.method, request.path) == ("POST", "/whip"):
             return await self._open(request)
-        if request.path == "/api/control":
-            raise web.HTTPNotImplemented(
-                reason="the front of several studios has no WebSocket: PATCH the session's settings"
-            )
+        for path, why in _MISSING.items():
+            if request.path.startswith(path):
+                raise web.HTTPNotImplemented(reason=why)
         name = request.match_info.get("session", request.query.get("session"))
         if name == FIRST:
             name = next(iter(self.sessions), FIRST)
