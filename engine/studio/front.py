@@ -35,8 +35,8 @@ _MISSING: Final = {
     "/api/control": "the front of several studios has no WebSocket: PATCH the session's settings",
     "/api/enrol": "characters of several studios are those they began with: `ayatsuri adapt` first",
 }
-_PATIENCE_S: Final = 10.0  # for a studio's answer
-_LEASE_S: Final = 10.0  # for a place
+_PATIENCE_S: Final = 30.0  # for a studio's answer, which may have a character to load
+_LEASE_S: Final = 30.0  # for a place, which may have to be made first
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ class Front:
         self._headers: dict[str, str] = {hdrs.AUTHORIZATION: f"Bearer {token}"}
         self._holds: set[asyncio.Task[None]] = set()
         self._http: aiohttp.ClientSession | None = None
-        studio.elsewhere = lambda: len(self.sessions)
+        self._opening = 0
+        studio.elsewhere = lambda: len(self.sessions) + self._opening
 
     def add_to(self, app: web.Application) -> None:
         """Stand before an application's handlers, and behind its guard."""
@@ -106,6 +107,15 @@ class Front:
 
     async def _open(self, request: web.Request) -> web.Response:
         offer = await read_text(request, SDP, "an offer")
+        if self._studio.free <= 0:
+            raise StudioFull(f"{self._studio.performers} performers are here, which are all")
+        self._opening += 1
+        try:
+            return await self._place(request, offer)
+        finally:
+            self._opening -= 1
+
+    async def _place(self, request: web.Request, offer: str) -> web.Response:
         name = request.query.get("character")
         if name is None or self._studio.gallery.get(name) is None:
             name = self._studio.gallery.bundles[0].name
@@ -115,7 +125,7 @@ class Front:
                 grant = await anext(lease)
         except (TimeoutError, StopAsyncIteration) as error:
             await lease.aclose()
-            raise StudioFull("all studios are full; new ones may be on their way") from error
+            raise StudioFull("no studio had a place in time; more may be on their way") from error
         query = urlencode(dict(request.query) | {"character": name})
         try:
             response = await self._forward(
