@@ -35,7 +35,8 @@ _MISSING: Final = {
     "/api/control": "the front of several studios has no WebSocket: PATCH the session's settings",
     "/api/enrol": "characters of several studios are those they began with: `ayatsuri adapt` first",
 }
-_PATIENCE_S: Final = 30.0  # for a studio's answer, which may have a character to load
+PATIENCE_S: Final = 30.0
+"""For a studio's answer, which may have a character to load."""
 _LEASE_S: Final = 30.0  # for a place, which may have to be made first
 
 
@@ -175,7 +176,7 @@ class Front:
             raise StudioError(f"the studio of this session does not answer: {error}") from error
 
     async def _life(self, app: web.Application) -> AsyncGenerator[None, None]:
-        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(_PATIENCE_S))
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(PATIENCE_S))
         yield
         for task in tuple(self._holds):
             task.cancel()
