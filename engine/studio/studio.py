@@ -64,6 +64,11 @@ class Studio:
         return len(self.sessions) + self.elsewhere()
 
     @property
+    def settled(self) -> list[str]:
+        """Fields of a look that were asked for at the start of the server."""
+        return sorted(self._explicit if self._look is None else Look.model_fields)
+
+    @property
     def free(self) -> int:
         """Performers who may still come."""
         return 0 if self.draining else self.settings.sessions - self.performers
