@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 
 from typer.testing import CliRunner  # noqa: E402
 
+from tests.cast import a_batch  # noqa: E402
 from tests.fewshot import TINY, blobs  # noqa: E402
 from training.cli import app  # noqa: E402
 from training.fewshot import recipe, train, weights  # noqa: E402
@@ -157,12 +158,21 @@ def test_a_table_has_the_papers_figures_beside_ours(tmp_path: Path) -> None:
     keep_budget(tmp_path, replace(SMALL, seeds=(0, 1)))
     fake(tmp_path, Trial("fewshot", 1), ssim=0.9)
     fake(tmp_path, Trial("fewshot", 1), seed=1)
-    fake(tmp_path, Trial("fewshot", 4))
+    fake(tmp_path, Trial("fewshot", 4), perceptual=0.4)
     fake(tmp_path, Trial(FULL, 1), ssim=0.7)
     half = ["0.500 ± 0.000"] * 4
     rows = [
         ["Ours (1 shot)", *half, "0.825 ± 0.043", "5.00", "2.00", "5.78", "0.871"],
-        ["Ours (4 shots)", *half, "0.800 ± 0.000", "8.00", "2.00", "4.31", "0.872"],
+        [
+            "Ours (4 shots)",
+            "0.450 ± 0.050",
+            *half[1:],
+            "0.800 ± 0.000",
+            "8.00",
+            "2.00",
+            "4.31",
+            "0.872",
+        ],
         ["Ours (10 shots)", "not run", *[""] * 6, "4.01", "0.878"],
         ["Ours (1 shot, MSL)", *half, "0.750 ± 0.050", "5.00", "2.00", "4.03", "0.872"],
         ["Ours (4 shots, MSL)", "not run", *[""] * 6, "2.33", "0.874"],
@@ -173,9 +183,9 @@ def test_a_table_has_the_papers_figures_beside_ours(tmp_path: Path) -> None:
     assert found[2].startswith("|  | perceptual ↓ | sharpness → 1 |")
     assert found[3] == "| --- |" + " ---: |" * 9
     assert found[4:10] == [f"| {' | '.join(row)} |" for row in rows]
-    assert found[11] == "Keypoints of the true pictures: 0.900."
-    assert found[12:] == [
-        f"By {measure}, best first, the paper has {paper}; we find {ours}: 1 of 3 pairs in "
+    assert found[11] == "- Keypoints of the true pictures: 0.900."
+    assert found[12:-1] == [
+        f"- By {measure}, best first, the paper has {paper}; we find {ours}: 1 of 3 pairs in "
         "its order."
         for measure, paper, ours in (
             (
@@ -190,9 +200,13 @@ def test_a_table_has_the_papers_figures_beside_ours(tmp_path: Path) -> None:
             ),
         )
     ]
+    assert found[-1] == (
+        "- Beside Ours (1 shot, MSL), the perceptual distance is lower on: "
+        "Ours (1 shot) 0 of 2 characters, Ours (4 shots) 1 of 2 characters."
+    )
     assert "not run" in report.markdown(tmp_path, 1)
     assert "× 1000" in report.markdown(tmp_path, 4)
-    assert report.order(report.lines_of(tmp_path, TABLES[4])) == ""  # one row has nothing beside it
+    assert report.order(report.lines_of(tmp_path, TABLES[4])) == []  # one row has nothing beside it
     assert "Table 3" in report.markdown(tmp_path, 3)
 
 
@@ -253,8 +267,8 @@ def test_damaged_pictures_and_foreign_folders_are_refused(tmp_path: Path) -> Non
 
 
 def test_a_runs_time_is_that_of_all_its_parts(tmp_path: Path) -> None:
-    seconds = (20.0, 30.0, 12.0, 30.0)  # it went on after 30 s
-    lines = [json.dumps({"step": i, "seconds": s}) for i, s in enumerate(seconds)]
+    paces = ((10, 0.5), (20, 1.0), (50, 1.0))  # steps, and a second's since the line before
+    lines = [json.dumps({"step": step, "steps_per_second": pace}) for step, pace in paces]
     (tmp_path / "curve.jsonl").write_text("\n".join(lines))
     assert minutes(tmp_path) == 1.0
 
@@ -313,6 +327,20 @@ def test_one_command_makes_tables_figures_and_weights(
     done = CliRunner().invoke(app, ["table", "2", str(tmp_path), *options, "--steps", "3"])
     assert done.exit_code == 1
     assert "another budget" in done.output
+
+
+def test_the_weights_that_ship_say_what_made_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # the real method
+    assert weights.SHIPPED.stat().st_size < 16e6
+    method, about = weights.read(weights.SHIPPED)
+    assert about["steps_done"] == about["curve"][-1]["step"]
+    assert {"command", "data", "hours", "recipe"} <= set(about)
+    assert about["command"].startswith("ayatsuri-train tables runs/")
+    inputs, truth = a_batch(about["recipe"]["size"])
+    with torch.no_grad():
+        made = method(inputs)
+    blank = truth.abs().mean()  # how far an empty picture is from the truth
+    assert (made - truth).abs().mean() < 0.6 * blank
 
 
 def test_the_pace_tells_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
