@@ -205,4 +205,8 @@ def _warm_up(generator: Generator, actor: Actor) -> None:
     """The first picture takes longest: it is drawn here, and not seen."""
     size = actor.bundle.resolution
     white, out = np.full((size, size, 3), 255, np.uint8), np.empty((size, size, 4), np.uint8)
-    generator.draw(actor.bundle.skeleton.rest, white, out)
+    try:
+        generator.draw(actor.bundle.skeleton.rest, white, out)
+    except AyatsuriError:
+        generator.close()
+        raise
