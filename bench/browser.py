@@ -16,7 +16,7 @@ import numpy as np
 from aiohttp import ClientSession, ClientWebSocketResponse
 
 from bench.blockcode import stamp
-from engine.errors import MissingDependency
+from engine.errors import MissingDependency, StudioError
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -58,7 +58,8 @@ class Page:
         while True:
             answer = await self._socket.receive_json()
             if answer.get("id") == number:
-                assert "error" not in answer, answer
+                if "error" in answer:
+                    raise StudioError(f"the browser could not do {method}: {answer['error']}")
                 return answer["result"]
 
     async def js(self, code: str) -> Any:
@@ -67,7 +68,8 @@ class Page:
             "Runtime.evaluate", expression=code, userGesture=True, awaitPromise=True,
             returnByValue=True,
         )  # fmt: skip
-        assert "exceptionDetails" not in answer, answer
+        if "exceptionDetails" in answer:
+            raise StudioError(f"the page could not do {code}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
     async def until(self, code: str, seconds: float = 20.0) -> None:
@@ -78,7 +80,7 @@ class Page:
                     await asyncio.sleep(0.05)
         except TimeoutError:
             said = await self.js("document.getElementById('status')?.textContent")
-            raise AssertionError(f"waited {seconds} s in vain: {code}; the page: {said}") from None
+            raise StudioError(f"waited {seconds} s in vain: {code}; the page: {said}") from None
 
     async def picture(self, path: Path) -> None:
         """A screenshot."""
@@ -118,7 +120,8 @@ async def browsing(
         told = home / "DevToolsActivePort"
         async with asyncio.timeout(30):
             while not told.is_file() or not told.read_text():
-                assert browser.poll() is None, "Chromium ended at once"
+                if browser.poll() is not None:
+                    raise StudioError("Chromium ended at once")
                 await asyncio.sleep(0.05)
         port = told.read_text().splitlines()[0]
         async with ClientSession() as http:

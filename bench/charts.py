@@ -70,17 +70,17 @@ def _at(part: Any, values: Any, which: Any) -> int:
     return int(part[which(values[part])])
 
 
-def histogram(name: str, values: ArrayLike, bins: int = 60) -> Series:
-    """Counts over equal bins between the 0th and the 99.9th percentile; what is above, in the last.
-
-    x are the bins' lower edges.
-    """
-    samples = np.asarray(values, np.float64)
-    top = float(np.percentile(samples, 99.9))
-    low = float(samples.min())
+def histograms(named: Sequence[tuple[str, ArrayLike]], bins: int = 60) -> list[Series]:
+    """Counts over the same equal bins, up to the greatest 99.9th percentile of them; what is above
+    counts in the last bin. x are the bins' lower edges."""
+    samples = [(name, np.asarray(values, np.float64)) for name, values in named]
+    low = min(float(values.min()) for _, values in samples)
+    top = max(float(np.percentile(values, 99.9)) for _, values in samples)
     edges = np.linspace(low, max(top, low + 1e-9), bins + 1)
-    counts, _ = np.histogram(np.minimum(samples, edges[-1]), edges)
-    return Series(name, edges[:-1].tolist(), counts.astype(float).tolist())
+    return [
+        Series(name, edges[:-1].tolist(), np.histogram(np.minimum(v, edges[-1]), edges)[0].tolist())
+        for name, v in samples
+    ]
 
 
 def by_percentile(name: str, values: ArrayLike) -> Series:

@@ -73,18 +73,34 @@ class _Late(TyperCommand):
         return self._load().make_context(info_name, args, parent, **extra)
 
     def _load(self) -> Any:
+        app = typer.Typer(add_completion=False)
+        settings: dict[str, Any] = {}
         try:
             main = import_module(self._command.module).main
         except ModuleNotFoundError as error:
-            if (error.name or "").split(".")[0] in ("bench", "engine"):
-                raise
-            raise typer.BadParameter(
-                f"{self.name} needs {error.name}: pip install 'ayatsuri[bench,studio,train]'"
-            ) from error
-        app = typer.Typer(add_completion=False)
-        made = kept(main) if self._command.measures else main
-        app.command(self.name, help=self._command.question)(console.explains(made))
+            # Whatever its options are: they cannot be known, and it is explained why.
+            main = functools.partial(_explain, missing(error))
+            settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+        else:
+            main = kept(main) if self._command.measures else main
+        app.command(self.name, help=self._command.question, context_settings=settings)(
+            console.explains(main)
+        )
         return typer.main.get_command(app)
+
+
+def missing(error: ModuleNotFoundError) -> MissingDependency:
+    """What to install for a package that is not here; a module of our own is a bug, and raised."""
+    package = (error.name or "").partition(".")[0]
+    if package in ("", "bench", "engine", "export", "training"):
+        raise error
+    return MissingDependency(
+        f"{package} is not installed: pip install 'ayatsuri[bench,studio,train]'"
+    )
+
+
+def _explain(error: MissingDependency) -> None:
+    raise error
 
 
 class _Benches(TyperGroup):
@@ -116,12 +132,11 @@ def kept(main: Callable[..., None]) -> Callable[..., None]:
     def wrapper(*, output: Path | None, json_line: bool, **given: Any) -> None:
         try:
             from bench.report import Destination
+
+            Destination.folder, Destination.json_line = output, json_line
+            main(**given)
         except ModuleNotFoundError as error:
-            raise MissingDependency(
-                f"a benchmark needs {error.name}: pip install 'ayatsuri[bench]'"
-            ) from error
-        Destination.folder, Destination.json_line = output, json_line
-        main(**given)
+            raise missing(error) from error
 
     signature = inspect.signature(main)
     more = {"output": (OutputOption, None), "json_line": (JsonOption, False)}

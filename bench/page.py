@@ -15,6 +15,8 @@ from bench.svg import draw
 from engine import console
 from engine.errors import SinkError
 
+_MANY: Final = 6  # goals, of which none stands for all
+
 _ABOUT: Final = {
     "every frame due": "of every frame that was due, shown or not: until it, or a newer one, was "
     "to be seen",
@@ -40,7 +42,7 @@ def page(
         missing: benchmarks that could not be run, and why.
     """
     style = (files("bench") / "page.css").read_text(encoding="utf-8")
-    many = len(results) > 1
+    many = len(results) > 1 or bool(missing)
     heading = title or ("Ayatsuri, measured" if many else f"Ayatsuri bench: {results[0]['bench']}")
     contents = "".join(_section(result) for result in results)
     return (
@@ -69,7 +71,7 @@ def _contents(results: Sequence[dict[str, Any]], missing: dict[str, str]) -> str
 
 
 def _headline(result: dict[str, Any]) -> str:
-    """The first row's latency, or the first goal, or how many goals are met."""
+    """The first row's latency; or the first goal's figure, or whether all of many goals are met."""
     goals = result["goals"]
     if result["rows"]:
         first = {n: Measure.from_dict(m) for n, m in result["rows"][0]["measures"].items()}
@@ -77,8 +79,8 @@ def _headline(result: dict[str, Any]) -> str:
         if due is not None and due.count:
             where = result["rows"][0]["name"]
             return f"{where}: {number(due['p50'])} ms, one in twenty over {number(due['p95'])} ms"
-    if len(goals) == 1 or (goals and goals[0]["measured"] is not None and not result["rows"]):
-        return f"{goals[0]['measured']:.3g} {goals[0]['unit']}"
+    if 0 < len(goals) < _MANY and goals[0]["measured"] is not None:
+        return f"{goals[0]['figure']}: {goals[0]['measured']:.3g} {goals[0]['unit']}"
     return f"{sum(goal['met'] for goal in goals)} of {len(goals)} goals met"
 
 
@@ -239,7 +241,9 @@ def main(
     title: Annotated[str, typer.Option(help="The page's heading.")] = "",
 ) -> None:
     """Make a page of results that were kept."""
-    text = page([read(path) for path in results], title)
+    # What `result/*.json` matches besides results.
+    kept = [path for path in results if not path.name.endswith(".trace.json")]
+    text = page([read(path) for path in kept], title)
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -99,6 +99,9 @@ def main(
     seconds: Annotated[float, typer.Option(help="For each.")] = 30.0,
     warm_up: Annotated[float, typer.Option(help="Seconds before that, not counted.")] = 3.0,
     threads: ThreadsOption = 1,
+    rival_threads: Annotated[
+        int | None, typer.Option(min=1, help="Of PyTorch; by itself it takes all cores.")
+    ] = None,
 ) -> None:
     """Measure it."""
     bench = Bench(
@@ -120,7 +123,7 @@ def main(
     missing = {}
     wanted = RIVALS if rivals == "all" else {name: RIVALS[name] for name in rivals.split(",")}
     for name, make in wanted.items():
-        rival = make(threads)
+        rival = make(rival_threads or int(bench.machine["cores"]))
         try:
             run, left = run_rival(rival, pictures, seconds, warm_up)
         except MissingDependency as error:

@@ -146,7 +146,6 @@ class TalkingHead3:
         from engine.pose.mediapipe import MediaPipeEstimator
 
         self._torch = torch
-        torch.set_num_threads(self._threads)
         self._estimator = MediaPipeEstimator("full")
         self._poser = create_poser(torch.device("cpu"))
         self._poser.get_modules()
@@ -178,6 +177,7 @@ class TalkingHead3:
             )  # fmt: skip
             for place, turn in zip(self._turns, turns, strict=True):
                 self._pose[0, place] = float(np.clip(turn, -1, 1))
+        torch.set_num_threads(self._threads)  # of the thread that calls it
         with torch.no_grad():
             made = self._poser.pose(self._drawing, self._pose)[0].float()
             made = (made + 1.0) / 2.0

@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench.charts import Chart, Series, by_percentile, histogram, over_time, waterfall
+from bench.charts import Chart, Series, by_percentile, histograms, over_time, waterfall
 from bench.logs import write_hdr, write_trace
 from bench.report import number
 from bench.statistics import Floats
@@ -161,7 +161,7 @@ def latency_charts(timelines: Sequence[tuple[str, Timeline]], stale_ms: float) -
         ),
         Chart(
             "steps", "Histogram", "Frames by latency; the last bin has all that is above.",
-            "ms", "frames", [histogram(n, t.answered_ms()) for n, t in shown],
+            "ms", "frames", histograms([(n, t.answered_ms()) for n, t in shown]),
         ),
     ]  # fmt: skip
 

@@ -25,6 +25,7 @@ from typing import Annotated, Any, Final
 
 import numpy as np
 import typer
+from rich.markup import escape
 
 from bench import blockcode
 from bench.browser import Page, browsing, camera_file
@@ -97,7 +98,9 @@ async def studio(
     make = gallery_shows(gallery, options)
     server = Studio(
         Settings(port=0, sessions=1),
-        lambda source, sink, clock: make(source, CodedSink(sink, clock, ledger), clock),
+        lambda source, sink, clock, first: make(
+            source, CodedSink(sink, clock, ledger), clock, first
+        ),
         gallery,
     )
     app = application(server)
@@ -218,14 +221,23 @@ def main(
     )  # fmt: skip
     runs: list[tuple[str, Timeline]] = []
     parts: list[tuple[str, Timeline]] = []
+    missing: dict[str, str] = {}
     for text in networks.split(","):
         network = Network("direct") if text == "direct" else Network.parse(text, seed)
-        seen = asyncio.run(measure(clip, character, options, network, seconds, warm_up))
+        try:
+            seen = asyncio.run(measure(clip, character, options, network, seconds, warm_up))
+        except (StudioError, TimeoutError, ValueError) as error:
+            # A network can be too bad to connect over: that is a result.
+            missing[network.name] = str(error)
+            bench.console.print(f"[yellow]not connected[/] {network.name}: {escape(str(error))}")
+            continue
         late_ms = seen.measures["every frame due"]["p50"]
         measures = seen.measures | (pose_errors(clip, options, late_ms) if with_quality else {})
         bench.add(network.name, measures, **seen.about)
         runs.append((network.name, seen.whole))
         parts.append((network.name, seen.parts))
+    if not runs:
+        raise StudioError(f"nothing could be seen in the browser: {missing}")
     bench.console.print(measures_table("Glass to glass", bench.rows))
     bench.console.print(singles_table("On the screen", bench.rows))
     bench.charts = [
@@ -234,7 +246,7 @@ def main(
     bench.extras = files_of(bench.name, parts)
     first = bench.rows[0].measures
     bench.finish(
-        sum(len(timeline.due_ns) for _, timeline in runs), {},
+        sum(len(timeline.due_ns) for _, timeline in runs), {"not connected": missing},
         [
             Goal("every frame due, p95", first["every frame due"]["p95"], STALE_MS, False, "ms"),
             Goal("codes not read", first["codes not read"]["value"], 1.0, False, "%"),

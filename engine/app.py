@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from engine.cast import Cast
+from engine.cast import Actor, Cast
 from engine.casting import Character, load_cast
 from engine.clock import Clock, MonotonicClock
 from engine.controls import KEYS, Controls
@@ -84,7 +84,11 @@ def make_smoother(kind: str | float, *, live: bool) -> Callable[[int], Smoother]
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """A pipeline that is ready to run, and what of it can be changed while it does."""
+    """A pipeline that is ready to run, and what of it can be changed while it does.
+
+    `recruit` opens a character by name who is not in the cast yet, where there are any: a KeyError
+    says that there is none of that name.
+    """
 
     pipeline: Pipeline
     controls: Controls
@@ -92,6 +96,7 @@ class Show:
     pose: PoseStage
     motion: MotionStage
     composite: "CompositeStage"
+    recruit: Callable[[str], Actor] | None = None
 
 
 def build(

@@ -40,3 +40,21 @@ class BufferPool:
 
     def _references(self, index: int) -> int:
         return sys.getrefcount(self._buffers[index])
+
+
+class SquarePools:
+    """Buffers of squares, a pool for each size that is asked for. Belongs to one thread.
+
+    Args:
+        channels: of every buffer.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self._channels = channels
+        self._pools: dict[int, BufferPool] = {}
+
+    def take(self, size: int) -> NDArray[np.uint8]:
+        """A buffer (size, size, channels) that nobody else holds, with whatever was in it last."""
+        if size not in self._pools:
+            self._pools[size] = BufferPool((size, size, self._channels))
+        return self._pools[size].take()

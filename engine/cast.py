@@ -94,6 +94,7 @@ class Cast:
             raise ValueError("a cast needs at least one actor")
         self.actors = tuple(actors)
         self._lock = threading.Lock()
+        self._closed = False
         self._wish = 0
         self._switches = deque([(0, 0)], maxlen=_REMEMBERED_SWITCHES)  # (from sequence, actor)
 
@@ -104,6 +105,15 @@ class Cast:
             actor = self.actors[self._wish]
         actor.prepare()
         return actor
+
+    def add(self, actor: Actor) -> None:
+        """Let one more actor wait in the wings; in a cast that was closed, they are closed too."""
+        with self._lock:
+            closed = self._closed
+            if not closed:
+                self.actors = (*self.actors, actor)
+        if closed:
+            actor.close()
 
     def choose(self, name: str) -> Actor:
         """Ask for the actor of this name, who will play.
@@ -145,6 +155,8 @@ class Cast:
             return self._switches[0][1]
 
     def close(self) -> None:
-        """Close every actor; idempotent."""
+        """Close every actor, and those who are still to come; idempotent."""
+        with self._lock:
+            self._closed = True
         for actor in self.actors:
             actor.close()

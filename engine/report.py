@@ -147,30 +147,25 @@ class Report:
             title=f"{self.frames_out} of {self.frames_in} frames, {self.fps:.1f} fps, {lost}",
             caption="ms; wait: from the stage before; work: in the stage",
         )
-        table.add_column("stage")
+        table.add_column("stage", no_wrap=True)
         for column in ("wait p50", "p95", "work p50", "p95", "p99", "max", "dropped before"):
             table.add_column(column, justify="right")
         for stage, channel in zip(self.stages, self.channels, strict=True):
-            table.add_row(
-                stage.name,
-                *(f"{v:.2f}" for v in (stage.wait.p50_ms, stage.wait.p95_ms)),
-                *(
-                    f"{v:.2f}"
-                    for v in (
-                        stage.work.p50_ms, stage.work.p95_ms, stage.work.p99_ms, stage.work.max_ms
-                    )
-                ),
-                str(channel.dropped),
-            )  # fmt: skip
+            columns = (stage.wait.p50_ms, stage.wait.p95_ms, *_columns(stage.work))
+            table.add_row(stage.name, *map(_ms, columns), str(channel.dropped))
         table.add_section()
-        total = self.capture_to_sink
-        table.add_row(
-            "capture to sink", "", "",
-            *(f"{v:.2f}" for v in (total.p50_ms, total.p95_ms, total.p99_ms, total.max_ms)),
-            str(self.dropped),
-            style="bold",
-        )  # fmt: skip
+        total = map(_ms, _columns(self.capture_to_sink))
+        table.add_row("capture to sink", "", "", *total, str(self.dropped), style="bold")
         return table
+
+
+def _columns(latency: Latency) -> tuple[float, float, float, float]:
+    return latency.p50_ms, latency.p95_ms, latency.p99_ms, latency.max_ms
+
+
+def _ms(value: float) -> str:
+    """Five characters, so that a table fits 80 columns."""
+    return f"{value:.2f}" if value < 100 else f"{value:.1f}"
 
 
 def machine() -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.buffers import BufferPool
+from engine.buffers import SquarePools
 from engine.cast import Cast
 from engine.frame import Frame, Packet
 from engine.motion.draw import draw_pose
@@ -133,12 +133,7 @@ class MotionStage:
         self.mirror = mirror
         self._cast = cast
         self._make_smoother = self._wished_smoother = make_smoother
-        self._smoothers = [make_smoother(actor.bundle.resolution) for actor in cast.actors]
-        self._normalisers = [
-            Normaliser(actor.bundle.skeleton, mirror=mirror, size=actor.bundle.resolution)
-            for actor in cast.actors
-        ]
-        self._playing = 0
+        self._enter(0)
         self._calibrate = threading.Event()
         self._held: deque[Packet] = deque()  # frames whose joints the smoother still holds
 
@@ -153,19 +148,21 @@ class MotionStage:
     @property
     def calibrating(self) -> bool:
         """Whether a calibration that was asked for still waits for frames that show the person."""
-        return self._calibrate.is_set() or self._normalisers[self._playing].person.calibrating
+        return self._calibrate.is_set() or self._normaliser.person.calibrating
 
     def process(self, packet: Packet) -> Iterable[Packet]:
         """The packets whose joints are done: usually this one, or one from some frames ago."""
         if self._wished_smoother is not self._make_smoother:
             yield from self.flush()
-            self._make_smoother = make = self._wished_smoother
-            self._smoothers = [make(actor.bundle.resolution) for actor in self._cast.actors]
+            self._make_smoother = self._wished_smoother
+            self._smoother = self._make_smoother(self._resolution)
         actor = self._cast.enter(packet.frame.sequence)
         if actor != self._playing:
             yield from self.flush()  # these were posed for the one who leaves
+            person = self._normaliser.person
             self._enter(actor)
-        normaliser = self._normalisers[self._playing]
+            self._normaliser.person = person  # stays the same one: what was learnt is handed on
+        normaliser = self._normaliser
         if normaliser.mirror != self.mirror:
             normaliser.mirror = self.mirror
         if self._calibrate.is_set():
@@ -175,12 +172,12 @@ class MotionStage:
         time_ns = media_time_ns(packet.frame)
         joints = normaliser(packet.pose, (width, height), time_ns)
         self._held.append(packet)
-        for smooth in self._smoothers[self._playing].push(joints, time_ns):
+        for smooth in self._smoother.push(joints, time_ns):
             yield replace(self._held.popleft(), joints=smooth)
 
     def flush(self) -> Iterable[Packet]:
         """The packets that the smoother held back."""
-        for smooth in self._smoothers[self._playing].flush():
+        for smooth in self._smoother.flush():
             yield replace(self._held.popleft(), joints=smooth)
 
     def close(self) -> None:
@@ -188,10 +185,10 @@ class MotionStage:
         self._held.clear()
 
     def _enter(self, actor: int) -> None:
-        # The person stays the same one: what was learnt of them is handed on.
-        self._normalisers[actor].person = self._normalisers[self._playing].person
-        self._playing = actor
-        self._smoothers[actor].reset()  # it may remember an earlier scene
+        bundle = self._cast.actors[actor].bundle
+        self._playing, self._resolution = actor, bundle.resolution
+        self._normaliser = Normaliser(bundle.skeleton, mirror=self.mirror, size=bundle.resolution)
+        self._smoother = self._make_smoother(bundle.resolution)
 
 
 class DrawStage:
@@ -201,17 +198,14 @@ class DrawStage:
 
     def __init__(self, cast: Cast) -> None:
         self._cast = cast
-        self._pools = {
-            size: BufferPool((size, size, 3))
-            for size in {actor.bundle.resolution for actor in cast.actors}
-        }
+        self._pools = SquarePools(3)
 
     def process(self, packet: Packet) -> Iterable[Packet]:
         """One packet with its pose image."""
         if packet.joints is None:
             raise ValueError("the draw stage needs joints: put the motion stage before it")
         actor = self._cast.actors[self._cast.at(packet.frame.sequence)]
-        image = self._pools[actor.bundle.resolution].take()
+        image = self._pools.take(actor.bundle.resolution)
         draw_pose(packet.joints, image)
         yield replace(packet, pose_image=image)
 
@@ -233,17 +227,14 @@ class GenerateStage:
 
     def __init__(self, cast: Cast) -> None:
         self._cast = cast
-        self._pools = {
-            size: BufferPool((size, size, 4))
-            for size in {actor.bundle.resolution for actor in cast.actors}
-        }
+        self._pools = SquarePools(4)
 
     def process(self, packet: Packet) -> Iterable[Packet]:
         """One packet with the character's picture, premultiplied RGBA."""
         if packet.pose_image is None or packet.joints is None:
             raise ValueError("the generate stage needs a pose image: put the draw stage before it")
         actor = self._cast.actors[self._cast.at(packet.frame.sequence)]
-        picture = self._pools[actor.bundle.resolution].take()
+        picture = self._pools.take(actor.bundle.resolution)
         actor.draw(packet.joints, packet.pose_image, picture)
         yield replace(packet, picture=picture)
 

@@ -17,9 +17,10 @@ import torch
 import typer
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import conv2d, conv_transpose2d
 
 from engine.backends.onnxruntime import load
-from export.onnx import export_module
+from export.onnx import export_module, store_half
 from export.precision import Quantised, quantise
 from training.dataset.reader import Dataset
 from training.dataset.samples import VIEWS, CharacterPictures
@@ -30,6 +31,7 @@ from training.fewshot.warp.carry import Scene
 from training.fewshot.warp.network import (
     CURVES,
     FEATURES,
+    MAPS,
     SIGNED,
     Painter,
     WarpGenerator,
@@ -67,14 +69,20 @@ class PainterGraph(nn.Module):
 
     What comes before the sigmoid is folded into the last convolution, and what comes after it works
     on each channel alone, so the result stays in the layout that convolutions like.
+
+    With `halve` the network looks at a picture of half the size, and its maps are doubled: figures
+    should be as large as those that it was trained on.
     """
 
     rise: Tensor
     base: Tensor
+    smaller: Tensor
+    larger: Tensor
 
-    def __init__(self, painter: Painter) -> None:
+    def __init__(self, painter: Painter, *, halve: bool = False) -> None:
         super().__init__()
         self.network = copy.deepcopy(painter.network).eval().requires_grad_(False)
+        self.halve = halve
         steep, shift, rise, base = CURVES
         last = self.network.leave
         assert last.bias is not None
@@ -83,19 +91,43 @@ class PainterGraph(nn.Module):
         scale, offset = _bytes()
         self.register_buffer("rise", scale * rise[:, None, None])
         self.register_buffer("base", scale * base[:, None, None] + offset)
+        self.register_buffer("smaller", _moved(FEATURES, range(20)) / 4)
+        self.register_buffer("larger", _moved(MAPS, range(MAPS - 36, MAPS)))
 
     def forward(self, features: Tensor) -> Tensor:
         """See the class."""
         x = features.permute(0, 3, 1, 2).float() / 255
+        if self.halve:
+            x = conv2d(x, self.smaller, stride=2)
         maps = self.rise * torch.sigmoid(self.network(x)) + self.base
+        if self.halve:
+            maps = conv_transpose2d(maps, self.larger, stride=2)
         return maps.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def export_painter(painter: Painter, size: int) -> bytes:
-    """The network for pictures of `size` px, in fp32."""
+def _moved(channels: int, pixels: range) -> Tensor:
+    """Weights (C, C, 2, 2) of the sums over 2 x 2 cells, to be one cell of half the resolution.
+
+    A cell holds in its channels `pixels` 2 x 2 pixels of each map (+ 2 dy + dx). At half the
+    resolution each of these is a sum over a whole cell; all other channels are sums over four.
+    """
+    weights = torch.zeros(channels, channels, 2, 2)
+    for channel in range(channels):
+        if channel not in pixels:
+            weights[channel, channel] = 1
+            continue
+        first, place = divmod(channel - pixels.start, 4)
+        first = pixels.start + 4 * first
+        weights[channel, first : first + 4, place // 2, place % 2] = 1
+    return weights
+
+
+def export_painter(painter: Painter, size: int, *, halve: bool = False) -> bytes:
+    """The network for pictures of `size` px, in fp32; `halve` as for `PainterGraph`."""
     half = size // 2
     example = torch.zeros(1, half, half, FEATURES, dtype=torch.uint8)
-    return export_module(PainterGraph(painter), (example,), inputs=["features"], output="maps")
+    graph = PainterGraph(painter, halve=halve)
+    return store_half(export_module(graph, (example,), inputs=["features"], output="maps"))
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from engine.enrol.clip import FPS, dance, drawn, laid_over, soft_ground, thumbna
 from engine.enrol.cutout import cut_out
 from engine.enrol.editor import edit
 from engine.enrol.finding import Figure, find_figure
+from engine.enrol.hands import with_hands
 from engine.enrol.judging import judge_figure, judge_picture
 from engine.enrol.keypoints import read_keypoints
 from engine.enrol.overlay import DOUBT, overlay, panels, parts_picture
@@ -141,7 +142,7 @@ def enrol(
         )  # fmt: skip
         name = view_name(figure, {view.name for view in views})
         cutting = cut if figure.familiar else cut_by_bones
-        drawing = cutting(placed.picture, placed.joints, name)
+        drawing = with_hands(cutting(placed.picture, placed.joints, name))
         views.append(View(name, picture, figure, placed, drawing))
     views.sort(key=lambda view: not view.name.startswith("front"))
     name = (wish.name or Path(paths[0]).stem)[:80]

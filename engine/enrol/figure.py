@@ -136,3 +136,15 @@ def default_guess(top: float, bottom: float, x: float) -> Guess:
     spine = (bottom - top) / tall
     joints = body.rest[:, :2] * spine + (x, top + (0.45 - body.rest[14, 1]) * spine)
     return Guess(joints, spine, body)
+
+
+def similarity(source: F64, target: F64, weight: F64) -> tuple[F64, F64]:
+    """The matrix (2, 2) and shift (2,) of scale and rotation that take points to others best."""
+    total = weight.sum()
+    a, b = (weight @ source) / total, (weight @ target) / total
+    s, t = source - a, target - b
+    norm = float((weight * (s * s).sum(1)).sum())
+    cosine = float((weight * (s * t).sum(1)).sum()) / max(norm, 1e-9)
+    sine = float((weight * (s[:, 0] * t[:, 1] - s[:, 1] * t[:, 0])).sum()) / max(norm, 1e-9)
+    matrix = np.array([[cosine, -sine], [sine, cosine]])
+    return matrix, b - matrix @ a

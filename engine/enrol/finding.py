@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.enrol.cutout import CutOut, cut_out
+from engine.enrol.descent import Fitted
 from engine.enrol.figure import Evidence
-from engine.enrol.fit import Fitted, fit
+from engine.enrol.fit import fit
 from engine.enrol.looking import Seen, look
 from engine.enrol.proportions import below_the_cut, is_cut
 from engine.enrol.reading import Picture, over_white
@@ -86,6 +87,10 @@ def find_figure(
         seen = _insert(look(estimator, over_white(pixels), _square(_box(solid)), True), given)
         fitted = fit(Evidence.of(seen, solid), _box(solid))
         cut = cut_out(_without(picture.pixels, first.pixels, pixels), fitted.joints)
+        if cut is not None and cut.how != first.how and cut.solid.any():  # the outline was wrong
+            fitted = fit(Evidence.of(seen, cut.solid), _box(cut.solid))
+        elif cut is None or not cut.solid.any():
+            cut = first
     else:
         pixels, others = _one_half(pixels, estimator)
         rgb = over_white(pixels)

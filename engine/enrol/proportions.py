@@ -36,7 +36,7 @@ _TALL: Final = 0.79
 _WIDE: Final = 0.9
 _CUT_TALL: Final = 0.9  # a sprite without feet fills the height
 _CUT_ARMS: Final = 0.6  # arms that are stretched out leave the picture
-_CUT_BELOW: Final = 0.03  # and its cut edge stays hidden below the picture
+_CUT_BELOW: Final = 0.045  # and its cut edge stays hidden below the picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -226,17 +226,20 @@ def _longest_run(row: NDArray[np.bool_]) -> int:
 def below_the_cut(joints: NDArray[np.floating], spine: float, body: Usual) -> F64:
     """Joints (20, 3) with straight legs of usual lengths below what a cut drawing shows."""
     found = np.array(joints, np.float64)
-    lengths = bone_lengths(joints, spine, body)
-    bone = {ends: lengths[i] for i, ends in enumerate(PUPPET_20.bones)}
+    found[[10, 13, 18, 19], 2] = 0
+    for knee in (9, 12):
+        if found[knee, 2] < _SEEN:
+            found[knee, 2] = 0
+    bone = dict(zip(PUPPET_20.bones, bone_lengths(found, spine, body), strict=True))
     down = 0.5 * (found[8, :2] + found[11, :2]) - found[1, :2]
     down = down / max(float(np.linalg.norm(down)), 1e-6) + np.array([0.0, 1.0])
     down /= np.linalg.norm(down)
     for hip, knee, ankle, toe in ((8, 9, 10, 18), (11, 12, 13, 19)):
-        if found[knee, 2] < _SEEN:
+        if found[knee, 2] == 0:
             found[knee, :2] = found[hip, :2] + down * bone[hip, knee]
-        found[ankle, :2] = found[knee, :2] + down * bone[knee, ankle]
+        # Straight below the hip: so high it stands in a dance, and hides its cut edge.
+        found[ankle, :2] = found[hip, :2] + down * (bone[hip, knee] + bone[knee, ankle])
         found[toe, :2] = found[ankle, :2] + down * (body.length["foot_drop"] * spine)
-        found[[ankle, toe], 2] = 0
     return found
 
 

@@ -4,6 +4,7 @@ A picture may come from anywhere, so its header is judged before a pixel is deco
 """
 
 import math
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from engine.errors import BadPicture
@@ -24,10 +25,17 @@ LONGEST_PX: Final = 1280
 """Pictures are reduced to this: nothing that is drawn live is larger."""
 LEAST_PX: Final = 64
 MAX_MEGAPIXELS: Final = 50
-"""What is decoded whole; at 4 bytes a pixel, and twice while it is converted, 400 MB."""
+"""What is decoded whole: with alpha, at twice 4 bytes a pixel, 400 MB."""
 MAX_JPEG_MEGAPIXELS: Final = 500
 """A baseline JPEG is reduced while it is decoded, by up to 8."""
 
+_ORIENTATION: Final = 0x0112  # EXIF's number for it
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+_UPRIGHT: Final = tuple(_TURNS[way] for way in (2, 3, 4))  # width stays width
 _VECTOR = ("<svg", "%pdf", "%!ps")
 _PHONE = (b"ftyphei", b"ftypmif", b"ftypmsf", b"ftyphev")
 _SAVE_AS = "save it as PNG, JPEG or WebP and try again"
@@ -93,7 +101,16 @@ def _explained(path: Path) -> Iterator[None]:
         ) from error
     except Image.DecompressionBombError as error:
         raise BadPicture(f"{path.name} is too large ({error}): {_reduce()}") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError) as error:
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        IndexError,
+        KeyError,
+        TypeError,
+        struct.error,
+    ) as error:
         raise BadPicture(
             f"{path.name} is damaged or cut short ({error}): get it again, or open it in a "
             f"drawing program and {_SAVE_AS}"
@@ -159,42 +176,54 @@ def _read(image: Image.Image, name: str, size_wh: tuple[int, int]) -> Picture:
         notes.append(f"it holds {frames} pictures (an animation or pages): the first is used")
     if image.mode.startswith(("I", "F")):
         notes.append("its 16 or 32 bits a channel were reduced to 8")
-        image = _to_bytes(image)
     elif image.mode == "CMYK":
         notes.append("it is for print (CMYK): colours on a screen may differ a little")
-    upright = _upright(image)
-    if upright.size != image.size:
-        size_wh = size_wh[::-1]
-    if upright.mode not in ("RGBA", "LA", "PA", "P", "RGB", "L", "1"):
-        upright = upright.convert("RGB")
-    premultiplied = upright.convert("RGBA").convert("RGBa")
-    factor = max(premultiplied.size) / LONGEST_PX
-    if factor > 1:
-        width, height = (max(1, round(side / factor)) for side in premultiplied.size)
-        reduced = premultiplied.reduce(max(1, int(factor)))
-        premultiplied = reduced.resize((width, height), Image.Resampling.BICUBIC)
+    image.load()
+    turn = _TURNS.get(_orientation(image))
+    small = _shrunk(_premultiplied(image))
+    if turn is not None:
+        small = small.transpose(turn)
+        size_wh = size_wh if turn in _UPRIGHT else size_wh[::-1]
     if max(size_wh) > LONGEST_PX:
-        notes.append(f"reduced from {max(size_wh)} to {max(premultiplied.size)} pixels")
-    pixels = np.array(premultiplied, np.uint8)
+        notes.append(f"reduced from {max(size_wh)} to {max(small.size)} pixels")
+    pixels = np.array(small, np.uint8)
     pixels[..., :3] = np.minimum(pixels[..., :3], pixels[..., 3:])  # bicubic overshoots
     return Picture(name, pixels, size_wh, tuple(notes))
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF data says; damaged EXIF data say nothing."""
-    image.load()  # damage of the picture itself is told of
-    try:
-        return ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError):
+def _premultiplied(image: Image.Image) -> Image.Image:
+    """In mode RGBa, reduced as soon as it can be: a copy of a large picture is large."""
+    if image.mode.startswith(("I", "F")):
+        image = _to_bytes(image)
+    if image.mode in ("RGB", "L", "CMYK", "YCbCr") and "transparency" not in image.info:
+        image = image.reduce(max(1, max(image.size) // LONGEST_PX))
+    if image.mode not in ("RGBA", "LA", "PA", "P", "RGB", "L", "1"):
+        image = image.convert("RGB")
+    return (image if image.mode == "RGBA" else image.convert("RGBA")).convert("RGBa")
+
+
+def _shrunk(image: Image.Image) -> Image.Image:
+    factor = max(image.size) / LONGEST_PX
+    if factor <= 1:
         return image
+    width, height = (max(1, round(side / factor)) for side in image.size)
+    return image.reduce(max(1, int(factor))).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def _orientation(image: Image.Image) -> int:
+    """What its EXIF data say of how it is turned; damaged EXIF data say nothing."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError, struct.error):
+        return 1
 
 
 def _to_bytes(image: Image.Image) -> Image.Image:
     """A grey picture of more than 8 bits in 8; floats may be in [0, 1] or in [0, 255]."""
-    values = np.nan_to_num(np.asarray(image, np.float64))
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image, np.uint16) // 257).astype(np.uint8))
+    values = np.asarray(image, np.float32)
+    values = np.nan_to_num(values)
     top = float(values.max(initial=0.0))
     ceiling = next((c for c in (1.0, 255.0, 65535.0) if top <= c), top)
-    if image.mode.startswith("I;16"):
-        ceiling = 65535.0
-    grey = np.clip(values * (255 / ceiling), 0, 255).round().astype(np.uint8)
-    return Image.fromarray(grey)
+    return Image.fromarray(np.clip(values * (255 / ceiling), 0, 255).round().astype(np.uint8))

@@ -36,7 +36,7 @@ def _bend(upper: Array, lower: Array, folded: float) -> float:
 
 
 @njit(
-    "void(f8[:,::1], f8[:,::1], i8, i8, f8, f8, f8, f8, f8, f8, f4[:,:,:,::1])",
+    "void(f8[:,::1], f8[:,::1], i8, i8, f8, f8[::1], f8, f8, f4[:,:,:,::1])",
     cache=True,
     nogil=True,
     error_model="numpy",
@@ -47,22 +47,23 @@ def open_fan(
     upper: int,
     lower: int,
     fan: float,
-    fan_end: float,
-    short: float,
-    folded: float,
+    limits: Array,
     first: float,
     step: float,
     points: Floats,
 ) -> None:
-    """About the joint between two parts both take one map, a fan that opens as it bends."""
-    to = _bend(target[upper], target[lower], folded)
-    of = _bend(source[upper], source[lower], folded)
+    """About the joint between two parts both take one map, a fan that opens as it bends.
+
+    `limits` are FAN_END, SHORT, FOLDED, BEHIND and HALVES (two each) of `engine.puppet.bends`.
+    """
+    to = _bend(target[upper], target[lower], limits[2])
+    of = _bend(source[upper], source[lower], limits[2])
     length = target[upper, 6]
-    reach = min(short * min(length, target[lower, 6]), fan) + _SMALL
+    reach = min(limits[1] * min(length, target[lower, 6]), fan) + _SMALL
     size = np.sqrt(target[upper, 2] ** 2 + target[upper, 4] ** 2)
     s, origin_x, origin_y = source[upper], source[lower, 0], source[lower, 1]
     # Nothing changes farther from the joint.
-    x0, y0, far = target[lower, 0], target[lower, 1], fan_end * reach * size
+    x0, y0, far = target[lower, 0], target[lower, 1], max(limits[0], limits[4]) * fan * size
     count = points.shape[1]
     if not (abs(x0) < 1e6 and abs(y0) < 1e6 and far < 1e6):
         return
@@ -73,18 +74,23 @@ def open_fan(
             a, c = _local(target[upper], first + step * column, first + step * row)
             a -= length
             distance = np.sqrt(a * a + c * c + _SMALL * _SMALL)
-            share = 1 - _smooth((distance / reach - 1) / (fan_end - 1))
-            if not share > 0:
+            share = 1 - _smooth((distance / reach - 1) / (limits[0] - 1))
+            behind = 1 - _smooth((distance / fan - limits[3]) / (limits[4] - limits[3]))
+            if not (share > 0 or behind > 0):
                 continue
             angle = np.arctan2(c, a + _SMALL)
             side = np.pi if angle >= to else -np.pi
-            turned = of + (angle - to) * (side - of) / (side - to)
+            around = (angle - to) / (side - to)
+            turned = of + around * (side - of)
             a, c = distance * np.cos(turned), distance * np.sin(turned)
             x, y = origin_x + s[2] * a + s[3] * c, origin_y + s[4] * a + s[5] * c
+            half = _smooth((around - limits[5]) / (limits[6] - limits[5]))
+            rest = (1 - share) * behind
             for part in (upper, lower):
+                mine = share + rest * (half if part == lower else 1 - half)
                 p = points[part, row, column]
-                p[0] += share * (x - p[0])
-                p[1] += share * (y - p[1])
+                p[0] += mine * (x - p[0])
+                p[1] += mine * (y - p[1])
 
 
 @njit(

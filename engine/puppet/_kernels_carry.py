@@ -1,9 +1,8 @@
 """Numba kernels that carry the parts to a pose and lay them over each other.
 
 The picture is made square by square ("cells"). A part's map is known at a cell's corners and taken
-as bilinear between them, so whatever the map costs, a pixel costs additions. Most parts are nowhere
-near a cell, which a table of counts tells from the corners alone; of the others each pixel takes,
-front to back, what it needs until it is full.
+as bilinear between them, so whatever the map costs, a pixel costs additions. Of the parts that are
+near (`_kernels_find`) each pixel takes, front to back, what it needs until it is full.
 """
 
 from typing import Any
@@ -14,86 +13,9 @@ from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-Counts = NDArray[np.int32]
 Indices = NDArray[np.int8]
 Integers = NDArray[np.int64]
 Single = Any  # float32, for which Python and NumPy have no type in common
-
-FAR = 1e6  # px: maps that reach beyond find nothing (and cannot overflow an integer)
-
-
-@njit("void(u1[:,:,:,::1], i8, i4[:,:,::1])", cache=True, nogil=True)
-def count_used(pixels: Bytes, cell: int, counts: Counts) -> None:
-    """Counts (N, C + 1, C + 1) of the cells with anything in them, above and left of each corner.
-
-    `pixels` are (N, S, S, 5), S = C * cell.
-    """
-    cells = counts.shape[1] - 1
-    for part in range(len(pixels)):
-        for j in range(cells + 1):
-            counts[part, j, 0] = counts[part, 0, j] = 0
-        for j in range(cells):
-            for i in range(cells):
-                used = 0
-                for y in range(j * cell, (j + 1) * cell):
-                    for x in range(i * cell, (i + 1) * cell):
-                        if pixels[part, y, x, 4] > 0:
-                            used = 1
-                counts[part, j + 1, i + 1] = (
-                    used + counts[part, j, i + 1] + counts[part, j + 1, i] - counts[part, j, i]
-                )
-
-
-@njit("boolean(f4[:,:,::1], i8, i8, i4[:,::1], i8)", cache=True, nogil=True)
-def _is_used(points: Floats, row: int, column: int, counts: Counts, size: int) -> bool:
-    """Whether a part has anything where its map takes a cell's four corners."""
-    left = top = FAR
-    right = bottom = -FAR
-    for j in range(row, row + 2):
-        for i in range(column, column + 2):
-            x, y = points[j, i, 0], points[j, i, 1]
-            if not (abs(x) < FAR and abs(y) < FAR):
-                return False
-            left, right = min(left, x), max(right, x)
-            top, bottom = min(top, y), max(bottom, y)
-    # A sample takes in pixels up to one away.
-    left, top, right, bottom = left - 1, top - 1, right + 1, bottom + 1
-    if right <= 0 or bottom <= 0 or left >= size or top >= size:
-        return False
-    cells = counts.shape[0] - 1
-    share = cells / size
-    first, last = int(max(left, 0.0) * share), int(min(right * share + 1, float(cells)))
-    upper, lower = int(max(top, 0.0) * share), int(min(bottom * share + 1, float(cells)))
-    found = counts[lower, last] - counts[upper, last] - counts[lower, first] + counts[upper, first]
-    return bool(found > 0)
-
-
-@njit(
-    "void(f4[:,:,:,::1], i4[:,:,::1], i8[::1], i8[::1], i8, i1[:,:,::1], i1[:,::1])",
-    cache=True,
-    nogil=True,
-)
-def find(
-    points: Floats,
-    counts: Counts,
-    slots: Integers,
-    order: Integers,
-    size: int,
-    who: Indices,
-    found: Indices,
-) -> None:
-    """Which parts are to be looked for in each of C x C cells, see `compose` for the arguments.
-
-    `who` (C, C, L) becomes their indices, front to back, and `found` (C, C) how many they are.
-    """
-    found[:] = 0
-    for part in order:
-        grid, used = points[part], counts[slots[part]]
-        for row in range(len(found)):
-            for column in range(len(found)):
-                if _is_used(grid, row, column, used, size):
-                    who[row, column, found[row, column]] = part
-                    found[row, column] += 1
 
 
 @njit("f4(u1[::1], i8, i8, f4, f4)", cache=True, nogil=True, inline="always")
@@ -158,7 +80,7 @@ def compose(
         pixels: (N, S, S, 5) of all parts of all drawings, flat; the outermost pixels are empty.
         size: S.
         slots: (L,) which of the N to use for each part.
-        candidates, found: (C, C, L) and (C, C), see `find`.
+        candidates, found: (C, C, L) and (C, C), see `_kernels_find.find`.
         points: (L, C + 1, C + 1, 2) px, see `map_grid`, at the corners of C x C cells.
         slide: (C + 1, C + 1, 2) px, how much farther the colours of part 0 are.
         maps: (S / 2, S / 2, 2 + L or more): 255 / 2 in channel 2 + l leaves part l as it is, less

@@ -13,9 +13,11 @@ from engine.pose.skeleton import PUPPET_20
 from engine.puppet import _kernels_bends as bends
 from engine.puppet import _kernels_frames as kernels
 from engine.puppet.bends import (
+    BEHIND,
     FAN,
     FAN_END,
     FOLDED,
+    HALVES,
     HANG,
     HANG_LENGTH,
     HINGES,
@@ -54,6 +56,7 @@ _KINDS = np.array(
 
 _TORSO = np.array([CHEST, HIPS], np.int64)
 _THIGHS = np.array(THIGHS, np.int64)
+_HINGE = np.array([FAN_END, SHORT, FOLDED, *BEHIND, *HALVES])
 _LIMITS = np.array([*WAIST, SPINE, HANG, HANG_LENGTH, SHORT, LIMIT])
 
 
@@ -123,8 +126,7 @@ def map_grid(
     bends.bend_torso(target.table, source.table, _TORSO, _THIGHS, _LIMITS, first, step, points)
     for upper, lower in HINGES:
         bends.open_fan(
-            target.table, source.table, upper, lower, FAN * PARTS[upper].radius, FAN_END, SHORT,
-            FOLDED,
+            target.table, source.table, upper, lower, FAN * PARTS[upper].radius, _HINGE,
             first, step, points,
         )  # fmt: skip
 

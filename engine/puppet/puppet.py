@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from engine.backends.base import Backend
 from engine.generator import is_ready, prepare
 from engine.puppet import _kernels_carry as carrying
+from engine.puppet import _kernels_find as finding
 from engine.puppet import _kernels_paint as painting
 from engine.puppet.drawing import DRAWN, CutDrawing
 from engine.puppet.frames import Frames, depth_order, map_grid, nearest, spine_length
@@ -50,7 +51,7 @@ class Puppet:
         pixels = np.ascontiguousarray(parts[0] if len(parts) == 1 else np.concatenate(parts))
         self._pixels = pixels.reshape(-1)
         self._counts = np.zeros((len(pixels), cells + 1, cells + 1), np.int32)
-        carrying.count_used(pixels, cell, self._counts)
+        finding.count_used(pixels, cell, self._counts)
         self._drawn = [Frames.of(drawing.joints) for drawing in drawings]
         area = np.stack([part[..., DRAWN].mean((1, 2)) for part in parts])
         self._seen = area / np.maximum(area.max(0), 1e-4)
@@ -169,7 +170,7 @@ class Puppet:
             self._spine = spine_length(joints)
             self._order = depth_order(target, self._spine)
         self._slots = chosen * COUNT + np.arange(COUNT)
-        carrying.find(
+        finding.find(
             self._points, self._counts, self._slots, self._order, self.size, self._candidates,
             self._found,
         )  # fmt: skip

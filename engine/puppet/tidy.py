@@ -2,8 +2,10 @@
 
 - A patch of one part that lies apart from that part's bone and from the rest of it, like a bit of
   sleeve that was taken for thigh, would fly off alone: the part that it borders on most gets it.
+- A hand on clothes is a forearm's, see `engine.puppet.hands`.
 - A skirt is the hips', from side to side: what was taken for leg in the middle of it, and has its
   colour, is cloth.
+- Behind an arm, body and clothes go on from one side of it to the other.
 """
 
 from dataclasses import replace
@@ -13,10 +15,14 @@ from numpy.typing import NDArray
 
 from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
 from engine.puppet.frames import spine_length
+from engine.puppet.hands import FOREARMS, hand_on_clothes
 from engine.puppet.parts import CHEST, COUNT, HEAD, HIPS, LIMBS, PARTS
 
+ARMS = tuple(i for i in LIMBS if PARTS[i].name.endswith("arm"))
 LEGS = tuple(i for i in LIMBS if PARTS[i].name.endswith(("thigh", "shin")))
 NOBODY = COUNT
+_ARM = 0.45  # spines: what is hidden is no wider
+_PAD = 8  # px around what is painted in, from where colours come
 _SOLID = 24  # of 255: less is an edge, which goes with what it is the edge of
 _NEAR = 0.5  # of a part's usual radius: what is so near its bone is its own
 _ALIKE = 70.0  # levels between mean colours of a row: the same cloth
@@ -31,7 +37,12 @@ def tidy(drawing: CutDrawing) -> CutDrawing:
     owner = drawn.argmax(0).astype(np.uint8)
     owner[drawn.max(0) < _SOLID] = NOBODY
     _gather_strays(drawing, pixels, owner)
+    for forearm in FOREARMS:
+        hand = hand_on_clothes(forearm, owner, _colours(pixels, owner), drawing.joints)
+        for part in np.unique(owner[hand]):
+            _give(pixels, owner, int(part), forearm, hand & (owner == part))
     _close_skirt(pixels, owner)
+    _go_on_behind(pixels, owner, max(3, round(_ARM * spine_length(drawing.joints))))
     return replace(drawing, pixels=pixels)
 
 
@@ -63,9 +74,7 @@ def _gather_strays(
 def _close_skirt(pixels: NDArray[np.uint8], owner: NDArray[np.uint8]) -> None:
     import cv2
 
-    colours = np.zeros((*owner.shape, 3))
-    for part in range(COUNT):
-        colours[owner == part] = pixels[part, ..., :3][owner == part]
+    colours = _colours(pixels, owner)
     cloth = owner == HIPS
     # Whoever has cloth on both sides of them in their row.
     after, before = (np.logical_or.accumulate(c, 1) for c in (cloth, cloth[:, ::-1]))
@@ -81,6 +90,43 @@ def _close_skirt(pixels: NDArray[np.uint8], owner: NDArray[np.uint8]) -> None:
         taken &= cv2.morphologyEx(alike, cv2.MORPH_CLOSE, window) > 0
         if taken.any():
             _give(pixels, owner, leg, HIPS, taken)
+
+
+def _go_on_behind(pixels: NDArray[np.uint8], owner: NDArray[np.uint8], width: int) -> None:
+    """Paint in what arms of about that width, px, hide of other parts."""
+    import cv2
+
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    arms = np.isin(owner, ARMS).astype(np.uint8)
+    # Soft edges of arms as well, or a line would stay.
+    wide = cv2.dilate(arms, np.ones((5, 5), np.uint8)) > 0
+    for part in range(COUNT):
+        if part in ARMS:
+            continue
+        own = owner == part
+        hidden = cv2.morphologyEx(own.astype(np.uint8), cv2.MORPH_CLOSE, disc) > 0
+        hidden &= wide & ~own & (pixels[part, ..., WHOLE] < 255)
+        hidden[[0, -1]] = hidden[:, [0, -1]] = False
+        if not hidden.any():
+            continue
+        layer = pixels[part]
+        ys, xs = np.nonzero(hidden)
+        box = tuple(slice(max(v.min() - _PAD, 0), v.max() + 1 + _PAD) for v in (ys, xs))
+        # Colours go on from the part itself, and not from where an arm's are mixed with its own.
+        unknown = (~own | wide).astype(np.uint8)[box]
+        known = np.ascontiguousarray(layer[..., :3][box])
+        colours = cv2.inpaint(known, unknown, 3, cv2.INPAINT_TELEA)
+        inside = hidden[box]
+        layer[..., :3][box][inside] = colours[inside]
+        layer[..., WHOLE][hidden] = 255
+
+
+def _colours(pixels: NDArray[np.uint8], owner: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(S, S, 3) of the drawing: every pixel as its owner has it."""
+    colours = np.zeros((*owner.shape, 3), np.float32)
+    for part in range(COUNT):
+        colours[owner == part] = pixels[part, ..., :3][owner == part]
+    return colours
 
 
 def _give(

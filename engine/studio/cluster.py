@@ -244,5 +244,5 @@ def serve_cluster(
         ray.shutdown()
 
 
-def _no_show(source: Source, sink: Sink, clock: Clock) -> Show:
+def _no_show(source: Source, sink: Sink, clock: Clock, first: str | None) -> Show:
     raise StudioError("the front of a cluster has no sessions of its own")

@@ -40,7 +40,7 @@ class Director:
         self._listeners: list[Listen] = []
         self._background = ""
         self._smoothing: str | float = ""
-        self._dressing = asyncio.Lock()
+        self._dressing, self._recruiting = asyncio.Lock(), asyncio.Lock()
 
     async def begin(self) -> None:
         """Take on the first look.
@@ -92,6 +92,23 @@ class Director:
             await self._dress(look)
             return self._changed()
 
+    async def recruit(self, name: str) -> None:
+        """Have a character in the cast; the show goes on while they are opened.
+
+        Raises:
+            BadLook: there is none of that name.
+            AyatsuriError: they cannot be opened.
+        """
+        async with self._recruiting:
+            cast = self._show.cast
+            if name in [actor.bundle.name for actor in cast.actors]:
+                return
+            try:
+                await asyncio.to_thread(self._open, name)
+            except KeyError:
+                names = ", ".join(actor.bundle.name for actor in cast.actors)
+                raise BadLook(f"there is no character {name!r}, but {names}") from None
+
     def press(self, key: str) -> bool:
         """Do what a key of the live show does, but for quitting; whether it does anything."""
         if key.lower() not in _KEYS or not self._show.controls.press(key):
@@ -132,11 +149,8 @@ class Director:
         except SinkError as error:
             raise BadLook(str(error)) from error
         if look.character is not None:
-            try:
-                self._show.cast.choose(look.character)
-            except KeyError:
-                names = ", ".join(actor.bundle.name for actor in self._show.cast.actors)
-                raise BadLook(f"there is no character {look.character!r}, but {names}") from None
+            await self.recruit(look.character)
+            self._show.cast.choose(look.character)
         if look.background != self._background or look.layout != self._show.composite.layout:
             self._show.composite.stage(background, look.layout)
             self._background = look.background
@@ -145,6 +159,12 @@ class Director:
             self._smoothing = look.smoothing
         self._show.motion.mirror = look.mirror
         self._show.controls.show_pose = look.show_pose
+
+    def _open(self, name: str) -> None:
+        # On a thread, the adding too: whoever is opened when the show is over must be closed.
+        if self._show.recruit is None:
+            raise KeyError(name)
+        self._show.cast.add(self._show.recruit(name))
 
     def _changed(self) -> Look:
         look = self.look

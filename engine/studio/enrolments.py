@@ -33,6 +33,8 @@ FOLDER: Final = "characters"
 """Of the settings' folder: where those are kept who were drawn."""
 MAX_BYTES: Final = 32 * 2**20
 """Of a drawing's file."""
+MOST_CHARACTERS: Final = 32
+"""Every session loads all there are."""
 _MOST_WAITING: Final = 4
 _REMEMBERED: Final = 32
 _LONGEST_NAME: Final = 40
@@ -85,6 +87,11 @@ class Enrolments:
     async def _begin(self, request: web.Request) -> web.Response:
         if len(self._tasks) >= _MOST_WAITING:
             raise StudioFull(f"{len(self._tasks)} drawings are waiting already: try again later")
+        if (there := len(self._studio.gallery.bundles)) >= MOST_CHARACTERS:
+            raise StudioFull(
+                f"there are {there} characters, as many as may be: take some out of the folder "
+                f"{FOLDER!r} among the server's settings, and start it again"
+            )
         name, suffix, data = await _parts(request)
         identity = secrets.token_urlsafe(12)
         while len(self._enrolments) >= _REMEMBERED:

@@ -32,7 +32,9 @@ def observe(sender: RTCRtpSender, track: CharacterTrack) -> None:
                     if report.ssrc == sender._ssrc:
                         link.loss = report.fraction_lost / 256
             elif isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
-                link.estimate = _estimate(packet, sender._ssrc) or link.estimate
+                estimate = _estimate(packet, sender._ssrc)
+                if estimate is not None:
+                    link.report(estimate)
         await handle(packet)
 
     sender._handle_rtcp_packet = look  # type: ignore[method-assign]

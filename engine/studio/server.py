@@ -69,7 +69,9 @@ class _Doors:
             else {"urls": s.url}
             for s in self._studio.settings.ice_servers
         ]
-        return web.json_response({"iceServers": servers, "free": self._studio.free})
+        return web.json_response(
+            {"iceServers": servers, "free": self._studio.free, "settled": self._studio.settled}
+        )
 
     async def _whip(self, request: web.Request) -> web.Response:
         offer = await read_text(request, SDP, "an offer")

@@ -13,7 +13,7 @@ from av import AudioFrame, VideoFrame
 from engine.app import Show
 from engine.channel import ChannelStatistics
 from engine.clock import MonotonicClock
-from engine.errors import StudioFull
+from engine.errors import AyatsuriError, StudioFull
 from engine.push.address import Address
 from engine.studio.director import Direction, Director
 from engine.studio.feed import Feed
@@ -42,6 +42,7 @@ class Session:
         settings: of the server.
         make_show: what makes a character of a performer.
         direction: the look to begin with, and where looks are kept.
+        others: the names of characters to have ready beside the first.
         packed: the performer wants the character back with its alpha below it.
         on_end: called once, when nothing of the session is left.
     """
@@ -52,6 +53,7 @@ class Session:
         make_show: MakeShow,
         direction: Direction,
         *,
+        others: Sequence[str] = (),
         packed: bool = False,
         on_end: Callable[["Session"], None] = lambda session: None,
     ) -> None:
@@ -60,6 +62,7 @@ class Session:
         self._settings = settings
         self._make_show = make_show
         self._direction = direction
+        self._others = tuple(others)
         self._on_end = on_end
         self._clock = MonotonicClock()
         self._over = asyncio.Event()
@@ -96,7 +99,13 @@ class Session:
         try:
             answer = await self._performer.answer(offer)
             self._building = asyncio.create_task(
-                asyncio.to_thread(self._make_show, self._source, self._sink, self._clock)
+                asyncio.to_thread(
+                    self._make_show,
+                    self._source,
+                    self._sink,
+                    self._clock,
+                    self._direction.look.character,
+                )
             )
             show = await asyncio.shield(self._building)
             if not self._over.is_set():
@@ -108,6 +117,7 @@ class Session:
                 show.pipeline.start()
                 self._drain("video", self._source.put)
                 self._drain("audio", self._spread)
+                self._drains.append(asyncio.create_task(self._recruit(), name="recruiting"))
         except BaseException:
             await self.close()
             raise
@@ -222,6 +232,15 @@ class Session:
         except MediaStreamError:
             if track.kind == "video":
                 self._over.set()
+
+    async def _recruit(self) -> None:
+        """Have all characters ready before anybody asks for them, one after the other."""
+        for name in self._others:
+            try:
+                if self.director is not None:
+                    await self.director.recruit(name)
+            except AyatsuriError as error:  # the show goes on without them
+                log.warning("%s cannot play: %s", name, error, extra={"session": self.name})
 
     def _leave(self, viewer: str) -> None:
         task = asyncio.create_task(self._left(viewer), name="viewer leaves")

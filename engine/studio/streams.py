@@ -11,8 +11,9 @@ does not carry it. So a slow viewer costs the others nothing but the time of one
     tried again, later each time that this fails.
 *   Those who report nothing are taken to be well.
 
-A receiver never reports much more than it is sent, so an estimate above that is no limit: it says
-how far a rate may grow, and nothing against one that a quiet scene does not use up.
+A receiver never reports much more than it is sent, and begins lower. So an estimate is a limit only
+once it has fallen, as it does when packets begin to queue, and while it is below what is sent. Any
+other says how far a rate may grow, and nothing against one that a quiet scene does not use up.
 
 An encoder takes its rate once. A new one begins with a key frame, which is large: rates follow
 downwards every 2 s at most, upwards every 8 s, and not for less than a fifth.
@@ -50,17 +51,30 @@ class Link:
 
     Attributes:
         estimate: bits a second that the viewer reports to be possible; None: it has said nothing.
+        fallen: whether it has reported less than before, and not yet enough since.
         loss: share of the packets that were lost of late.
         thin: what the viewer is sent.
     """
 
     def __init__(self) -> None:
         self.estimate: int | None = None
+        self.fallen = False
         self.loss = 0.0
         self.thin = False
         self._since_ns: int | None = None  # since when all speaks for a change
         self._changed_ns = 0
         self._patience_ns = _FULL_AFTER_NS
+
+    def report(self, estimate: int) -> None:
+        """Take note of what the viewer says."""
+        self.fallen |= self.estimate is not None and estimate < self.estimate
+        self.estimate = estimate
+
+    def limit(self, sent_rate: int) -> int | None:
+        """What the network carries, where that is less than the viewer is sent; else None."""
+        if self.estimate is None or self.estimate >= sent_rate:
+            self.fallen = False
+        return self.estimate if self.fallen else None
 
     def judge(self, sent_rate: int, now_ns: int) -> bool:
         """Look at the network again; whether the viewer is to be sent the thin stream.
@@ -69,7 +83,7 @@ class Link:
             sent_rate: bits a second of the stream that the viewer is sent, as measured.
             now_ns: the present moment.
         """
-        short = self.estimate is not None and self.estimate < sent_rate
+        short = self.limit(sent_rate) is not None
         if self.thin:
             wishes, patience_ns = not short and self.loss <= _LOSSLESS, self._patience_ns
         else:
@@ -104,15 +118,14 @@ class Ladder:
             rate: what it has.
             sent_rate: what of this is used, as measured.
         """
-        wishes = sorted(
-            self.full
-            if link.estimate is None
-            else link.estimate
-            if link.estimate < sent_rate
-            else max(rate, link.estimate)
-            for link in links
-        )
+        wishes = sorted(self._wish(link, rate, sent_rate) for link in links)
         return min(max(wishes[len(wishes) // 2], self.least), self.full) if wishes else self.full
+
+    def _wish(self, link: Link, rate: int, sent_rate: int) -> int:
+        limit = link.limit(sent_rate)
+        if limit is not None:
+            return limit
+        return self.full if link.estimate is None else max(rate, link.estimate)
 
 
 class Rate:

@@ -64,6 +64,11 @@ class Studio:
         return len(self.sessions) + self.elsewhere()
 
     @property
+    def settled(self) -> list[str]:
+        """Fields of a look that were asked for at the start of the server."""
+        return sorted(self._explicit if self._look is None else Look.model_fields)
+
+    @property
     def free(self) -> int:
         """Performers who may still come."""
         return 0 if self.draining else self.settings.sessions - self.performers
@@ -99,7 +104,12 @@ class Studio:
             self._first_look(preset, character), self.backdrops, partial(self._keep, preset or LAST)
         )
         session = Session(
-            self.settings, self._make_show, direction, packed=packed, on_end=self._forget
+            self.settings,
+            self._make_show,
+            direction,
+            others=[bundle.name for bundle in self.gallery.bundles],
+            packed=packed,
+            on_end=self._forget,
         )
         self.sessions[session.name] = session  # before the first await, so that the cap holds
         try:

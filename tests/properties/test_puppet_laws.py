@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.puppet.puppet import Puppet
-from tests.drawings import body, cut_drawing
+from tests.cut_drawings import body, cut_drawing
 
 SIZE = 64
 PUPPET = Puppet([cut_drawing(SIZE)])

@@ -1,6 +1,7 @@
 """Each benchmark runs, however shortly, and ends with one JSON line; how fast is not asked."""
 
 import json
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -70,6 +71,18 @@ def test_every_benchmark_has_help_that_says_what_it_asks():
     for name, command in COMMANDS.items():
         assert name in listed
         assert command.question in " ".join(run(name, "--help").split())
+
+
+@pytest.mark.parametrize(("command", "package"), [("itself", "psutil"), ("webrtc", "aiohttp")])
+def test_what_is_missing_is_explained(monkeypatch, command, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, "bench.browser", raising=False)
+    monkeypatch.delitem(sys.modules, "bench.webrtc", raising=False)
+    result = CliRunner().invoke(app, [command, "--seconds", "1"])
+    assert result.exit_code == 1
+    said = " ".join(result.output.split())
+    assert f"{package} is not installed" in said
+    assert "pip install 'ayatsuri[bench,studio,train]'" in said
 
 
 @pytest.mark.model

@@ -1,6 +1,7 @@
 """The measuring is measured: known latencies, stalls, leaks, and how sure percentiles are."""
 
 import json
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ from typer.testing import CliRunner
 
 from bench import blockcode, compare, everything, soak, statistics, svg
 from bench.camera import CameraSource
-from bench.charts import Chart, Series, by_percentile, histogram, over_time, waterfall
+from bench.charts import Chart, Series, by_percentile, histograms, over_time, waterfall
 from bench.commands import app
 from bench.itself import open_loop, overheads
 from bench.logs import trace_events, write_hdr
@@ -55,7 +56,7 @@ def test_stalls_are_seen_and_a_loop_that_waits_would_not_have_seen_them():
     closed = np.array(closed_loop_ms(Hold(1.0, **stalls), 100))
     late_open, late_closed = ((values > 50).mean() for values in (waited, closed))
     assert late_open > 3 * late_closed
-    assert np.percentile(waited, 95) > 100 > 4 * np.percentile(closed, 95)
+    assert np.percentile(waited, 95) > 100 > np.percentile(closed, 95)
 
 
 def test_the_notes_cost_less_than_a_hundredth_of_a_frame():
@@ -219,7 +220,7 @@ def test_a_page_needs_nothing_else_and_escapes_what_it_says():
     charts = [
         Chart("lines", "A & B", "", "s", "ms", [over_time("a", range(5000), np.sin(range(5000)))]),
         Chart("lines", "tail", "", "", "", [by_percentile("a", range(100))], log_x=True),
-        Chart("steps", "histogram", "", "", "", [histogram("a", [1, 2, 3.0])]),
+        Chart("steps", "histogram", "", "", "", histograms([("a", [1, 2, 3.0]), ("b", [2, 9.0])])),
         Chart("points", "points", "", "", "", [Series("p", [1, 2], [3, 4], ["x", ""])]),
         Chart("waterfall", "way", "", "", "", waterfall([("a", 1, 2), ("b", 0, 3)])),
         Chart("bars", "bars", "", "", "", [Series("p", [0], [3.0], ["x"])], limits=[("l", 2.0)]),
@@ -230,6 +231,16 @@ def test_a_page_needs_nothing_else_and_escapes_what_it_says():
     assert "http" not in made.replace("http-equiv", "")
     assert made.count("<svg") == len(charts)
     assert "nan" not in made
+
+
+def test_a_page_is_made_of_results_and_passes_traces_over(tmp_path):
+    (tmp_path / "open.json").write_text(json.dumps(result([1.0] * 40)))
+    (tmp_path / "open.trace.json").write_text("{}")
+    files = [str(path) for path in sorted(tmp_path.glob("*.json"))]
+    made = tmp_path / "page.html"
+    said = CliRunner().invoke(app, ["page", *files, "-o", str(made), "--title", "A & B"])
+    assert said.exit_code == 0, said.output
+    assert "<h1>A &amp; B</h1>" in made.read_text()
 
 
 def test_a_page_of_several_says_what_could_not_be_measured():
@@ -246,6 +257,8 @@ def test_all_runs_each_by_itself_and_goes_on_after_one_that_cannot(tmp_path, mon
     def pretend(command, **kwargs):
         name, folder = command[3], Path(command[5])
         ran.append(name)
+        if name == "live":
+            raise subprocess.TimeoutExpired(command, kwargs["timeout"])
         if name != "webrtc":
             folder.mkdir(exist_ok=True)
             (folder / f"{name}.json").write_text(json.dumps(result([1.0] * 30, name)))
@@ -256,6 +269,7 @@ def test_all_runs_each_by_itself_and_goes_on_after_one_that_cannot(tmp_path, mon
     assert ran == ["open", "webrtc", "live"]
     assert said.exit_code == 1
     assert "there is no browser" in said.output
+    assert "not done after" in said.output
     assert "there is no browser" in (tmp_path / "r/index.html").read_text()
     assert CliRunner().invoke(app, ["all", "-o", "x", "--only", "opne"]).exit_code == 2
 

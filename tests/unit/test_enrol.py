@@ -87,6 +87,30 @@ def test_saved_keypoints_are_taken_as_they_are(made, tmp_path):
         np.testing.assert_allclose(again["joints"][name], place, atol=0.11)
 
 
+def test_joints_that_were_dragged_are_used(tmp_path, monkeypatch):
+    import engine.enrol.enrol as module
+
+    def drag(picture, joints, find, show_page):
+        show_page("http://127.0.0.1:1/secret/")
+        again = find({"r_wrist": (120.0, 250.0)})
+        np.testing.assert_allclose(again[4], (120, 250, 1))
+        moved = joints.copy()
+        moved[4] = (130, 240, 1)
+        return moved
+
+    opened = []
+    monkeypatch.setattr(module, "edit", drag)
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    drawing = save(ito(), tmp_path / "her.png")
+    result = adapt(
+        drawing, "-o", tmp_path / "b.character", "--size", 128, "--edit",
+        "--save-keypoints", tmp_path / "k.json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert opened == ["http://127.0.0.1:1/secret/"]
+    assert json.loads((tmp_path / "k.json").read_text())["joints"]["r_wrist"] == [130, 240]
+
+
 def test_front_and_back_are_two_views(tmp_path, monkeypatch):
     import engine.enrol.enrol as module
     from engine.enrol.finding import find_figure

@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from engine.enrol.reading import LONGEST_PX, read_picture
 from engine.errors import BadPicture
@@ -101,6 +101,20 @@ def test_exif_rotation_is_undone(tmp_path):
     assert read.size_wh == (100, 160)
     assert read.pixels[10, 50, 1] < 60  # red is above
     assert read.pixels[150, 50, 1] > 200
+
+
+@pytest.mark.parametrize("way", range(1, 9))
+def test_every_exif_rotation_is_as_pillow_has_it(tmp_path, way):
+    values = np.random.default_rng(0).integers(0, 256, (10, 8, 3), dtype=np.uint8)
+    picture = Image.fromarray(values).resize((80, 100), Image.Resampling.NEAREST)
+    exif = Image.Exif()
+    exif[0x0112] = way
+    path = saved(tmp_path, picture, "turned.png", exif=exif)
+    with Image.open(path) as same:
+        expected = np.asarray(ImageOps.exif_transpose(same))
+    read = read_picture(path)
+    np.testing.assert_array_equal(read.pixels[..., :3], expected)
+    assert read.size_wh == expected.shape[1::-1]
 
 
 def test_damaged_exif_is_passed_over(tmp_path):

@@ -23,7 +23,7 @@ from engine.puppet.painter import PAINT, painter_shapes
 from engine.puppet.puppet import Puppet
 from engine.puppet.trial import painter_of
 from tests.bundles import rewrite_manifest, write_bundle
-from tests.drawings import cut_drawing
+from tests.cut_drawings import cut_drawing
 from tests.puppets import skeleton
 
 SIZE = 64

@@ -11,7 +11,7 @@ from engine.motion.draw import draw_pose
 from engine.puppet.painter import FEATURES, MAPS, PAINT, painter_shapes
 from engine.puppet.puppet import Puppet
 from export.painter import export_painter, feature_bytes, map_values
-from tests.drawings import body, cut_drawing
+from tests.cut_drawings import body, cut_drawing
 from training.fewshot.warp import carry as torch_carry
 from training.fewshot.warp import network
 from training.fewshot.warp.layers import Layers

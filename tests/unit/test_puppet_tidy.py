@@ -7,7 +7,7 @@ import numpy as np
 from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
 from engine.puppet.parts import COUNT, HEAD, HIPS
 from engine.puppet.tidy import LEGS, tidy
-from tests.drawings import body
+from tests.cut_drawings import body
 
 SIZE = 128
 FOREARM, THIGH = 4, LEGS[0]
@@ -58,8 +58,9 @@ def test_what_lies_at_its_bone_or_is_large_or_alone_stays():
     x, y = (int(v) for v in 0.5 * (joints[3, :2] + joints[4, :2]))
     paint(pixels, FOREARM, (slice(y - 4, y + 4), slice(x - 4, x + 4)), BLUE)
     paint(pixels, FOREARM, (slice(100, 112), slice(100, 112)), BLUE)  # beside nobody
-    before = CutDrawing(pixels, joints)
-    np.testing.assert_array_equal(tidy(before).pixels, pixels)
+    made = tidy(CutDrawing(pixels, joints)).pixels
+    np.testing.assert_array_equal(made[..., DRAWN], pixels[..., DRAWN])
+    np.testing.assert_array_equal(made[FOREARM], pixels[FOREARM])
 
 
 def test_a_leg_inside_of_a_skirt_is_cloth_if_it_has_its_colour():
@@ -83,3 +84,42 @@ def test_a_drawing_in_order_is_left_alone():
     assert made.name == "side"
     np.testing.assert_array_equal(made.pixels, pixels)
     np.testing.assert_array_equal(tidy(replace(drawing, pixels=blank())).pixels, blank())
+
+
+def test_behind_an_arm_clothes_go_on():
+    pixels, joints = standing()
+    x, y = (int(v) for v in 0.5 * (joints[8, :2] + joints[11, :2]))
+    joints[3:5, :2] = (x, y - 30), (x, y + 5)
+    arm = (slice(y - 30, y + 8), slice(x - 3, x + 3))
+    paint(pixels, FOREARM, arm, BLUE)
+    made = tidy(CutDrawing(pixels, joints)).pixels[HIPS]
+    hidden = (slice(y - 8, y + 6), slice(x - 3, x + 3))
+    assert not made[hidden][..., DRAWN].any()
+    assert (made[hidden][..., WHOLE] == 255).all()
+    assert (np.abs(made[hidden][..., :3].astype(int) - RED) < 8).all()
+    assert not made[y - 30 : y - 14, ..., WHOLE].any()  # above them there is nothing to go on
+
+
+def test_a_hand_on_a_skirt_is_the_forearm_s():
+    pixels, joints = standing()
+    rng = np.random.default_rng(0)
+    x, y = (int(v) for v in 0.5 * (joints[8, :2] + joints[11, :2]))
+    joints[3:5, :2] = (x, y - 24), (x, y - 4)
+    arm = (slice(y - 24, y - 2), slice(x - 4, x + 4))
+    hand = (slice(y - 2, y + 6), slice(x - 4, x + 4))
+    skin, cloth = (246, 200, 180), (40, 60, 130)
+    whole = pixels[HIPS, ..., WHOLE] > 0
+    pixels[HIPS, ..., :3][whole] = cloth
+    paint(pixels, FOREARM, arm, skin)
+    pixels[HIPS][(*hand, slice(0, 3))] = skin  # as the drawing has it; the cutter says hips
+    noise = rng.integers(-4, 5, pixels[..., :3].shape)
+    pixels[..., :3] = (pixels[..., :3].astype(int) + noise).clip(0, 255)
+    made = tidy(CutDrawing(pixels, joints))
+    assert (owner(made)[hand] == FOREARM).mean() > 0.9
+    assert (owner(made)[y + 12 : y + 20, x - 20 : x + 20] == HIPS).all()
+    # The skirt goes on behind the hand, in its own colour.
+    behind = made.pixels[HIPS][hand]
+    assert (behind[..., WHOLE] == 255).mean() > 0.9
+    assert np.abs(np.median(behind[..., :3].reshape(-1, 3), 0) - cloth).max() < 10
+    again = tidy(CutDrawing(pixels, joints))
+    np.testing.assert_array_equal(again.pixels, made.pixels)

@@ -130,10 +130,10 @@ def test_what_was_learnt_of_the_person_survives_a_switch():
     motion = MotionStage(cast, lambda size: Unsmoothed())
     pose = standing_pose((64, 48))
     run(motion, [packet(i, pose=pose) for i in range(30)])
-    before = motion._normalisers[0].person.lengths_m.copy()
+    before = motion._normaliser.person.lengths_m.copy()
     cast.wish(+1)
     run(motion, [packet(30, pose=pose)])
-    np.testing.assert_allclose(motion._normalisers[1].person.lengths_m, before, rtol=0.05)
+    np.testing.assert_allclose(motion._normaliser.person.lengths_m, before, rtol=0.05)
 
 
 def test_draw_and_generate_hold_their_buffers_apart():

@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 
 from typer.testing import CliRunner  # noqa: E402
 
+from tests.cast import a_batch  # noqa: E402
 from tests.fewshot import TINY, blobs  # noqa: E402
 from training.cli import app  # noqa: E402
 from training.fewshot import recipe, train, weights  # noqa: E402
@@ -253,8 +254,8 @@ def test_damaged_pictures_and_foreign_folders_are_refused(tmp_path: Path) -> Non
 
 
 def test_a_runs_time_is_that_of_all_its_parts(tmp_path: Path) -> None:
-    seconds = (20.0, 30.0, 12.0, 30.0)  # it went on after 30 s
-    lines = [json.dumps({"step": i, "seconds": s}) for i, s in enumerate(seconds)]
+    paces = ((10, 0.5), (20, 1.0), (50, 1.0))  # steps, and a second's since the line before
+    lines = [json.dumps({"step": step, "steps_per_second": pace}) for step, pace in paces]
     (tmp_path / "curve.jsonl").write_text("\n".join(lines))
     assert minutes(tmp_path) == 1.0
 
@@ -313,6 +314,20 @@ def test_one_command_makes_tables_figures_and_weights(
     done = CliRunner().invoke(app, ["table", "2", str(tmp_path), *options, "--steps", "3"])
     assert done.exit_code == 1
     assert "another budget" in done.output
+
+
+def test_the_weights_that_ship_say_what_made_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # the real method
+    assert weights.SHIPPED.stat().st_size < 16e6
+    method, about = weights.read(weights.SHIPPED)
+    assert about["steps_done"] == about["curve"][-1]["step"]
+    assert {"command", "data", "hours", "recipe"} <= set(about)
+    assert about["command"].startswith("ayatsuri-train tables runs/")
+    inputs, truth = a_batch(about["recipe"]["size"])
+    with torch.no_grad():
+        made = method(inputs)
+    blank = truth.abs().mean()  # how far an empty picture is from the truth
+    assert (made - truth).abs().mean() < 0.6 * blank
 
 
 def test_the_pace_tells_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

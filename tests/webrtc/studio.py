@@ -36,6 +36,7 @@ from engine.studio.looks import Look
 from engine.studio.peer import end
 from engine.studio.server import application
 from engine.studio.settings import Settings
+from engine.studio.shows import MakeShow
 from engine.studio.studio import Studio
 from engine.studio.telemetry import LABEL
 from tests.puppets import FakeBackend, FakeBundle
@@ -122,16 +123,18 @@ def gallery() -> Gallery:
     return made
 
 
-def mirrors(**kwargs: Any) -> Callable[[Source, Sink, Clock], Show]:
+def actor(name: str) -> Actor:
+    """Somebody of this name."""
+    bundle = FakeBundle(64)
+    bundle.name = name
+    return Actor(bundle, NetworkGenerator(FakeBackend(64)))
+
+
+def mirrors(*, names: tuple[str, ...] = NAMES, **kwargs: Any) -> MakeShow:
     """Makes shows with a `Mirror` in the place of the character; their controls do nothing."""
 
-    def make(source: Source, sink: Sink, clock: Clock) -> Show:
-        actors = []
-        for name in NAMES:
-            bundle = FakeBundle(64)
-            bundle.name = name
-            actors.append(Actor(bundle, NetworkGenerator(FakeBackend(64))))
-        cast = Cast(actors)
+    def make(source: Source, sink: Sink, clock: Clock, first: str | None) -> Show:
+        cast = Cast([actor(name) for name in names])
         motion = MotionStage(cast, make_smoother("none", live=True))
         controls = Controls(cast, motion, clock, quit_show=source.stop, say=lambda text: None)
         pipeline = Pipeline(source, [Mirror(**kwargs)], [sink], clock=clock)

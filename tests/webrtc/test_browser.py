@@ -8,6 +8,7 @@ import time
 import pytest
 
 from engine.app import PERFORMER, Options
+from engine.studio.looks import Look
 from engine.studio.shows import character_pipeline
 from tests.marks import needs_pose_model
 from tests.webrtc.browser import browsing, camera_file, needs_chromium
@@ -33,6 +34,37 @@ SAVED = """(() => {
 
 def press(button: str) -> str:
     return f"document.getElementById('{button}').click()"
+
+
+CONTROLS = {
+    "ColorWell", "button", "checkbox", "combobox", "link", "radio", "slider", "tab", "textbox"
+}  # fmt: skip
+
+
+def test_every_control_has_a_name_and_nobody_else_is_asked(tmp_path):
+    async def show():
+        async with (
+            running() as server,
+            browsing(server.url("/"), tmp_path / "home") as page,
+        ):
+            for tab in ("puppet", "devices", "figures"):
+                await page.js(press(f"tab-{tab}"))
+                nodes = (await page.do("Accessibility.getFullAXTree"))["nodes"]
+                named = [
+                    node["name"]["value"]
+                    for node in nodes
+                    if not node["ignored"] and node["role"]["value"] in CONTROLS
+                ]
+                assert len(named) > 12
+                assert all(named), f"{tab}: {named}"
+            await page.js("dispatchEvent(new KeyboardEvent('keydown', { key: '?' }))")
+            assert await page.js("document.getElementById('help').open")
+            assert await page.js("document.querySelectorAll('#help-list kbd').length") >= 12
+            asked = "performance.getEntriesByType('resource').map((entry) => entry.name)"
+            own = (server.url("/"), "blob:")
+            assert all(name.startswith(own) for name in await page.js(asked))
+
+    within(60, show)
 
 
 @needs_pose_model
@@ -124,7 +156,7 @@ def test_what_is_chosen_reaches_the_server_and_is_remembered(tmp_path):
                     lambda: expected.items() <= director.look.model_dump().items(), str(expected)
                 )
 
-            await settled(mirror=True, smoothing=0.5, background="soft", character="Ito")
+            await settled(mirror=True, smoothing="auto", background="soft", character="Ito")
             await page.js("document.querySelector('[data-name=Double]').click()")
             await page.js(press("mirror"))
             await page.js("document.querySelectorAll('#backgrounds button')[1].click()")
@@ -163,6 +195,26 @@ def test_what_is_chosen_reaches_the_server_and_is_remembered(tmp_path):
             )
 
     within(90, show)
+
+
+def test_what_the_server_was_started_with_stays(tmp_path):
+    camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg", frames=30)
+    look = Look(character="Double", background="#0000ff", mirror=False, smoothing="none")
+
+    async def show():
+        async with (
+            running(look=look) as server,
+            browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
+        ):
+            await page.js(press("start"))
+            await page.until(f"{STATE} === 'live'")
+            pressed = "document.getElementById('mirror').getAttribute('aria-pressed')"
+            await page.until(f"{pressed} === 'false'")
+            assert await page.js("document.getElementById('smoothing').value") == "0"
+            [session] = server.studio.sessions.values()
+            assert session.director.look == look
+
+    within(60, show)
 
 
 def test_a_snapshot_and_a_recording_are_saved(tmp_path):

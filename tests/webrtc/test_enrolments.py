@@ -90,5 +90,9 @@ def test_what_cannot_become_one_is_told_in_words(tmp_path, monkeypatch):
                 assert response.status == 400
             async with server.http.get(server.url("/api/enrol/none/events")) as response:
                 assert response.status == 404
+            monkeypatch.setattr("engine.studio.enrolments.MOST_CHARACTERS", 2)
+            async with server.http.post(url, data=form(b"one too many")) as response:
+                assert response.status == 503
+                assert "characters" in (await response.json())["error"]
 
     within(40, show)

@@ -151,7 +151,7 @@ def test_a_pipeline_that_fails_ends_the_session_and_says_why():
 def test_a_pipeline_that_cannot_be_built_is_told():
     from engine.errors import ModelMissing
 
-    def fails(source, sink, clock):
+    def fails(source, sink, clock, first):
         source.close()
         sink.close()
         raise ModelMissing("the pose model is not in the cache: run `ayatsuri models`")
@@ -208,7 +208,7 @@ def test_a_viewer_who_goes_without_a_word_is_noticed():
 
 def test_coming_and_going_leaves_nothing():
     async def show():
-        async with running(sessions=4, silence_s=1.0) as server:
+        async with running(sessions=4, silence_s=4.0) as server:
             for i in range(12):
                 performer = await server.perform(codec=("VP8", "H264")[i % 2], sound=i % 3 == 0)
                 viewer = await server.view(performer.location)

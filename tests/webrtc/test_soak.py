@@ -32,7 +32,7 @@ def counted() -> dict[str, float]:
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="descriptors are counted by /proc")
 def test_comings_and_goings_leave_nothing_behind():
     async def show():
-        async with running(sessions=4, silence_s=4.0) as server:
+        async with running(sessions=4, silence_s=10.0) as server:
             before = None
             for coming in range(COMINGS):
                 if coming == WARM_UP:
@@ -47,7 +47,9 @@ def test_comings_and_goings_leave_nothing_behind():
                 viewer = await server.view(performer.location, query=query)
                 socket = await server.http.ws_connect(server.url("/api/control"))
                 if coming % 4 == 0:  # the others go while they are still being connected
-                    await until(lambda v=viewer: bool(v.numbers), "a picture", 20)
+                    states = [c.connection.connectionState for c in (performer, viewer)]
+                    what = f"a picture of {coming}, {performer.status}, {viewer.status}, {states}"
+                    await until(lambda v=viewer: bool(v.numbers), what, 20)
                 if coming % 6 != 5:  # these go without a word
                     assert await server.delete(performer.location) == 200
                 await performer.close()

@@ -16,7 +16,7 @@ LADDER = Ladder(full=2_000_000, least=250_000, thin=150_000)
 
 def link(estimate: int | None = None, loss: float = 0.0) -> Link:
     made = Link()
-    made.estimate, made.loss = estimate, loss
+    made.estimate, made.loss, made.fallen = estimate, loss, estimate is not None
     return made
 
 
@@ -55,7 +55,9 @@ def test_who_cannot_follow_gets_the_thin_stream_and_is_tried_again_later_each_ti
     for second in range(200):
         now = viewer.thin
         # Whenever it is sent the full stream, its network fails again.
-        viewer.estimate = None if now else trouble.get("estimate")
+        viewer.estimate = None if now else 3_000_000
+        if not now and "estimate" in trouble:
+            viewer.report(trouble["estimate"])
         viewer.loss = 0.0 if now else trouble.get("loss", 0.0)
         if viewer.judge(140_000 if now else 1_900_000, second * NS) != now:
             changes.append(second)
@@ -63,6 +65,18 @@ def test_who_cannot_follow_gets_the_thin_stream_and_is_tried_again_later_each_ti
     assert changes[0] == 4
     assert thin == sorted(thin)
     assert thin[0] < thin[-1] <= 61
+
+
+def test_an_estimate_that_has_only_grown_is_no_limit():
+    viewer, rate = link(), Rate(LADDER)
+    for second, estimate in enumerate(range(100_000, 1_500_000, 50_000)):
+        viewer.report(estimate)
+        assert not rate.follow([viewer], 1_900_000, second * NS)
+        assert not viewer.judge(1_900_000, second * NS)
+    viewer.report(700_000)
+    assert viewer.limit(1_900_000) == 700_000
+    assert viewer.limit(690_000) is None
+    assert viewer.limit(1_900_000) is None
 
 
 def test_a_short_trouble_changes_nothing():

@@ -233,10 +233,9 @@ def curve(folder: Path) -> list[dict[str, float]]:
 
 
 def minutes(folder: Path) -> float:
-    """The wall time of a run by its curve, which counts anew whenever it went on."""
-    total = last = 0.0
+    """The wall time of a run by its curve, however often it was stopped and went on."""
+    seconds, last = 0.0, 0
     for line in curve(folder):
-        seconds = float(line["seconds"])
-        total += seconds - last if seconds > last else seconds
-        last = seconds
-    return total / 60
+        seconds += (line["step"] - last) / line["steps_per_second"]
+        last = int(line["step"])
+    return seconds / 60

@@ -16,9 +16,11 @@ import torch
 from torch import Tensor
 
 from engine.puppet.bends import (
+    BEHIND,
     FAN,
     FAN_END,
     FOLDED,
+    HALVES,
     HANG,
     HANG_LENGTH,
     HINGES,
@@ -44,9 +46,9 @@ def bent(points: Tensor, pixels: Tensor, target: "Frames", source: "Frames") -> 
     parts[CHEST] = chest
     parts[HIPS] = _hanging(hips, [parts[i] for i in THIGHS], pixels, target, source, scale)
     for upper, lower in HINGES:
-        fan, share = _fan(upper, lower, pixels, target, source)
-        parts[upper] = torch.lerp(parts[upper], fan, share)
-        parts[lower] = torch.lerp(parts[lower], fan, share)
+        fan, of_upper, of_lower = _fan(upper, lower, pixels, target, source)
+        parts[upper] = torch.lerp(parts[upper], fan, of_upper)
+        parts[lower] = torch.lerp(parts[lower], fan, of_lower)
     return torch.stack(parts, 1)
 
 
@@ -116,8 +118,8 @@ def _hanging(
 
 def _fan(
     upper: int, lower: int, pixels: Tensor, target: "Frames", source: "Frames"
-) -> tuple[Tensor, Tensor]:
-    """Both parts' map about the joint between them, (B, N, 2), and its share (B, N, 1)."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The map about a joint (B, N, 2), and its shares of upper and lower part's, (B, N, 1)."""
     offset = _local(target, upper, pixels)
     length = target.length[:, upper]
     offset = offset - torch.stack([length, torch.zeros_like(length)], -1)[:, None]
@@ -126,12 +128,18 @@ def _fan(
     to, of = _bend(target, upper, lower), _bend(source, upper, lower)
     side = torch.where(angle >= to, torch.pi, -torch.pi)
     # From the lower part's direction to the upper one's back, all around, evenly.
-    turned = of + (angle - to) * (side - of) / (side - to)
+    around = (angle - to) / (side - to)
+    turned = of + around * (side - of)
     turned = distance * torch.cat([turned.cos(), turned.sin()], -1)
     fan = source.origin[:, lower, None] + turned @ source.axes[:, upper].transpose(1, 2)
     reach = torch.minimum(target.length[:, upper], target.length[:, lower])
-    reach = (SHORT * reach).clamp(max=FAN * PARTS[upper].radius)[:, None, None]
-    return fan, 1 - smooth((distance / (reach + _SMALL) - 1) / (FAN_END - 1))
+    radius = FAN * PARTS[upper].radius
+    reach = (SHORT * reach).clamp(max=radius)[:, None, None]
+    share = 1 - smooth((distance / (reach + _SMALL) - 1) / (FAN_END - 1))
+    behind = 1 - smooth((distance / radius - BEHIND[0]) / (BEHIND[1] - BEHIND[0]))
+    half = smooth((around - HALVES[0]) / (HALVES[1] - HALVES[0]))
+    rest = (1 - share) * behind
+    return fan, share + rest * (1 - half), share + rest * half
 
 
 def _bend(frames: "Frames", upper: int, lower: int) -> Tensor:

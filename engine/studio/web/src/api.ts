@@ -76,6 +76,10 @@ export class Api {
     return (await this.#ask(path)).blob();
   }
 
+  settings(session: string): Promise<Settings> {
+    return this.#json(`api/session/${encodeURIComponent(session)}/settings`);
+  }
+
   change(session: string, change: Partial<Settings>): Promise<Settings> {
     return this.#json(`api/session/${encodeURIComponent(session)}/settings`, {
       method: "PATCH",

@@ -60,6 +60,7 @@ export class Calibration {
   }
 
   end(): void {
+    if (this.#box.contains(document.activeElement)) $("calibrate").focus({ preventScroll: true });
     this.#ended?.abort();
     this.#ended = null;
     this.#box.hidden = true;

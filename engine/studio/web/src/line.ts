@@ -74,6 +74,12 @@ export async function watch(
   return { connection, location, received, send: () => {}, close: () => close(api, connection, location) };
 }
 
+/** Whether a connection has failed, or the other side has said farewell. */
+export function isOver(connection: RTCPeerConnection): boolean {
+  const transport = connection.getReceivers()[0]?.transport?.state;
+  return connection.connectionState === "failed" || transport === "closed" || transport === "failed";
+}
+
 /** The name of the session that a Location points to. */
 export function sessionOf(location: string): string {
   return location.split("/").at(-1) ?? "";

@@ -16,7 +16,7 @@ import { Show, type State } from "./show";
 import { Stage } from "./stage";
 import { theme } from "./theme";
 import { hang } from "./understudy";
-import { Wishes } from "./wishes";
+import { calmness, Wishes } from "./wishes";
 
 const LIVE_ONLY = ["calibrate", "pose", "beside", "snapshot", "record"];
 
@@ -51,15 +51,15 @@ const show = new Show(api, devices, {
   onLine(line, camera) {
     stage.video.srcObject = line.received;
     meter.begin(line, camera);
-    wishes.attach(show.session);
     void panel.refresh();
   },
+  onSession: (session, settled) => wishes.begin(session, settled),
   onMessage: (message) => meter.hear(message),
   onEnd() {
     recorder.stop();
     calibration.end();
     meter.end();
-    wishes.attach(null);
+    wishes.end();
   },
 });
 const panel = new DevicePanel(devices, show, stage, () => draw());
@@ -69,8 +69,7 @@ function start(): void {
 }
 
 function stop(): void {
-  // What shows the camera or the skeleton is asked for anew each time.
-  Object.assign(wishes.now, { layout: "character", show_pose: false });
+  wishes.hide();
   show.stop();
   stage.video.srcObject = null;
   document.documentElement.style.removeProperty("--shape");
@@ -98,7 +97,7 @@ function draw(): void {
   setPressed("beside", layout === "side-by-side");
   setPressed("sound", devices.sound);
   $("sound").querySelector("svg")?.replaceWith(icon(devices.sound ? "mic" : "mic-off"));
-  $<HTMLInputElement>("smoothing").value = String(smoothing);
+  $<HTMLInputElement>("smoothing").value = String(calmness(smoothing));
   const seen = layout === "side-by-side" ? "camera" : background === "blur" ? "room, blurred," : null;
   $("seen").hidden = !live || seen === null;
   ($("seen").lastChild as Text).data = `Your ${seen ?? "camera"} is in the picture`;

@@ -8,7 +8,7 @@
 
 import { Api } from "./api";
 import { $ } from "./dom";
-import { type Line, watch } from "./line";
+import { isOver, type Line, watch } from "./line";
 import { Composer } from "./packed";
 
 const WHOEVER = "first";
@@ -55,10 +55,10 @@ async function show(): Promise<void> {
     const before = drawn;
     latest = performance.now();
     for (;;) {
-      await sleep(500);
+      await sleep(250);
       const patience = drawn === before ? FIRST_PICTURE_MS : STALL_MS;
       if (performance.now() - latest > patience) return;
-      if (line.connection.connectionState === "failed") return;
+      if (isOver(line.connection)) return;
     }
   } finally {
     line.close();

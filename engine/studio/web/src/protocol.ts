@@ -22,8 +22,8 @@ export interface Settings {
   character: string | null;
   background: Background;
   mirror: boolean;
-  /** 0 is quick, 1 is calm. */
-  smoothing: number;
+  /** 0 is quick, 1 is calm; or a method by its name. */
+  smoothing: number | "auto" | "one-euro" | "savitzky-golay" | "none";
   layout: "character" | "side-by-side";
   show_pose: boolean;
 }
@@ -32,6 +32,8 @@ export interface Config {
   iceServers: RTCIceServer[];
   /** Places for performers. */
   free: number;
+  /** Settings that were asked for when the server was started: they go before what is remembered. */
+  settled?: (keyof Settings)[];
 }
 
 /** [start, end], milliseconds of the server's clock. */

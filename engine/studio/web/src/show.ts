@@ -2,8 +2,8 @@
 
 import { type Api, Refused, Unreachable } from "./api";
 import { DeviceError, type Devices } from "./devices";
-import { perform, type Performer, sessionOf } from "./line";
-import type { ServerMessage } from "./protocol";
+import { isOver, perform, type Performer, sessionOf } from "./line";
+import type { ServerMessage, Settings } from "./protocol";
 
 export type Trouble =
   | "insecure"
@@ -28,8 +28,10 @@ export type State =
 
 export interface Watcher {
   onState(state: State): void;
-  /** A connection begins; the character is to be seen in `line.received`. */
+  /** A connection begins, or has another camera; the character is in `line.received`. */
   onLine(line: Performer, camera: MediaStream): void;
+  /** A session begins; see `Config.settled`. */
+  onSession(session: string, settled: readonly (keyof Settings)[]): void;
   onMessage(message: ServerMessage): void;
   /** There is no connection any more. */
   onEnd(): void;
@@ -141,7 +143,7 @@ export class Show {
 
   async #perform(signal: AbortSignal, first: boolean, onLive: () => void): Promise<never> {
     if (first) this.#set({ name: "opening", step: "server" });
-    const { iceServers, free } = await this.api.config();
+    const { iceServers, free, settled } = await this.api.config();
     signal.throwIfAborted();
     if (free <= 0) throw new Broken("full");
     const fresh = this.camera === null;
@@ -158,6 +160,7 @@ export class Show {
     });
     this.line = line;
     this.watcher.onLine(line, camera);
+    this.watcher.onSession(sessionOf(line.location), settled ?? []);
     return this.#watch(line, signal, onLive);
   }
 
@@ -190,7 +193,7 @@ export class Show {
         this.#renew = false;
         throw new Broken("change");
       }
-      if (line.connection.connectionState === "failed") throw new Broken("network");
+      if (isOver(line.connection)) throw new Broken((await this.#over(line)) ? "server" : "network");
       if (decoded === 0 && now - begin > FIRST_PICTURE_MS) throw new Broken("network");
       if (decoded === 0 || now - moved < STALL_MS) continue;
       if (this.state.name === "live") this.#set({ name: "cut", why: "network", next: null });

@@ -4,8 +4,13 @@ import { type Api, Refused } from "./api";
 import { recall, remember } from "./memory";
 import type { Settings } from "./protocol";
 
+type Key = keyof Settings;
+
 /** What shows the camera or the skeleton is never remembered: it is chosen anew each time. */
-const REMEMBERED = ["character", "background", "mirror", "smoothing"] as const;
+const REMEMBERED: readonly Key[] = ["character", "background", "mirror", "smoothing"];
+
+/** Where the page knows better than the server what to begin with. */
+const OWN: readonly Key[] = ["mirror", "layout", "show_pose"];
 
 /** Between two requests: a slider that is dragged has many wishes. */
 const PAUSE_MS = 100;
@@ -14,13 +19,23 @@ const DEFAULTS: Settings = {
   character: null,
   background: "soft",
   mirror: true, // as in a mirror: what people expect of a camera that looks back
-  smoothing: 0.5,
+  smoothing: "auto",
   layout: "character",
   show_pose: false,
 };
 
+/** Where a slider from quick to calm stands for a way to smooth. */
+export function calmness(smoothing: Settings["smoothing"]): number {
+  if (typeof smoothing === "number") return smoothing;
+  return { none: 0, auto: 0.5, "one-euro": 0.5, "savitzky-golay": 1 }[smoothing];
+}
+
 export class Wishes {
-  readonly now: Settings = { ...DEFAULTS, ...recall<Partial<Settings>>("wishes", {}) };
+  readonly now: Settings = { ...DEFAULTS };
+  /** What somebody has chosen in this browser, before or now; the rest is the server's to say. */
+  #chosen = new Set<Key>();
+  /** Of these, what was chosen since the page was loaded. */
+  #fresh = new Set<Key>();
   #session: string | null = null;
   #waiting: Partial<Settings> = {};
   #busy = false;
@@ -33,11 +48,14 @@ export class Wishes {
     private readonly api: Api,
     private readonly onChange: () => void,
     private readonly onRefusal: (why: string) => void,
-  ) {}
+  ) {
+    const remembered = recall<Partial<Settings>>("wishes", {});
+    Object.assign(this.now, remembered);
+    this.#chosen = new Set(Object.keys(remembered) as Key[]);
+  }
 
   change(change: Partial<Settings>): void {
-    Object.assign(this.now, change);
-    this.#save();
+    this.#choose(change);
     this.onChange();
     if (this.#session !== null) {
       Object.assign(this.#waiting, change);
@@ -47,18 +65,50 @@ export class Wishes {
 
   /** Want a character whom only the next session will know. */
   adopt(character: string): void {
-    this.now.character = character;
+    this.#choose({ character });
+  }
+
+  /** Show neither camera nor skeleton any more. */
+  hide(): void {
+    for (const key of ["layout", "show_pose"] as const) this.#fresh.delete(key);
+    Object.assign(this.now, { layout: DEFAULTS.layout, show_pose: DEFAULTS.show_pose });
+  }
+
+  /**
+   * A session has begun: it hears what is wanted.
+   * @param settled see `Config`
+   */
+  begin(session: string, settled: readonly Key[]): void {
+    this.#session = session;
+    const wanted = (Object.keys(DEFAULTS) as Key[]).filter((key) => {
+      if (this.#fresh.has(key)) return true;
+      return !settled.includes(key) && (this.#chosen.has(key) || OWN.includes(key));
+    });
+    this.#waiting = Object.fromEntries(wanted.map((key) => [key, this.now[key]]));
+    void (wanted.length > 0 ? this.#push() : this.#ask(session));
+  }
+
+  /** There is no session any more. */
+  end(): void {
+    this.#session = null;
+    this.#waiting = {};
+  }
+
+  #choose(change: Partial<Settings>): void {
+    Object.assign(this.now, change);
+    for (const key of Object.keys(change) as Key[]) {
+      this.#chosen.add(key);
+      this.#fresh.add(key);
+    }
     this.#save();
   }
 
-  /** A session has begun: it hears all that is wanted. Null: there is none any more. */
-  attach(session: string | null): void {
-    this.#session = session;
-    this.#waiting = {};
-    if (session === null) return;
-    const { character, ...rest } = this.now;
-    this.#waiting = character === null ? rest : { ...rest, character };
-    void this.#push();
+  async #ask(session: string): Promise<void> {
+    try {
+      this.#hear(await this.api.settings(session));
+    } catch (error) {
+      this.onRefusal((error as Error).message);
+    }
   }
 
   /** One request at a time; what changes meanwhile goes with the next. */
@@ -74,7 +124,7 @@ export class Wishes {
           if (this.#session === session) this.#hear(answer);
           await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
         } catch (error) {
-          const keys = Object.keys(change) as (keyof Settings)[];
+          const keys = Object.keys(change) as Key[];
           if (error instanceof Refused && error.status === 400 && keys.length > 1) {
             // One of them cannot be, such as a picture that is gone: the others still can.
             for (const key of keys) await this.#pushOne(session, { [key]: change[key] });
@@ -99,12 +149,12 @@ export class Wishes {
   /** The server has the last word, but for what waits to be said to it. */
   #hear(answer: Settings): void {
     Object.assign(this.now, answer, this.#waiting);
-    this.#save();
     this.onChange();
   }
 
   #save(): void {
-    const kept = Object.fromEntries(REMEMBERED.map((key) => [key, this.now[key]]));
+    const keys = REMEMBERED.filter((key) => this.#chosen.has(key));
+    const kept = Object.fromEntries(keys.map((key) => [key, this.now[key]]));
     if (kept.background === "blur") delete kept.background; // it shows where the performer is
     remember("wishes", kept);
   }
