@@ -191,7 +191,7 @@ def test_the_show_is_set_between_two_frames_and_it_is_told(monkeypatch):
     assert [each.closed for each in stage.estimators] == [True, False]
     stage.run(4, 20)
     assert len(stage.said) == len(stage.governing.changes) == 2
-    assert "int8, pose full -> int8, pose lite (160% of the budget: generate" in stage.said[1]
+    assert "int8, pose full -> int8, pose lite (150% of the budget: generate" in stage.said[1]
     told = stage.governing.to_dict()
     assert told["level"] == "int8, pose lite"
     assert told["targets"] == {"fps": 30, "latency_ms": None, "cpu": None}
