@@ -78,7 +78,7 @@ def cut_out(pixels: U8, joints: NDArray[np.floating] | None = None) -> CutOut | 
     plain = plain_background(rgb)
     if plain is None and joints is None:
         return None
-    cut = None if plain is None else _from_plain(rgb, plain, joints)
+    cut = None if plain is None else from_plain(rgb, plain, joints)
     if cut is not None and joints is not None and _beyond(cut[..., 3] > 127, joints) > _BEYOND:
         plain = cut = None  # it only looked plain at the border
     if plain is not None and cut is not None and fades(cut[..., 3], plain) < _FADES:
@@ -114,7 +114,8 @@ def _figure(mask: Mask, joints: NDArray[np.floating] | None) -> Mask:
     return np.asarray(keep[labels])
 
 
-def _from_plain(rgb: U8, plain: Plain, joints: NDArray[np.floating] | None) -> U8:
+def from_plain(rgb: U8, plain: Plain, joints: NDArray[np.floating] | None) -> U8:
+    """(H, W, 4) premultiplied RGBA of what differs from a plain background; joints as above."""
     mask = _figure(~outside_of(plain), joints)
     if joints is not None:
         mask &= ~_enclosed(mask, plain, joints)

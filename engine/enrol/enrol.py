@@ -19,7 +19,7 @@ from engine.enrol.hands import with_hands
 from engine.enrol.judging import judge_figure, judge_picture
 from engine.enrol.keypoints import read_keypoints
 from engine.enrol.overlay import DOUBT, overlay, panels, parts_picture
-from engine.enrol.proportions import SIZE, Placed, is_cut, place, yaw_of
+from engine.enrol.proportions import ASIDE, SIZE, Placed, is_cut, place, yaw_of
 from engine.enrol.reading import Picture, read_picture
 from engine.enrol.support import sheet, support_set, symmetry
 from engine.enrol.usual import usual
@@ -36,7 +36,6 @@ U8 = NDArray[np.uint8]
 Given = dict[str, tuple[float, float]]
 
 MAX_DRAWINGS: Final = 8
-_ASIDE: Final = 0.7  # radians that a head is turned by in a side view
 _SHOWN_POSE: Final = 330  # of the dance, in previews
 
 
@@ -195,7 +194,7 @@ def view_name(figure: Figure, taken: set[str]) -> str:
     name = "front"
     if joints[5, 0] < joints[2, 0]:
         name = "back"
-    elif abs(yaw) > _ASIDE:
+    elif abs(yaw) > ASIDE:
         name = "right" if yaw > 0 else "left"
     number = 1
     while (full := name if number == 1 else f"{name}-{number}") in taken:

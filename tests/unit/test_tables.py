@@ -158,12 +158,21 @@ def test_a_table_has_the_papers_figures_beside_ours(tmp_path: Path) -> None:
     keep_budget(tmp_path, replace(SMALL, seeds=(0, 1)))
     fake(tmp_path, Trial("fewshot", 1), ssim=0.9)
     fake(tmp_path, Trial("fewshot", 1), seed=1)
-    fake(tmp_path, Trial("fewshot", 4))
+    fake(tmp_path, Trial("fewshot", 4), perceptual=0.4)
     fake(tmp_path, Trial(FULL, 1), ssim=0.7)
     half = ["0.500 ± 0.000"] * 4
     rows = [
         ["Ours (1 shot)", *half, "0.825 ± 0.043", "5.00", "2.00", "5.78", "0.871"],
-        ["Ours (4 shots)", *half, "0.800 ± 0.000", "8.00", "2.00", "4.31", "0.872"],
+        [
+            "Ours (4 shots)",
+            "0.450 ± 0.050",
+            *half[1:],
+            "0.800 ± 0.000",
+            "8.00",
+            "2.00",
+            "4.31",
+            "0.872",
+        ],
         ["Ours (10 shots)", "not run", *[""] * 6, "4.01", "0.878"],
         ["Ours (1 shot, MSL)", *half, "0.750 ± 0.050", "5.00", "2.00", "4.03", "0.872"],
         ["Ours (4 shots, MSL)", "not run", *[""] * 6, "2.33", "0.874"],
@@ -174,9 +183,9 @@ def test_a_table_has_the_papers_figures_beside_ours(tmp_path: Path) -> None:
     assert found[2].startswith("|  | perceptual ↓ | sharpness → 1 |")
     assert found[3] == "| --- |" + " ---: |" * 9
     assert found[4:10] == [f"| {' | '.join(row)} |" for row in rows]
-    assert found[11] == "Keypoints of the true pictures: 0.900."
-    assert found[12:] == [
-        f"By {measure}, best first, the paper has {paper}; we find {ours}: 1 of 3 pairs in "
+    assert found[11] == "- Keypoints of the true pictures: 0.900."
+    assert found[12:-1] == [
+        f"- By {measure}, best first, the paper has {paper}; we find {ours}: 1 of 3 pairs in "
         "its order."
         for measure, paper, ours in (
             (
@@ -191,9 +200,13 @@ def test_a_table_has_the_papers_figures_beside_ours(tmp_path: Path) -> None:
             ),
         )
     ]
+    assert found[-1] == (
+        "- Beside Ours (1 shot, MSL), the perceptual distance is lower on: "
+        "Ours (1 shot) 0 of 2 characters, Ours (4 shots) 1 of 2 characters."
+    )
     assert "not run" in report.markdown(tmp_path, 1)
     assert "× 1000" in report.markdown(tmp_path, 4)
-    assert report.order(report.lines_of(tmp_path, TABLES[4])) == ""  # one row has nothing beside it
+    assert report.order(report.lines_of(tmp_path, TABLES[4])) == []  # one row has nothing beside it
     assert "Table 3" in report.markdown(tmp_path, 3)
 
 

@@ -13,7 +13,7 @@ from training.fit import pose_images
 from training.metrics.pictures import on_white
 
 U8 = NDArray[np.uint8]
-CELL = 160
+CELL = 128
 """Pixels of a picture in a sheet, at least."""
 _TITLE = 22
 

@@ -21,7 +21,7 @@ from training.fewshot.loader import Kept, Loader
 from training.fewshot.meta import drawing
 from training.fewshot.recipe import Recipe, build
 from training.fewshot.tables.budget import Budget, Shipping
-from training.fewshot.tables.plan import FULL, RUNS, Run, Trial
+from training.fewshot.tables.plan import FULL, RUNS, Run, Trial, shots_named
 from training.fewshot.tables.results import (
     U8,
     Pictures,
@@ -122,7 +122,7 @@ class Study:
 
     def judge(self, trial: Trial, seed: int) -> Result:
         """Adapt to the held-out characters, draw, measure, and write it all down."""
-        self.say(f"judging {trial.run} with {trial.shots} shots")
+        self.say(f"judging {trial.run} with {shots_named(trial.shots)}")
         path = self.checkpoint_of(RUNS[trial.run], seed)
         training, recipe = commands.load_training(path, self.place.device)
         trials = attempts(
