@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from engine.frame import Packet
+from engine.frame import Packet, Stamp
 
 _MOST_GROWTH: Final = 64.0
 _GAINS: Final = (1.0, 10.0)
@@ -162,6 +162,16 @@ class Governor:
         self._began_s = np.inf
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What is kept of a packet: none of its pictures, whose buffers are used again."""
+
+    shown_ns: int
+    captured_ns: int
+    sequence: int
+    stamps: tuple[Stamp, ...]
+
+
 class Window:
     """What the last second of a show cost. `note` is called on one thread, the rest on another.
 
@@ -177,15 +187,16 @@ class Window:
     def __init__(self, targets: Targets, cores: int, span_s: float = 1.0) -> None:
         self._targets, self._cores, self._span_ns = targets, cores, round(span_s * 1e9)
         self._lock = threading.Lock()
-        self._frames: deque[tuple[int, Packet]] = deque()
+        self._frames: deque[_Shown] = deque()
         self._cpu: deque[tuple[int, float]] = deque()
         self._since_ns: int | None = None
 
     def note(self, packet: Packet, shown_ns: int) -> None:
         """A frame has been shown."""
+        frame, oldest_ns = packet.frame, shown_ns - self._span_ns
         with self._lock:
-            self._frames.append((shown_ns, packet))
-            while len(self._frames) > self.LEAST and self._frames[0][0] < shown_ns - self._span_ns:
+            self._frames.append(_Shown(shown_ns, frame.captured_ns, frame.sequence, packet.stamps))
+            while len(self._frames) > self.LEAST and self._frames[0].shown_ns < oldest_ns:
                 self._frames.popleft()
 
     def begin(self, now_ns: int) -> None:
@@ -207,9 +218,9 @@ class Window:
                 self._since_ns = now_ns
             since_ns = self._since_ns
             frames = [
-                (shown_ns, packet)
-                for shown_ns, packet in self._frames
-                if packet.frame.captured_ns >= since_ns and shown_ns > now_ns - 3 * self._span_ns
+                each
+                for each in self._frames
+                if each.captured_ns >= since_ns and each.shown_ns > now_ns - 3 * self._span_ns
             ]
         self._cpu.append((now_ns, cpu_s))
         while len(self._cpu) > 2 and self._cpu[1][0] <= now_ns - self._span_ns:
@@ -220,7 +231,7 @@ class Window:
         if targets.fps is not None:
             loads += _pace(frames, targets.fps)
         if targets.latency_ms is not None:
-            late = np.percentile([at - p.frame.captured_ns for at, p in frames], 90) * 1e-6
+            late = np.percentile([each.shown_ns - each.captured_ns for each in frames], 90) * 1e-6
             loads.append(
                 Load(float(late) / targets.latency_ms, f"latency {late:.0f} ms at 9 in 10")
             )
@@ -231,16 +242,16 @@ class Window:
         return max(loads, key=lambda load: load.value, default=None)
 
 
-def _pace(frames: Sequence[tuple[int, Packet]], fps: float) -> list[Load]:
+def _pace(frames: Sequence[_Shown], fps: float) -> list[Load]:
     """Against a rate: the busiest stage, and the pictures that were shown."""
-    first, last = frames[0][1].frame, frames[-1][1].frame
+    first, last = frames[0], frames[-1]
     seconds = max(last.captured_ns - first.captured_ns, 1) * 1e-9
     wanted = min(fps, (last.sequence - first.sequence) / seconds)
     shown = (len(frames) - 1) / seconds
     loads = []
     works: dict[str, list[int]] = {}
-    for _, packet in frames:
-        for stamp in packet.stamps:
+    for each in frames:
+        for stamp in each.stamps:
             works.setdefault(stamp.stage, []).append(stamp.end_ns - stamp.start_ns)
     for stage, durations in works.items():
         work_ms = float(np.mean(durations)) * 1e-6

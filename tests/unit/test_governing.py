@@ -2,6 +2,7 @@
 
 import json
 import threading
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -88,6 +89,15 @@ def test_a_window_says_nothing_of_what_was_before_a_change_nor_of_nothing():
     end = shown(window, end + 2 * S, 1.0, works_ms={"pose": 5}, late_ms=60)
     assert window.look(end, 0.0).value == pytest.approx(0.15, rel=0.02)
     assert window.look(end + 5 * S, 0.0) is None  # the camera has stopped
+
+
+def test_a_window_keeps_no_pictures():
+    window = Window(Targets(fps=30), cores=1)
+    packet = Packet(frame(0, captured_ns=S))
+    image = weakref.ref(packet.frame.image)
+    window.note(packet, S)
+    del packet
+    assert image() is None
 
 
 def test_the_ladder_gives_up_precision_first_then_pose_then_the_picture():
