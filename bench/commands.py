@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "closed": Command("bench.closed", "How fast is a video puppeteered, as fast as can be?"),
     "live": Command("bench.live", "Does the live puppet keep up, minute after minute?"),
     "webrtc": Command("bench.webrtc", "How late is the puppet in a browser, glass to glass?"),
+    "governor": Command("bench.governor", "What becomes of a show when the machine gets busy?"),
     "soak": Command("bench.soak", "Does anything grow over the hours?"),
     "models": Command("bench.models", "How fast are the networks, and how good their pictures?"),
     "puppet": Command("bench.puppet", "How fast is the puppet?"),

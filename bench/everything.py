@@ -41,6 +41,7 @@ PLANS: Final = (
     Plan("models", ("--seconds", "8"), ("--seconds", "4", "--presets", "live,pose")),
     Plan("stages", (), ("--count", "500", "--frames", "60")),
     Plan("smoothing", (), ()),
+    Plan("governor", (), ("--before", "5", "--during", "8", "--after", "12")),
     Plan("itself", (), ("--seconds", "5")),
 )
 

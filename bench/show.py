@@ -1,7 +1,7 @@
 """A run of the engine's pipeline with everything noted: what `open`, `live` and `soak` share."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from bench.timeline import Recorder, Timeline, Usage, Watch
 from engine.app import LIVE_FPS, Options, build, load_cast
 from engine.character import CharacterBundle
 from engine.clock import MonotonicClock
+from engine.frame import Packet
 from engine.pipeline import Pipeline, Sink, Source
 from engine.report import Report
 
@@ -44,13 +45,28 @@ class Run:
 
 
 def watch(
-    pipeline: Pipeline, source: Source, clock: MonotonicClock, seconds: float, skip_s: float
+    pipeline: Pipeline,
+    source: Source,
+    clock: MonotonicClock,
+    seconds: float,
+    skip_s: float,
+    *,
+    also: Callable[[Packet], None] | None = None,
 ) -> Run:
-    """Run a pipeline for so long, and note everything but its first `skip_s` seconds."""
+    """Run a pipeline for so long, and note everything but its first `skip_s` seconds.
+
+    `also` is told of every packet that was shown, too.
+    """
     recorder = Recorder(clock)
+
+    def note(packet: Packet) -> None:
+        recorder.note(packet)
+        if also is not None:
+            also(packet)
+
     used, began = time.process_time(), time.monotonic()
     with Watch(clock) as watcher:
-        report = pipeline.run(on_progress=recorder.note, duration_s=seconds)
+        report = pipeline.run(on_progress=note, duration_s=seconds)
     cores = (time.process_time() - used) / (time.monotonic() - began)
     due_ns = getattr(source, "due_ns", None)
     if due_ns is None:

@@ -1,7 +1,7 @@
 """Whole shows, built from the parts: `puppeteer` for videos, `live` for a camera."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +12,8 @@ from engine.clock import Clock, MonotonicClock
 from engine.controls import KEYS, Controls
 from engine.errors import SinkError
 from engine.frame import Packet
+from engine.governing import Governing
+from engine.governor import Targets
 from engine.options import Options
 from engine.pipeline import Pipeline, Sink, Source
 from engine.pose.estimator import open_estimator
@@ -35,6 +37,7 @@ __all__ = [
     "Character",
     "Options",
     "Show",
+    "Targets",
     "build",
     "live",
     "load_cast",
@@ -90,6 +93,7 @@ class Show:
     pipeline: Pipeline
     controls: Controls
     cast: Cast
+    pose: PoseStage
     motion: MotionStage
     composite: "CompositeStage"
     recruit: Callable[[str], Actor] | None = None
@@ -154,7 +158,7 @@ def build(
         stages = (pose, motion, DrawStage(cast), GenerateStage(cast), composite)
         pipeline = Pipeline(source, stages, [sink, *also], clock=clock)
         cleanup.pop_all()
-    return Show(pipeline, controls, cast, motion, composite)
+    return Show(pipeline, controls, cast, pose, motion, composite)
 
 
 def puppeteer(
@@ -227,6 +231,7 @@ def live(
     push: Sequence[str] = (),
     push_token: str | None = None,
     options: Options | None = None,
+    targets: Targets | None = None,
     on_message: Callable[[str], None] = lambda text: None,
 ) -> Report:
     """The live puppet. Keys, in the window or the terminal: see `engine.controls.KEYS`.
@@ -240,7 +245,8 @@ def live(
         push: streaming services that get the show too; see `engine.push.address.parse`.
         push_token: for those that are spoken to by WHIP.
         options: how it looks and moves.
-        on_message: told in words what draws whom, and what a key did.
+        targets: what the show is to keep to, if anything; see `engine.governing`.
+        on_message: told in words what draws whom, what a key did, and what the governor did.
 
     Raises:
         AyatsuriError: see `engine.errors`.
@@ -249,11 +255,13 @@ def live(
     from engine.io.sources import open_source
     from engine.keys import TerminalKeys
 
+    options = Options() if options is None else options
+    targets = Targets() if targets is None else targets
     clock = MonotonicClock()
     keys = _Keys()
     with ExitStack() as cleanup:
         who = characters or [DEFAULT_CHARACTER]
-        cast = load_cast(who, options, fps=LIVE_FPS, say=on_message)
+        cast = load_cast(who, options, fps=targets.fps or LIVE_FPS, say=on_message)
         cleanup.callback(cast.close)
         opened = open_source(source, realtime=True, clock=clock)
         cleanup.callback(opened.close)
@@ -269,11 +277,12 @@ def live(
         also=pushes,
     )  # fmt: skip
     keys.controls = show.controls
+    governing = Governing(show, targets, options, clock, on_message) if targets else None
     try:
-        with TerminalKeys(keys.press):
-            show.pipeline.run(duration_s=seconds)
+        with TerminalKeys(keys.press), governing or nullcontext():
+            show.pipeline.run(duration_s=seconds, on_progress=governing.note if governing else None)
     finally:
-        result = _keep(show.pipeline.snapshot(), cast, report)
+        result = _keep(show.pipeline.snapshot(), cast, report, governing)
     return result
 
 
@@ -287,7 +296,9 @@ class _Keys:
         return self.controls is not None and self.controls.press(key)
 
 
-def _keep(report: Report, cast: Cast, path: str | Path | None) -> Report:
+def _keep(
+    report: Report, cast: Cast, path: str | Path | None, governing: Governing | None = None
+) -> Report:
     report = replace(
         report,
         characters={
@@ -296,6 +307,7 @@ def _keep(report: Report, cast: Cast, path: str | Path | None) -> Report:
             else {"name": actor.generator.name}
             for actor in cast.actors
         },
+        governor=governing.to_dict() if governing else None,
     )
     if path is not None:
         try:

@@ -18,6 +18,7 @@ from engine.generator import Generator
 
 if TYPE_CHECKING:
     from engine.backends.choose import Choice
+    from engine.ways import Way
 
 _REMEMBERED_SWITCHES = 64  # far more than there are frames under way
 
@@ -29,14 +30,20 @@ class Actor:
         bundle: the character.
         generator: what draws it, for pictures of the bundle's resolution; closed with the actor.
         choice: how the runtime of its network was chosen, if it has one that was.
+        ways: what else could draw it, the best first; see `engine.ways`.
     """
 
     def __init__(
-        self, bundle: CharacterBundle, generator: Generator, choice: "Choice | None" = None
+        self,
+        bundle: CharacterBundle,
+        generator: Generator,
+        choice: "Choice | None" = None,
+        ways: "Sequence[Way]" = (),
     ) -> None:
         self.bundle = bundle
         self.generator = generator
         self.choice = choice
+        self.ways = tuple(ways)
         self._lock = threading.Lock()  # held while a picture is drawn
         self._closed = False
 

@@ -1,7 +1,6 @@
 """Load characters and start what draws them."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,10 +86,12 @@ def open_actor(
     from engine.backends.probes import generator_of
     from engine.puppet.puppet import Puppet
     from engine.puppet.trial import painter_of
+    from engine.ways import ways_of
 
     choice: Choice | None = None
     generator: Generator
-    if what_draws(bundle, options.draw) == "generator":
+    draws = what_draws(bundle, options.draw)
+    if draws == "generator":
         backend, choice = _start(generator_of(bundle), options, shelf, fps, say)
         generator = NetworkGenerator(backend)
     elif bundle.painter is None:
@@ -99,7 +100,7 @@ def open_actor(
         backend, choice = _start(painter_of(bundle), options, shelf, fps, say)
         generator = Puppet(bundle.drawings, backend)
     say(f"{bundle.name}: drawn by {generator.name}" if choice is None else str(choice))
-    return Actor(bundle, generator, choice)
+    return Actor(bundle, generator, choice, ways_of(bundle, draws, options, shelf, choice))
 
 
 def what_draws(bundle: CharacterBundle, draw: Draw) -> Draw:
@@ -126,14 +127,11 @@ def _start(
     fps: float | None,
     say: Callable[[str], None],
 ) -> "tuple[ShelvedBackend, Choice]":
-    from engine.backends.choose import open_candidate, start  # draws, and so needs OpenCV
-    from engine.backends.shelf import estimate_mb
+    from engine.backends.choose import start  # draws, and so needs OpenCV
+    from engine.ways import shelve
 
     backend, choice = start(
         subject, backend=options.backend, precision=options.precision, threads=options.threads,
         fps=fps, say=say,
     )  # fmt: skip
-    network = subject.network
-    reopen = partial(open_candidate, choice.candidate, network, options.threads)
-    size = network.output_spec.shape[1]
-    return shelf.add(backend, reopen, estimate_mb(network.model, size)), choice
+    return shelve(subject, choice.candidate, backend, options, shelf), choice

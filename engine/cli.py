@@ -13,6 +13,7 @@ from rich.markup import escape
 from engine import console
 from engine._version import __version__
 from engine.commands.adapt import adapt
+from engine.commands.live import live
 from engine.commands.options import (
     BackendName,
     BackendOption,
@@ -30,8 +31,6 @@ from engine.commands.options import (
     PoseRuntimeOption,
     PrecisionName,
     PrecisionOption,
-    PushOption,
-    PushTokenOption,
     ReportOption,
     ShowPoseOption,
     SizeOption,
@@ -120,62 +119,7 @@ def demo(
     _puppet(str(PERFORMER), output, None, report, False, options)
 
 
-@app.command()
-@console.explains
-def live(
-    source: Annotated[
-        str, typer.Option(help="webcam:N, or a video file or stream URL paced as a camera is.")
-    ] = "webcam:0",
-    sink: Annotated[str, typer.Option(help="window, virtualcam, null, or a file to write.")] = (
-        "window"
-    ),
-    character: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--character",
-            "-c",
-            metavar="BUNDLE",
-            help="A character bundle; name several to switch between them. Else Ito.",
-        ),
-    ] = None,
-    report: ReportOption = None,
-    seconds: Annotated[
-        float | None, typer.Option(min=0.1, help="Stop after so many seconds.")
-    ] = None,
-    push: PushOption = None,
-    push_token: PushTokenOption = None,
-    layout: LayoutOption = Layout.CHARACTER,
-    background: BackgroundOption = None,
-    size: SizeOption = None,
-    smoothing: SmoothingOption = Smoothing.AUTO,
-    pose_model: PoseModelOption = PoseModel.FULL,
-    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
-    mirror: MirrorOption = False,
-    show_pose: ShowPoseOption = False,
-    threads: ThreadsOption = 1,
-    draw: DrawOption = Draw.AUTO,
-    backend: BackendOption = BackendName.AUTO,
-    precision: PrecisionOption = PrecisionName.AUTO,
-) -> None:
-    """The webcam puppet. Keys: m mirror, c recalibrate, n/p switch character, s pose, q quit."""
-    from engine.app import KEYS, Options
-    from engine.app import live as run_live
-
-    options = Options(
-        layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
-        pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
-        show_pose=show_pose, threads=threads, draw=draw.value, backend=backend.value,
-        precision=precision.value,
-    )  # fmt: skip
-    console.say("[bold]keys[/]  " + "   ".join(f"[bold cyan]{k}[/] {v}" for k, v in KEYS.items()))
-    result = run_live(
-        source, sink, character or None, report=report, seconds=seconds, push=push or (),
-        push_token=push_token, options=options,
-        on_message=lambda text: console.say(f"[cyan]{escape(text)}[/]"),
-    )  # fmt: skip
-    console.show(result.table())
-
-
+app.command()(console.explains(live))
 app.command()(console.explains(serve))
 
 

@@ -107,6 +107,8 @@ class Report:
         capture_to_sink: from a frame's capture to the end of its write by the first sink.
         error: what ended the run early, if anything did.
         characters: by name, what drew each and on which figures that was decided.
+        governor: its targets, the levels that it chose from, and what it did; see
+            `engine.governing`.
     """
 
     source: str
@@ -123,6 +125,7 @@ class Report:
     machine: dict[str, str]
     error: str | None = None
     characters: dict[str, dict[str, object]] = field(default_factory=dict)
+    governor: dict[str, object] | None = None
     schema_version: int = SCHEMA_VERSION
 
     def to_dict(self) -> dict[str, object]:
@@ -170,7 +173,7 @@ def machine() -> dict[str, str]:
     found = {
         "platform": platform.platform(),
         "processor": _processor(),
-        "cores": str(_cores()),
+        "cores": str(cores()),
         "python": platform.python_version(),
     }  # fmt: skip
     for package in ("ayatsuri", "mediapipe", "onnxruntime", "openvino", "av", "numba", "numpy"):
@@ -181,7 +184,8 @@ def machine() -> dict[str, str]:
     return found
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))  # those that this process may use
     return os.cpu_count() or 1

@@ -81,18 +81,35 @@ class PoseStage:
 
     def __init__(self, estimator: PoseEstimator) -> None:
         self._estimator = estimator
+        self._lock = threading.Lock()  # held while a pose is found
+        self._closed = False
+
+    def replace(self, estimator: PoseEstimator) -> None:
+        """Look with another estimator from the next frame on; the old one is closed.
+
+        From any thread. A stage that was closed closes the newcomer at once.
+        """
+        with self._lock:
+            leaves = estimator if self._closed else self._estimator
+            if not self._closed:
+                self._estimator = estimator
+        leaves.close()
 
     def process(self, packet: Packet) -> Iterable[Packet]:
         """One packet with its pose."""
         frame = packet.frame
-        yield replace(packet, pose=self._estimator.estimate(frame.image, media_time_ns(frame)))
+        with self._lock:
+            pose = self._estimator.estimate(frame.image, media_time_ns(frame))
+        yield replace(packet, pose=pose)
 
     def flush(self) -> Iterable[Packet]:
         """Nothing is held back."""
         return ()
 
     def close(self) -> None:
-        """Release the estimator."""
+        """Release the estimator, and any that is still to come."""
+        with self._lock:
+            self._closed = True
         self._estimator.close()
 
 

@@ -21,7 +21,7 @@ from torch.nn.functional import conv2d, conv_transpose2d
 
 from engine.backends.onnxruntime import load
 from export.onnx import export_module, store_half
-from export.precision import Quantised, quantise
+from export.precision import AIM, Likeness, Quantised, Quantiser, quantise
 from training.dataset.reader import Dataset
 from training.dataset.samples import VIEWS, CharacterPictures
 from training.fewshot import weights
@@ -70,8 +70,8 @@ class PainterGraph(nn.Module):
     What comes before the sigmoid is folded into the last convolution, and what comes after it works
     on each channel alone, so the result stays in the layout that convolutions like.
 
-    With `halve` the network looks at a picture of half the size, and its maps are doubled: figures
-    should be as large as those that it was trained on.
+    With `shrink` (1, 2 or 4) the network looks at a picture so many times smaller, and its maps are
+    enlarged: figures should be as large as those that it was trained on.
     """
 
     rise: Tensor
@@ -79,10 +79,10 @@ class PainterGraph(nn.Module):
     smaller: Tensor
     larger: Tensor
 
-    def __init__(self, painter: Painter, *, halve: bool = False) -> None:
+    def __init__(self, painter: Painter, *, shrink: int = 1) -> None:
         super().__init__()
         self.network = copy.deepcopy(painter.network).eval().requires_grad_(False)
-        self.halve = halve
+        self.shrink = shrink
         steep, shift, rise, base = CURVES
         last = self.network.leave
         assert last.bias is not None
@@ -91,42 +91,45 @@ class PainterGraph(nn.Module):
         scale, offset = _bytes()
         self.register_buffer("rise", scale * rise[:, None, None])
         self.register_buffer("base", scale * base[:, None, None] + offset)
-        self.register_buffer("smaller", _moved(FEATURES, range(20)) / 4)
-        self.register_buffer("larger", _moved(MAPS, range(MAPS - 36, MAPS)))
+        if shrink > 1:
+            self.register_buffer("smaller", _moved(FEATURES, range(20), shrink) / shrink**2)
+            self.register_buffer("larger", _moved(MAPS, range(MAPS - 36, MAPS), shrink))
 
     def forward(self, features: Tensor) -> Tensor:
         """See the class."""
         x = features.permute(0, 3, 1, 2).float() / 255
-        if self.halve:
-            x = conv2d(x, self.smaller, stride=2)
+        if self.shrink > 1:
+            x = conv2d(x, self.smaller, stride=self.shrink)
         maps = self.rise * torch.sigmoid(self.network(x)) + self.base
-        if self.halve:
-            maps = conv_transpose2d(maps, self.larger, stride=2)
+        if self.shrink > 1:
+            maps = conv_transpose2d(maps, self.larger, stride=self.shrink)
         return maps.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def _moved(channels: int, pixels: range) -> Tensor:
-    """Weights (C, C, 2, 2) of the sums over 2 x 2 cells, to be one cell of half the resolution.
+def _moved(channels: int, pixels: range, shrink: int) -> Tensor:
+    """Weights (C, C, K, K) of the sums over K x K cells, to be one of a K times smaller picture.
 
-    A cell holds in its channels `pixels` 2 x 2 pixels of each map (+ 2 dy + dx). At half the
-    resolution each of these is a sum over a whole cell; all other channels are sums over four.
+    A cell holds in its channels `pixels` 2 x 2 pixels of each map (+ 2 dy + dx). In the smaller
+    picture each of these is a sum over a quarter of the cells; other channels are sums over all.
     """
-    weights = torch.zeros(channels, channels, 2, 2)
+    weights = torch.zeros(channels, channels, shrink, shrink)
+    side = shrink // 2
     for channel in range(channels):
         if channel not in pixels:
             weights[channel, channel] = 1
             continue
         first, place = divmod(channel - pixels.start, 4)
-        first = pixels.start + 4 * first
-        weights[channel, first : first + 4, place // 2, place % 2] = 1
+        of = slice(pixels.start + 4 * first, pixels.start + 4 * first + 4)
+        y, x = (side * step for step in divmod(place, 2))
+        weights[channel, of, y : y + side, x : x + side] = 1
     return weights
 
 
-def export_painter(painter: Painter, size: int, *, halve: bool = False) -> bytes:
-    """The network for pictures of `size` px, in fp32; `halve` as for `PainterGraph`."""
+def export_painter(painter: Painter, size: int, *, shrink: int = 1) -> bytes:
+    """The network for pictures of `size` px, in fp32; `shrink` as for `PainterGraph`."""
     half = size // 2
     example = torch.zeros(1, half, half, FEATURES, dtype=torch.uint8)
-    graph = PainterGraph(painter, halve=halve)
+    graph = PainterGraph(painter, shrink=shrink)
     return store_half(export_module(graph, (example,), inputs=["features"], output="maps"))
 
 
@@ -171,10 +174,20 @@ def quantise_painter(
     poses: int = 4,
     on_progress: Callable[[str], None] = lambda text: None,
 ) -> Quantised:
-    """The network in int8, its ranges from characters that it has seen, judged on others."""
+    """The network in int8, its ranges from characters that it has seen, judged on others.
+
+    Each layer's sensitivity is measured only where all layers in int8 are not good enough.
+    """
     _, known = scenes_of(method, calibration, poses)
     scenes, others = scenes_of(method, held_out, poses)
-    return quantise(model, known, others, draw=painting(scenes), on_progress=on_progress)
+    draw = painting(scenes)
+    with Quantiser(model, known) as make:
+        made = make(())
+        likeness = Likeness.of(draw(made, others), draw(model, others))
+    on_progress(f"all layers in int8: SSIM {likeness.ssim:.4f}")
+    if likeness.ssim >= AIM:
+        return Quantised(made, likeness, {}, ())
+    return quantise(model, known, others, draw=draw, on_progress=on_progress)
 
 
 def main(
@@ -182,13 +195,14 @@ def main(
     data: Annotated[Path, typer.Argument(help="Made by `ayatsuri-train data make`.")],
     output: Annotated[Path, typer.Option("-o", "--output")] = Path("painter.onnx"),
     size: Annotated[int, typer.Option(help="Of the pictures.")] = 256,
+    shrink: Annotated[int, typer.Option(help="1, 2 or 4: it looks at a smaller picture.")] = 1,
     characters: Annotated[int, typer.Option(help="To set the ranges, and to judge.")] = 8,
 ) -> None:
     """Export the painter in fp32 and int8."""
     method, _ = weights.read(trained)
     if not isinstance(method, WarpGenerator):
         raise SettingsError(f"{trained} is no painter of warp")
-    model = export_painter(method.painter, size)
+    model = export_painter(method.painter, size, shrink=shrink)
     output.write_bytes(model)
     known, others = (
         [pictures[i] for i in range(characters)]

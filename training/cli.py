@@ -363,6 +363,9 @@ def cutout(
     test: Annotated[
         bool, typer.Option("--test", help="Only measure FOLDER's network, or the engine's.")
     ] = False,
+    drawing: Annotated[
+        list[Path] | None, typer.Option(help="Measure on drawings with alpha; repeatable.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("-o", help="Write its lines here: .jsonl")] = None,
     seed: int = 0,
 ) -> None:
@@ -371,7 +374,7 @@ def cutout(
     from training.cutout.command import train
 
     if test:
-        test_it(folder, output, print)
+        test_it(folder, drawing or [], output, print)
         return
     train(folder, data, start, photographs, poses, steps, minutes, seed, print)
 

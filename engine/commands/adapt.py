@@ -61,6 +61,14 @@ def adapt(
     clip: Annotated[
         Path | None, typer.Option(metavar="MP4", help="A video of the character's dance, 20 s.")
     ] = None,
+    paint: Annotated[
+        bool,
+        typer.Option(
+            "--paint",
+            help="Let a small network redraw seams and edges: fewer specks, but several times "
+            "slower, and as yet it outlines characters that have no outlines.",
+        ),
+    ] = False,
     anyway: Annotated[
         bool,
         typer.Option("--anyway", help="Also a photograph, or the largest of several figures."),
@@ -69,12 +77,14 @@ def adapt(
     """Make a live character of a drawing, in seconds. Then: ayatsuri live -c BUNDLE"""
     if size % 16:
         raise typer.BadParameter("the size must be a multiple of 16", param_hint="--size")
+    if paint and size % 32:
+        raise typer.BadParameter("with --paint it must be a multiple of 32", param_hint="--size")
     from engine.enrol.enrol import Wish, enrol, save_png, write
     from engine.enrol.enrol import preview as picture_of
 
     wish = Wish(
         name=name, author=author, licence=licence, size=size, keypoints=tuple(keypoints or ()),
-        by_hand=edit, anyway=anyway,
+        by_hand=edit, anyway=anyway, paint=paint,
     )  # fmt: skip
     output = output or Path(f"{drawings[0].stem}.character")
     began = time.perf_counter()

@@ -144,3 +144,23 @@ PushOption = Annotated[
 PushTokenOption = Annotated[
     str | None, typer.Option(envvar="AYATSURI_PUSH_TOKEN", help="A WHIP service's bearer token.")
 ]
+
+TargetFpsOption = Annotated[
+    float | None,
+    typer.Option(
+        min=1, max=240, metavar="FPS",
+        help="Keep to so many pictures a second, by simpler pictures where the machine is busy.",
+    ),
+]  # fmt: skip
+TargetLatencyOption = Annotated[
+    float | None,
+    typer.Option(
+        min=1, metavar="MS", help="Likewise, to so much from capture to sink, nine times in ten."
+    ),
+]
+TargetCpuOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01, max=1, metavar="SHARE", help="Likewise, to so much of the processor: 0.5 is half."
+    ),
+]

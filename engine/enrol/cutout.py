@@ -1,9 +1,9 @@
 """Cutting the figure out of its picture, and cleaning the edge.
 
-What to use of a picture is decided in this order: its own alpha; a plain background; else a network
-that is led by the joints (`engine.enrol.segment`), and GrabCut where it is uncertain. On drawings
-by people the surface of a plain background tells the figure far more surely than the network, which
-learned from renders; before any other background the network does (docs/enrolment.md).
+What to use of a picture is decided in this order: its own alpha; a plain background, if the figure
+ends crisply before it all around; a network that is led by the joints (`engine.enrol.segment`),
+GrabCut where it is uncertain, and what it missed of the drawing on a plain background with shadows
+or stains (`engine.enrol.fusion`).
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.enrol import segment
 from engine.enrol.background import Plain, outside_of, plain_background
 from engine.enrol.capsules import capsules
-from engine.enrol.matte import lifted, refine
+from engine.enrol.fusion import fades, fused
+from engine.enrol.matte import lifted, nearest, refine
 from engine.enrol.reading import over_white
-from engine.enrol.segment import cut_out as segment
+from engine.pose.skeleton import PUPPET_20
 
 U8 = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -25,9 +27,11 @@ Mask = NDArray[np.bool_]
 How = Literal["alpha", "plain background", "network"]
 
 _SPECK: Final = 0.003  # of the figure's area
+_FADES: Final = 0.15  # of the outline: a drawing's fades in fewer places
 _GRABCUT_PX: Final = 320
 _GRABCUT_ROUNDS: Final = 3
 _CERTAIN: Final = 230  # of 255
+_BEYOND: Final = 0.14  # drawings by people, with wide skirts and long hair, have up to 0.08
 _SEEN_THROUGH: Final = 0.02  # of a picture's area: less transparency than this is no cut-out
 
 
@@ -72,11 +76,26 @@ def cut_out(pixels: U8, joints: NDArray[np.floating] | None = None) -> CutOut | 
         return CutOut(np.where(edge[..., None] > 0, pixels, 0).astype(np.uint8), "alpha")
     rgb = over_white(pixels)
     plain = plain_background(rgb)
-    if plain is not None:
-        return CutOut(_from_plain(rgb, plain, joints), "plain background")
-    if joints is None:
+    if plain is None and joints is None:
         return None
-    return CutOut(_from_network(rgb, joints), "network")
+    cut = None if plain is None else from_plain(rgb, plain, joints)
+    if cut is not None and joints is not None and _beyond(cut[..., 3] > 127, joints) > _BEYOND:
+        plain = cut = None  # it only looked plain at the border
+    if plain is not None and cut is not None and fades(cut[..., 3], plain) < _FADES:
+        return CutOut(cut, "plain background")
+    alpha = segment.cut_out(rgb, np.zeros((len(PUPPET_20.joints), 3)) if joints is None else joints)
+    alpha = _settled(rgb, alpha)
+    if plain is not None and cut is not None:
+        alpha = fused(cut[..., 3], alpha, plain)
+    figure = lifted(rgb, alpha)
+    kept = _figure(figure[..., 3] > 127, joints)
+    near = cv2.dilate(kept.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=3)
+    return CutOut(np.where(near[..., None] > 0, figure, 0).astype(np.uint8), "network")
+
+
+def _beyond(solid: Mask, joints: NDArray[np.floating]) -> float:
+    """The share of a figure that is far from all its bones: clouds were taken for it."""
+    return float((solid & ~capsules(joints, solid.shape, 2.6)).sum() / max(solid.sum(), 1))
 
 
 def _figure(mask: Mask, joints: NDArray[np.floating] | None) -> Mask:
@@ -95,7 +114,8 @@ def _figure(mask: Mask, joints: NDArray[np.floating] | None) -> Mask:
     return np.asarray(keep[labels])
 
 
-def _from_plain(rgb: U8, plain: Plain, joints: NDArray[np.floating] | None) -> U8:
+def from_plain(rgb: U8, plain: Plain, joints: NDArray[np.floating] | None) -> U8:
+    """(H, W, 4) premultiplied RGBA of what differs from a plain background; joints as above."""
     mask = _figure(~outside_of(plain), joints)
     if joints is not None:
         mask &= ~_enclosed(mask, plain, joints)
@@ -105,7 +125,7 @@ def _from_plain(rgb: U8, plain: Plain, joints: NDArray[np.floating] | None) -> U
     if not inner.any():
         inner = mask.astype(np.uint8)
     near = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
-    colours = spread(rgb, inner > 0)
+    colours = nearest(rgb, inner > 0)
     # A pixel of the edge mixes figure and background: solve for the share (alpha matting with
     # both colours known).
     figure = colours.astype(np.float32) - plain.colour
@@ -127,13 +147,6 @@ def _enclosed(mask: Mask, plain: Plain, joints: NDArray[np.floating]) -> Mask:
     hole = (area > _SPECK * mask.sum()) & (limbs < 0.1 * area)
     hole[0] = False
     return np.asarray(hole[labels])
-
-
-def _from_network(rgb: U8, joints: NDArray[np.floating]) -> U8:
-    figure = lifted(rgb, _settled(rgb, segment(rgb, joints)))
-    kept = _figure(figure[..., 3] > 127, joints)
-    near = cv2.dilate(kept.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=3)
-    return np.where(near[..., None] > 0, figure, 0).astype(np.uint8)
 
 
 def _settled(rgb: U8, alpha: U8) -> U8:
@@ -159,16 +172,6 @@ def _settled(rgb: U8, alpha: U8) -> U8:
     large = cv2.resize(found, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
     refined = refine(rgb, np.asarray(large, np.float32), 1 / scale)
     return np.asarray(np.rint(255 * refined), np.uint8)
-
-
-def spread(rgb: U8, known: Mask) -> U8:
-    """Colours (H, W, 3) where they are not known taken from the nearest pixel where they are."""
-    _, nearest = cv2.distanceTransformWithLabels(
-        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    table = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
-    table[nearest[known]] = rgb[known]
-    return np.asarray(table[nearest])
 
 
 def _laid(rgb: U8, alpha: NDArray[np.floating]) -> U8:

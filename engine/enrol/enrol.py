@@ -19,7 +19,8 @@ from engine.enrol.hands import with_hands
 from engine.enrol.judging import judge_figure, judge_picture
 from engine.enrol.keypoints import read_keypoints
 from engine.enrol.overlay import DOUBT, overlay, panels, parts_picture
-from engine.enrol.proportions import SIZE, Placed, is_cut, place, yaw_of
+from engine.enrol.paint import painter_for
+from engine.enrol.proportions import ASIDE, SIZE, Placed, is_cut, place, yaw_of
 from engine.enrol.reading import Picture, read_picture
 from engine.enrol.support import sheet, support_set, symmetry
 from engine.enrol.usual import usual
@@ -36,7 +37,6 @@ U8 = NDArray[np.uint8]
 Given = dict[str, tuple[float, float]]
 
 MAX_DRAWINGS: Final = 8
-_ASIDE: Final = 0.7  # radians that a head is turned by in a side view
 _SHOWN_POSE: Final = 330  # of the dance, in previews
 
 
@@ -51,6 +51,7 @@ class Wish:
         keypoints: files of joints, one for each drawing or none.
         by_hand: let the user correct the joints in the browser.
         anyway: do not refuse what looks like a photograph or shows several figures.
+        paint: let the painter that ships redraw seams and edges.
     """
 
     name: str | None = None
@@ -60,6 +61,7 @@ class Wish:
     keypoints: tuple[Path, ...] = ()
     by_hand: bool = False
     anyway: bool = False
+    paint: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,7 +197,7 @@ def view_name(figure: Figure, taken: set[str]) -> str:
     name = "front"
     if joints[5, 0] < joints[2, 0]:
         name = "back"
-    elif abs(yaw) > _ASIDE:
+    elif abs(yaw) > ASIDE:
         name = "right" if yaw > 0 else "left"
     number = 1
     while (full := name if number == 1 else f"{name}-{number}") in taken:
@@ -219,18 +221,23 @@ def write(character: Character, path: str | Path, wish: Wish) -> Path:
 
     Raises:
         SinkError: it cannot be written.
+        ValueError, BackendError: see `engine.enrol.paint.painter_for`.
     """
     front = character.front
+    drawings = [view.drawing for view in character.views]
+    painter, int8 = painter_for(drawings, front.placed.skeleton) if wish.paint else (None, None)
     examples = list(support_set(front.placed.picture, front.placed.joints, character.puppet))
     fitted = front.figure.fitted
     return write_puppet_bundle(
         path,
         character.name,
-        [view.drawing for view in character.views],
+        drawings,
         front.placed.skeleton,
         straight(front.placed.picture),
         author=wish.author,
         licence=wish.licence,
+        painter=painter,
+        painter_int8=int8,
         training={
             "method": "enrolment",
             "drawings": [

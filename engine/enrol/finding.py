@@ -87,6 +87,10 @@ def find_figure(
         seen = _insert(look(estimator, over_white(pixels), _square(_box(solid)), True), given)
         fitted = fit(Evidence.of(seen, solid), _box(solid))
         cut = cut_out(_without(picture.pixels, first.pixels, pixels), fitted.joints)
+        if cut is not None and cut.how != first.how and cut.solid.any():  # the outline was wrong
+            fitted = fit(Evidence.of(seen, cut.solid), _box(cut.solid))
+        elif cut is None or not cut.solid.any():
+            cut = first
     else:
         pixels, others = _one_half(pixels, estimator)
         rgb = over_white(pixels)

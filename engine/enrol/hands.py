@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.enrol.cutout import spread
+from engine.enrol.matte import nearest
 from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
 from engine.puppet.parts import HEAD, HIPS, PARTS
 
@@ -105,6 +105,6 @@ def _give_hand(pixels: NDArray[np.uint8], part: int, hand: NDArray[np.bool_]) ->
     near = cv2.dilate(hand.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     cloth = (hips[..., DRAWN] > 200) & ~near
     if cloth.any():
-        filled = cv2.GaussianBlur(spread(np.ascontiguousarray(hips[..., :3]), cloth), (0, 0), 2.0)
+        filled = cv2.GaussianBlur(nearest(np.ascontiguousarray(hips[..., :3]), cloth), (0, 0), 2.0)
         hips[hand, :3] = filled[hand]
     hips[hand, DRAWN] = 0

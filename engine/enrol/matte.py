@@ -4,7 +4,7 @@ A pixel of the edge mixes figure and ground, I = a F + (1 - a) B. Away from the 
 colours F and B at the edge are taken from nearby.
 """
 
-from typing import Final
+from typing import Final, TypeVar
 
 import cv2
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
+P = TypeVar("P", np.uint8, np.float32)
 
 _REACH: Final = 3.0  # cells: how far an edge may be moved
 _EPS: Final = 10.0  # of bytes squared: changes of colour that are smaller are smoothed over
@@ -74,15 +75,16 @@ def nearby(colours: F32, known: NDArray[np.bool_], reach: int) -> F32:
         found += trust
     left = (1 - found)[..., None]
     if (left > 1e-3).any():
-        made += left * _nearest(colours, known)
+        made += left * nearest(colours, known)
     return np.where(known[..., None], colours, made).astype(np.float32)
 
 
-def _nearest(colours: F32, known: NDArray[np.bool_]) -> F32:
+def nearest(colours: NDArray[P], known: NDArray[np.bool_]) -> NDArray[P]:
+    """Colours (H, W, 3) where they are not known taken from the nearest pixel where they are."""
     unknown = (~known).astype(np.uint8)
     _, labels = cv2.distanceTransformWithLabels(
         unknown, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    table = np.zeros((int(labels.max()) + 1, 3), np.float32)
+    table = np.zeros((int(labels.max()) + 1, 3), colours.dtype)
     table[labels[known]] = colours[known]
-    return np.asarray(table[labels], np.float32)
+    return np.asarray(table[labels])

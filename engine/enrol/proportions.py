@@ -24,6 +24,8 @@ SIZE: Final = 512
 """Width and height of a character's picture, if nothing else is asked for."""
 
 _SEEN: Final = 0.35
+ASIDE: Final = 0.55
+"""Radians that a head seems turned by in a side view; three quarters have about half of it."""
 _HEAD: Final = (0, 14, 15, 16, 17)
 _MIRROR = PUPPET_20.mirror()
 _USUAL_WEIGHT: Final = 0.12  # of the usual length beside the heat of a bone's two ends
@@ -77,8 +79,8 @@ def with_depth(joints: NDArray[np.floating], spine: float, body: Usual) -> F32:
     """Joints (20, 3) of a drawing with z (20, 4): flat, with what is known of bodies.
 
     The head is round and turned as the face shows; toes point at the viewer as far as feet are
-    drawn short; a body that is drawn narrow and whose head looks aside is turned; hands before the
-    trunk are nearer, hidden ones farther.
+    drawn short; a body whose head looks aside is turned with it; hands before the trunk are nearer,
+    hidden ones farther.
     """
     found = np.zeros((20, 4), np.float64)
     found[:, :2], found[:, 3] = joints[:, :2], joints[:, 2]
@@ -93,8 +95,10 @@ def with_depth(joints: NDArray[np.floating], spine: float, body: Usual) -> F32:
     for right, left, name in ((2, 5, "shoulder"), (8, 11, "hip")):
         width = 2 * body.length[name] * spine
         drawn = float(np.linalg.norm(joints[left, :2] - joints[right, :2]))
-        if drawn < 0.6 * width and abs(yaw) > 0.5:
-            depth = 0.5 * float(np.sqrt(width**2 - drawn**2)) * np.sign(yaw)
+        if abs(yaw) > ASIDE:
+            # The fit draws a narrow body wider than it is; the head tells that it is seen aside.
+            seen = min(drawn, 0.5 * width)
+            depth = 0.5 * float(np.sqrt(width**2 - seen**2)) * np.sign(yaw)
             found[left, 2], found[right, 2] = depth, -depth
     for shoulder, elbow, wrist in ((2, 3, 4), (5, 6, 7)):
         found[elbow, 2] = found[shoulder, 2]

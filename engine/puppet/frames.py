@@ -39,7 +39,7 @@ FRONTAL = 0.4  # more from the front, where limbs lie apart; a head has no such 
 
 DEPTH_BIAS = np.zeros(COUNT)
 """(L,) of the spine's length: what lies on what when depths are alike (a skirt on thighs)."""
-DEPTH_BIAS[HEAD], DEPTH_BIAS[HIPS] = -0.15, -0.2
+DEPTH_BIAS[HEAD], DEPTH_BIAS[HIPS] = -0.3, -0.2
 DEPTH_BIAS[[i for i in LIMBS if PARTS[i].name.endswith("arm")]] = -0.1
 
 _SHAPE = np.array([THICKNESS, FOOT_WIDTH, FOOT_HEIGHT, HEAD_RADIUS])

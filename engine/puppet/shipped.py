@@ -3,9 +3,10 @@
 from importlib.resources import files
 from typing import Final, Literal
 
-_FILES: Final = {"fp32": "painter.onnx", "int8": "painter.int8.onnx"}
-_STEP: Final = 16
-"""Pictures are multiples of so many pixels: half of it, halved three times, are whole."""
+LARGE_PX: Final = 384
+"""From here on the painter looks at a picture of half the size: it was trained at 256 pixels."""
+_STEP: Final = {"": 16, ".large": 32}
+"""Pictures are multiples of so many pixels: what it looks at is halved four times."""
 
 
 def shipped_painter(size: int, precision: Literal["fp32", "int8"] = "fp32") -> bytes:
@@ -15,15 +16,15 @@ def shipped_painter(size: int, precision: Literal["fp32", "int8"] = "fp32") -> b
     for another by the shapes of what it takes and gives.
 
     Raises:
-        ValueError: a size that is no multiple of 16.
+        ValueError: a size that is no multiple of 16, or, from `LARGE_PX`, of 32.
     """
-    if size <= 0 or size % _STEP:
-        raise ValueError(f"expected a size that is a multiple of {_STEP}, found {size}")
+    kind = ".large" if size >= LARGE_PX else ""
+    if size <= 0 or size % _STEP[kind]:
+        raise ValueError(f"expected a size that is a multiple of {_STEP[kind]}, found {size}")
+    name = f"painter{kind}{'.int8' if precision == 'int8' else ''}.onnx"
     import onnx
 
-    model = onnx.load_model_from_string(
-        (files("engine") / "assets" / _FILES[precision]).read_bytes()
-    )
+    model = onnx.load_model_from_string((files("engine") / "assets" / name).read_bytes())
     for value in (*model.graph.input, *model.graph.output):
         for axis in (1, 2):
             value.type.tensor_type.shape.dim[axis].dim_value = size // 2

@@ -26,7 +26,7 @@ from engine.character import CharacterBundle
 from engine.clock import Clock
 from engine.errors import StudioError
 from engine.pipeline import Sink, Source
-from engine.studio.front import LEASE, Front, Grant, Lease
+from engine.studio.front import LEASE, PATIENCE_S, Front, Grant, Lease
 from engine.studio.gallery import Gallery
 from engine.studio.http import Handler
 from engine.studio.looks import Look
@@ -39,7 +39,7 @@ from engine.studio.studio import Studio
 APPLICATION: Final = "ayatsuri"
 _FULL_ENOUGH: Final = 0.75  # share of the places taken at which another replica is started
 _LOOK_S: Final = 0.25
-_CLAIM_S: Final = 15.0  # a place that nobody has taken by then is free again
+_CLAIM_S: Final = 1.5 * PATIENCE_S  # a place that nobody has taken by then is free again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,8 +31,13 @@ _KEPT: Final[tuple[str, ...]] = (
     hdrs.LINK,
     hdrs.CONTENT_DISPOSITION,
 )
-_PATIENCE_S: Final = 10.0  # for a studio's answer
-_LEASE_S: Final = 10.0  # for a place
+_MISSING: Final = {
+    "/api/control": "the front of several studios has no WebSocket: PATCH the session's settings",
+    "/api/enrol": "characters of several studios are those they began with: `ayatsuri adapt` first",
+}
+PATIENCE_S: Final = 30.0
+"""For a studio's answer, which may have a character to load."""
+_LEASE_S: Final = 30.0  # for a place, which may have to be made first
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,8 @@ class Front:
         self._headers: dict[str, str] = {hdrs.AUTHORIZATION: f"Bearer {token}"}
         self._holds: set[asyncio.Task[None]] = set()
         self._http: aiohttp.ClientSession | None = None
-        studio.elsewhere = lambda: len(self.sessions)
+        self._opening = 0
+        studio.elsewhere = lambda: len(self.sessions) + self._opening
 
     def add_to(self, app: web.Application) -> None:
         """Stand before an application's handlers, and behind its guard."""
@@ -81,10 +87,9 @@ class Front:
         """See `aiohttp.web.middleware`."""
         if (request.method, request.path) == ("POST", "/whip"):
             return await self._open(request)
-        if request.path == "/api/control":
-            raise web.HTTPNotImplemented(
-                reason="the front of several studios has no WebSocket: PATCH the session's settings"
-            )
+        for path, why in _MISSING.items():
+            if request.path.startswith(path):
+                raise web.HTTPNotImplemented(reason=why)
         name = request.match_info.get("session", request.query.get("session"))
         if name == FIRST:
             name = next(iter(self.sessions), FIRST)
@@ -103,6 +108,15 @@ class Front:
 
     async def _open(self, request: web.Request) -> web.Response:
         offer = await read_text(request, SDP, "an offer")
+        if self._studio.free <= 0:
+            raise StudioFull(f"{self._studio.performers} performers are here, which are all")
+        self._opening += 1
+        try:
+            return await self._place(request, offer)
+        finally:
+            self._opening -= 1
+
+    async def _place(self, request: web.Request, offer: str) -> web.Response:
         name = request.query.get("character")
         if name is None or self._studio.gallery.get(name) is None:
             name = self._studio.gallery.bundles[0].name
@@ -112,7 +126,7 @@ class Front:
                 grant = await anext(lease)
         except (TimeoutError, StopAsyncIteration) as error:
             await lease.aclose()
-            raise StudioFull("all studios are full; new ones may be on their way") from error
+            raise StudioFull("no studio had a place in time; more may be on their way") from error
         query = urlencode(dict(request.query) | {"character": name})
         try:
             response = await self._forward(
@@ -162,7 +176,7 @@ class Front:
             raise StudioError(f"the studio of this session does not answer: {error}") from error
 
     async def _life(self, app: web.Application) -> AsyncGenerator[None, None]:
-        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(_PATIENCE_S))
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(PATIENCE_S))
         yield
         for task in tuple(self._holds):
             task.cancel()

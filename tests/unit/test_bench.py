@@ -116,6 +116,21 @@ def test_live(character):
 
 @pytest.mark.model
 @needs_pose_model
+def test_governor(character):
+    line = last_line(
+        "governor", "--character", character, "--before", 1, "--during", 1, "--after", 1,
+        "--warm-up", 0.5, "--programs", 1,
+    )  # fmt: skip
+    assert [row["name"] for row in line["rows"]] == [
+        f"{setting}, {phase}"
+        for setting in ("as it is", "governed")
+        for phase in ("before", "during", "after")
+    ]
+    assert line["figures"]["governor"]["targets"]["fps"] == 30
+
+
+@pytest.mark.model
+@needs_pose_model
 def test_closed(character, tmp_path):
     output = tmp_path / "out.mp4"
     line = last_line(

@@ -104,3 +104,35 @@ def test_a_stage_that_holds_says_how_long_it_did():
     timeline = open_loop(stage, 60.0, 0.5)
     assert len(stage.truth_ms) >= len(timeline.sequence) > 10
     assert timeline.latency_ms().min() >= min(stage.truth_ms)
+
+
+def test_stretches_of_a_show_add_up_to_it():
+    from bench.governor import part
+    from bench.itself import open_loop
+
+    whole = open_loop(Hold(40.0), 60.0, 1.0)  # 25 of 60 a second
+    parts = [part(whole, begin, end) for begin, end in ((0, 0.3), (0.3, 0.8), (0.8, 2))]
+    assert sum(len(each.due_ns) for each in parts) == len(whole.due_ns)
+    assert sum(len(each.sequence) for each in parts) == len(whole.sequence)
+    for each in parts:
+        assert 0.2 < each.missed().mean() < 0.99
+        assert each.latency_ms().min() >= 40
+
+
+def test_other_programs_take_the_processor_and_leave_it():
+    import time
+
+    import psutil
+
+    from bench.governor import OtherPrograms
+
+    def children() -> list[psutil.Process]:
+        return psutil.Process().children()
+
+    there = len(children())
+    with OtherPrograms(2, 0.1, 30.0):
+        until = time.monotonic() + 20
+        while len(children()) < there + 2:
+            assert time.monotonic() < until, "they did not start"
+            time.sleep(0.05)
+    assert len(children()) == there

@@ -124,6 +124,15 @@ def test_live_hands_its_options_on(calls):
     assert "recalibrate" in text(result)
 
 
+def test_live_hands_its_targets_on(calls):
+    assert run("live", "--target-fps", "30", "--target-cpu", "0.5").exit_code == 0
+    assert run("live").exit_code == 0
+    given, none = (kwargs["targets"] for _, kwargs in calls)
+    assert given == engine.app.Targets(fps=30, cpu=0.5)
+    assert not none
+    assert run("live", "--target-cpu", "1.5").exit_code == 2
+
+
 def test_demo_needs_nothing(calls, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert run("demo").exit_code == 0

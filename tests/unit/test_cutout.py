@@ -13,6 +13,8 @@ cv2 = pytest.importorskip("cv2")
 pytest.importorskip("efficientnet_lite_pytorch")
 
 import engine  # noqa: E402
+from engine.enrol.background import plain_background  # noqa: E402
+from engine.enrol.fusion import fades, fused  # noqa: E402
 from engine.enrol.matte import lifted, nearby, refine  # noqa: E402
 from engine.enrol.segment import SIZE, Segmenter, cut_out, guide  # noqa: E402
 from engine.errors import BackendError  # noqa: E402
@@ -256,3 +258,25 @@ def test_the_shipped_network_cuts_out_an_unseen_character() -> None:
         true = seen.pictures[i][..., 3].astype(int)
         made = cut_out(shown, seen.joints[i]).astype(int)
         assert np.minimum(made, true).sum() / np.maximum(made, true).sum() > 0.8, kind
+
+
+def test_what_ends_crisply_is_drawing_and_what_fades_is_shadow() -> None:
+    ground = np.full((200, 200, 3), 240, np.float32)
+    skirt = np.zeros((200, 200), np.float32)
+    skirt[120:180, 60:140] = 1
+    shadow = cv2.GaussianBlur(np.roll(skirt, (-100, 40), (0, 1)), (0, 0), 9)
+    shown = ground * (1 - 0.5 * shadow[..., None])
+    shown = np.where(skirt[..., None] > 0, (150.0, 200.0, 150.0), shown)
+    shown[40:120, 80:120] = (180, 60, 60)
+    body = np.zeros((200, 200), np.uint8)
+    body[40:120, 80:120] = 255
+    plain = plain_background(shown.astype(np.uint8))
+    assert plain is not None
+    cut = np.where(plain.differs > 1, 255, 0).astype(np.uint8)
+    assert cut[40, 140] == 255  # the shadow is taken for drawing
+    made = fused(cut, body, plain)
+    assert made[150, 100] == 255
+    assert made[40, 140] == 0
+    np.testing.assert_array_equal(made[60:110, 85:115], 255)
+    assert fades(cut, plain) > 0.2
+    assert fades(np.where(cv2.blur(body, (3, 3)) > 0, body, 0).astype(np.uint8), plain) == 0

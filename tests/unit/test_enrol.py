@@ -70,6 +70,20 @@ def test_the_bundle_dances(made):
         assert out[y, x, 3] > 128
 
 
+def test_a_painter_goes_into_the_bundle(made, tmp_path):
+    result = adapt(
+        made[0] / "her.png", "-o", tmp_path / "her.character", "--size", 128, "--paint",
+        "--keypoints", made[0] / "her.json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    bundle = CharacterBundle.load(tmp_path / "her.character")
+    assert bundle.painter is not None
+    assert bundle.manifest.puppet.painter.precisions["int8"].ssim > 0.99
+    wrong = adapt(made[0] / "her.png", "--size", 144, "--paint", "-o", tmp_path / "no.character")
+    assert wrong.exit_code == 2
+    assert "multiple of 32" in wrong.output
+
+
 def test_saved_keypoints_are_taken_as_they_are(made, tmp_path):
     folder, _ = made
     content = json.loads((folder / "her.json").read_text())

@@ -50,20 +50,21 @@ def test_the_graph_in_bytes_draws_what_torch_draws():
 
 
 @torch.no_grad()
-def test_a_halved_graph_looks_at_half_the_picture():
+@pytest.mark.parametrize("shrink", [2, 4])
+def test_a_shrinking_graph_looks_at_a_smaller_picture(shrink: int):
     painter = trained().painter
     cells = torch.rand(1, FEATURES, SIZE // 4, SIZE // 4)
     pixels = pixel_shuffle(cells[:, :20], 2)  # (1, 5, SIZE / 2, SIZE / 2)
-    doubled = interpolate(cells[:, 20:], scale_factor=2.0)
-    large = torch.cat([pixel_unshuffle(interpolate(pixels, scale_factor=2.0), 2), doubled], 1)
-    small, halved = PainterGraph(painter), PainterGraph(painter, halve=True)
+    larger = interpolate(cells[:, 20:], scale_factor=float(shrink))
+    pixels = pixel_unshuffle(interpolate(pixels, scale_factor=float(shrink)), 2)
+    small, shrinking = PainterGraph(painter), PainterGraph(painter, shrink=shrink)
     maps = small(torch.from_numpy(feature_bytes(cells)))[0]
-    found = halved(torch.from_numpy(feature_bytes(large)))[0]
-    assert (found[::2, 1::2, :15] == maps[..., :15]).float().mean() > 0.99
-    flat = pixel_shuffle(found[..., 15:].permute(2, 0, 1)[None], 2)
-    wanted = pixel_shuffle(maps[..., 15:].permute(2, 0, 1)[None], 2)
-    assert (flat[..., ::2, ::2] == wanted).float().mean() > 0.99
-    assert (flat[..., 1::2, ::2] == wanted).float().mean() > 0.99
+    found = shrinking(torch.from_numpy(feature_bytes(torch.cat([pixels, larger], 1))))[0]
+    for dy, dx in ((0, 0), (1, 0), (shrink - 1, shrink - 1)):
+        assert (found[dy::shrink, dx::shrink, :15] == maps[..., :15]).float().mean() > 0.99
+        flat = pixel_shuffle(found[..., 15:].permute(2, 0, 1)[None], 2)
+        wanted = pixel_shuffle(maps[..., 15:].permute(2, 0, 1)[None], 2)
+        assert (flat[..., dy::shrink, dx::shrink] == wanted).float().mean() > 0.99
 
 
 @torch.no_grad()

@@ -6,14 +6,14 @@ import torch
 
 from engine.errors import BundleDamaged
 from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
-from engine.puppet.frames import Frames, depth_order, map_grid, nearest, spine_length
+from engine.puppet.frames import DEPTH_BIAS, Frames, depth_order, map_grid, nearest, spine_length
 from engine.puppet.parts import COUNT
 from engine.puppet.puppet import Puppet
 from tests import naive_puppet
 from tests.cut_drawings import body, cut_drawing
 from training.fewshot.warp import maps
 from training.fewshot.warp.carry import carry
-from training.fewshot.warp.compose import DEPTH_BIAS, compose
+from training.fewshot.warp.compose import compose
 from training.fewshot.warp.compose import depth_order as torch_order
 from training.fewshot.warp.layers import Layers, Views
 from training.fewshot.warp.masks import spine_length as torch_spine
@@ -92,7 +92,7 @@ def test_frames_are_those_of_torch(seed):
     np.testing.assert_allclose(ours.radius, theirs.radius, rtol=1e-4)
     spine = torch_spine(torch.from_numpy(joints)[None])
     assert spine_length(joints) == pytest.approx(float(spine))
-    expected = theirs.depth + DEPTH_BIAS * spine[:, None]
+    expected = theirs.depth + torch.from_numpy(DEPTH_BIAS) * spine[:, None]
     ordered = expected[0, torch.from_numpy(depth_order(ours, float(spine)))]
     assert (ordered.diff() >= -1e-3).all()
 

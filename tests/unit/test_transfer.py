@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from engine.app import PERFORMER
+from engine.cli import app
 from engine.errors import BundleDamaged
 from engine.transfer import transfer
 from tests.bundles import write_bundle
@@ -53,3 +56,18 @@ def test_a_file_that_is_no_character_is_refused_before_anything_is_written(tmp_p
         transfer(PERFORMER, [wrong], tmp_path / "out.mp4", stages=tmp_path / "stages")
     assert not (tmp_path / "out.mp4").exists()
     assert not (tmp_path / "stages").exists()
+
+
+def test_a_bundle_takes_no_keypoints(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "stick.character")
+    wish = ["transfer", str(PERFORMER), str(bundle), "-o", str(tmp_path / "out.mp4")]
+    result = CliRunner().invoke(app, [*wish, "--keypoints", str(tmp_path / "joints.json")])
+    assert result.exit_code == 2
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_picture_without_a_figure_is_told(tmp_path: Path) -> None:
+    blank = tmp_path / "blank.png"
+    cv2.imwrite(str(blank), np.full((200, 200, 3), 255, np.uint8))
+    result = CliRunner().invoke(app, ["transfer", str(PERFORMER), str(blank), "-o", "out.mp4"])
+    assert result.exit_code == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from aiohttp import ClientSession, web
 
@@ -70,6 +71,9 @@ def test_sessions_go_where_there_is_room_and_are_found_again(monkeypatch):
                 await until(lambda: bool(first.numbers and second.numbers), "pictures")
                 assert (await front.perform()).status == 503
                 assert (await front.http.get(front.url("/readyz"))).status == 503
+                assert len(places.asked) == 2  # nobody waits for what cannot be
+                front.studio.settings = replace(front.studio.settings, sessions=3)
+                assert (await front.perform()).status == 503  # nobody gives a lease in time
                 for client, name in ((first, "Double"), (second, "Ito")):
                     session = client.location.removeprefix("/whip/")
                     assert (await front.get(client.location))["session"] == session
@@ -95,6 +99,7 @@ def test_sessions_go_where_there_is_room_and_are_found_again(monkeypatch):
                 assert (await front.post("/whip", "garbage")).status == 400
                 assert (await front.perform()).status == 201
                 assert (await front.http.get(front.url("/api/control"))).status == 501
+                assert (await front.http.post(front.url("/api/enrol"))).status == 501
                 assert (await front.http.get(front.url("/"))).status == 200
 
     within(40, show)

@@ -61,7 +61,8 @@ def test_comings_and_goings_leave_nothing_behind():
             after = counted()
             assert before is not None
             grown = {name: after[name] - before[name] for name in after}
-            assert grown["memory_mb"] < 24, (before, after)
+            # A leak of two connections with their codecs is a megabyte; the C library keeps some.
+            assert grown["memory_mb"] < 16 + 0.2 * COMINGS, (before, after)
             assert grown["descriptors"] <= 2, (before, after)
             assert grown["threads"] <= 2, (before, after)  # the pool of the event loop
             assert grown["tasks"] <= 2, (before, after)

@@ -1,7 +1,7 @@
 """What `ayatsuri-train cutout` does."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
@@ -53,12 +53,16 @@ def train(
     say(f"wrote {publish(training, folder, start is not None, last)}")
 
 
-def test(folder: Path, output: Path | None, say: Say) -> None:
-    """Measure FOLDER's network, or the engine's, beside the other ways; see `evaluate`."""
-    from training.cutout.evaluate import as_markdown, table, trials, ways
+def test(folder: Path, drawings: Sequence[Path], output: Path | None, say: Say) -> None:
+    """Measure FOLDER's network, or the engine's, beside the other ways; see `evaluate`.
+
+    On characters never seen or, where there are `drawings` with alpha, on those.
+    """
+    from training.cutout.evaluate import as_markdown, drawn_trials, table, trials, ways
 
     path = folder / "cutout.onnx"
-    lines = table(list(trials()), ways(path.read_bytes() if path.is_file() else None))
+    found = list(drawn_trials(drawings) if drawings else trials())
+    lines = table(found, ways(path.read_bytes() if path.is_file() else None))
     if output is not None:
         output.write_text("".join(json.dumps(line) + "\n" for line in lines))
     say(as_markdown(lines))

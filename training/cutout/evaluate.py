@@ -8,12 +8,14 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.enrol.cutout import cut_out
+from engine.enrol.background import plain_background
+from engine.enrol.cutout import cut_out, from_plain
 from engine.enrol.matte import lifted
 from engine.enrol.segment import Segmenter
 from engine.pose.anime import AnimePose
@@ -31,6 +33,7 @@ Cut = Callable[[U8, NDArray[np.floating]], U8]
 
 EDGE_PX = 5
 _SEED = 7
+_PLAIN = ("white", "flat colour", "gradient", "paper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,33 @@ def trials(seeds: Sequence[int] = TEST_SEEDS[::2], size: int = 512) -> Iterator[
             yield Trial(kind, picture, estimator.estimate(picture), figure)
 
 
+def drawn_trials(drawings: Sequence[Path], size: int = 512) -> Iterator[Trial]:
+    """Drawings whose alpha is known before plain grounds, without a shadow and with one.
+
+    They fill the picture's height and stand at its lower border, as sprites do.
+
+    Raises ValueError for a picture that cannot be read or has no alpha.
+    """
+    estimator = AnimePose()
+    rng = np.random.default_rng(_SEED)
+    for path in drawings:
+        found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if found is None or found.ndim != 3 or found.shape[2] != 4:
+            raise ValueError(f"expected pictures with alpha, found {path}")
+        straight = found[..., [2, 1, 0, 3]].astype(np.float32)
+        straight[..., :3] *= straight[..., 3:] / 255
+        scale = 0.94 * size / max(found.shape[:2])
+        small = cv2.resize(straight, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        height, width = small.shape[:2]
+        left = (size - width) // 2
+        figure = np.zeros((size, size, 4), np.uint8)
+        figure[size - height :, left : left + width] = small
+        for kind in _PLAIN:
+            for shadow, name in ((0.0, kind), (1.0, f"{kind}, shadow")):
+                picture = over_ground(figure, GROUNDS[kind](size, rng), rng, shadow)
+                yield Trial(name, picture, estimator.estimate(picture), figure)
+
+
 def _pressed(picture: U8, rng: np.random.Generator) -> U8:
     if rng.random() < 0.4:
         return picture
@@ -83,8 +113,16 @@ def ways(model: bytes | None = None) -> dict[str, Cut]:
         "network": lambda picture, joints: network.alpha(picture, joints, refined=False),
         "network, refined edge": network.alpha,
         "the same, without joints": lambda picture, joints: network.alpha(picture, nothing),
+        "plain background": _plain,
         "enrolment": _enrolment,
     }
+
+
+def _plain(picture: U8, joints: NDArray[np.floating]) -> U8:
+    plain = plain_background(picture)
+    if plain is None:
+        return np.zeros(picture.shape[:2], np.uint8)
+    return from_plain(picture, plain, joints)[..., 3]
 
 
 def _enrolment(picture: U8, joints: NDArray[np.floating]) -> U8:

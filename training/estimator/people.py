@@ -3,7 +3,9 @@
 The performer's clip is no real person, but its keypoints are true ones, and it ships.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -16,6 +18,8 @@ from engine.pose.estimator import DEFAULT_RUNTIME, PoseRuntime, open_estimator
 from engine.pose.skeleton import MEDIAPIPE_33, PUPPET_20, convert
 from engine.stages import media_time_ns
 from training.estimator.data import Renders
+
+Sample = tuple[NDArray[np.uint8], NDArray[np.float64]]  # a picture, keypoints (20, 3)
 
 _SURE = 0.5
 _SEEN_SHARE = 0.7  # of the keypoints: pictures of people in half are left out
@@ -31,30 +35,35 @@ def people(
     """
     files: list[bytes] = []
     joints, visible = [], []
-    truth = np.load(PERFORMER.with_suffix(".joints.npz"))["joints"]
-    for video in (PERFORMER, *videos):
-        estimator = open_estimator(runtime, "full")
-        source = FileSource(video)
-        try:
-            for frame in source.frames():
-                if video == PERFORMER:
-                    points = np.column_stack([truth[frame.sequence], np.ones(20)])
-                else:  # followed from picture to picture, though few are taken
-                    pose = estimator.estimate(frame.image, media_time_ns(frame))
-                    if pose is None:
-                        continue
-                    scored = np.column_stack([pose.keypoints, pose.scores])
-                    points = convert(scored, MEDIAPIPE_33, PUPPET_20)
-                if frame.sequence % every or (points[:, 2] > _SURE).mean() < _SEEN_SHARE:
-                    continue
-                picture, moved = _square(frame.image, points, size)
-                files.append(cv2.imencode(".png", picture)[1].tobytes())
-                joints.append(moved)
-                visible.append(points[:, 2] > _SURE)
-        finally:
-            source.close()
-            estimator.close()
+    for found in (_performer(), *(_filmed(video, runtime) for video in videos)):
+        for image, points in islice(found, 0, None, every):
+            seen = points[:, 2] > _SURE
+            if seen.mean() < _SEEN_SHARE:
+                continue
+            picture, moved = _square(image, points, size)
+            files.append(cv2.imencode(".png", picture)[1].tobytes())
+            joints.append(moved)
+            visible.append(seen)
     return Renders(files, np.stack(joints), np.stack(visible))
+
+
+def _performer() -> Iterator[Sample]:
+    truth = np.load(PERFORMER.with_suffix(".joints.npz"))["joints"]
+    with closing(FileSource(PERFORMER)) as source:
+        for frame in source.frames():
+            yield frame.image, np.column_stack([truth[frame.sequence], np.ones(20)])
+
+
+def _filmed(video: Path, runtime: PoseRuntime) -> Iterator[Sample]:
+    """Followed from picture to picture, though few are taken; nobody has scores of 0."""
+    with closing(FileSource(video)) as source, closing(open_estimator(runtime, "full")) as looks:
+        for frame in source.frames():
+            pose = looks.estimate(frame.image, media_time_ns(frame))
+            points = np.zeros((20, 3))
+            if pose is not None:
+                scored = np.column_stack([pose.keypoints, pose.scores])
+                points = convert(scored, MEDIAPIPE_33, PUPPET_20).astype(np.float64)
+            yield frame.image, points
 
 
 def _square(

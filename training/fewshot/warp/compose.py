@@ -3,15 +3,7 @@
 import torch
 from torch import Tensor
 
-from engine.puppet.parts import COUNT, HEAD, HIPS, PARTS
-
-_BIAS = torch.zeros(COUNT)
-_BIAS[HEAD], _BIAS[HIPS] = -0.15, -0.2
-for _i, _part in enumerate(PARTS):
-    if _part.name.endswith(("arm",)):
-        _BIAS[_i] = -0.1
-DEPTH_BIAS = _BIAS
-"""(L,) of the spine's length: what lies on what when depths are alike (a skirt on thighs)."""
+from engine.puppet.frames import DEPTH_BIAS
 
 
 def cover(alphas: Tensor, room: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,4 +43,4 @@ def weigh(drawn: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
 
 def depth_order(depth: Tensor, spine: Tensor) -> Tensor:
     """(B, L) parts from front to back by z (B, L) px, with `DEPTH_BIAS` of the spine (B,)."""
-    return (depth + DEPTH_BIAS.to(depth) * spine[:, None]).argsort(dim=1)
+    return (depth + torch.from_numpy(DEPTH_BIAS).to(depth) * spine[:, None]).argsort(dim=1)

@@ -7,12 +7,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from engine.puppet.frames import FRONTAL, HIDDEN
 from engine.puppet.parts import COUNT, HEAD
 from training.fewshot.warp.maps import Frames
-
-# What a drawing of a part is worth, in cosines of the angle between its view and the wanted one.
-HIDDEN = 0.6  # less where other parts hide it
-FRONTAL = 0.4  # more from the front, where limbs lie apart; a head has no such need
 
 
 @dataclass(frozen=True, slots=True)

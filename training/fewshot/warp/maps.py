@@ -18,12 +18,10 @@ import torch
 from torch import Tensor
 
 from engine.pose.skeleton import PUPPET_20
+from engine.puppet.frames import FOOT_HEIGHT, FOOT_WIDTH, HEAD_RADIUS, THICKNESS
 from engine.puppet.parts import CHEST, HEAD, HIPS, LIMBS, PARTS
 from training.fewshot.warp.bends import bent
 
-THICKNESS = 0.6  # depth of a torso relative to its width
-FOOT_WIDTH, FOOT_HEIGHT = 0.6, 0.5  # of a foot, relative to its length from ankle to toe
-HEAD_RADIUS = 0.66  # of the sphere that the face slides on, in distances between the ears
 _NECK, _R_EAR, _L_EAR, _NOSE, _R_EYE, _L_EYE = 1, 16, 17, 0, 14, 15
 _SHOULDERS, _HIPS, _KNEES = (2, 5), (8, 11), (9, 12)
 _FEET = tuple(i for i in LIMBS if PARTS[i].name.endswith("foot"))

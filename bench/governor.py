@@ -1,0 +1,210 @@
+"""`ayatsuri bench governor`: what becomes of a show when another program takes the machine?
+
+As `open`, at one rate; but after some seconds other processes keep the processor busy, for some
+seconds, and end. The same show is played twice: as it is set, and with the budget governor
+(`ayatsuri live --target-fps ...`), and what was to be seen is told for the time before, during and
+after. What the governor did is told as well: it draws worse to be on time.
+"""
+
+import subprocess
+import sys
+import threading
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Any, Final
+
+import numpy as np
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from bench.camera import CameraSource, pictures_of
+from bench.report import Bench, Goal, number
+from bench.show import STALE_MS, Run, charts_of, files_of, watch
+from bench.timeline import Timeline
+from engine.app import DEFAULT_CHARACTER, PERFORMER, Options, Targets, build, load_cast
+from engine.character import CharacterBundle
+from engine.clock import MonotonicClock
+from engine.commands.options import Draw as DrawName
+from engine.commands.options import (
+    DrawOption,
+    PoseModel,
+    PoseModelOption,
+    PoseRuntimeName,
+    PoseRuntimeOption,
+    TargetCpuOption,
+    TargetLatencyOption,
+    ThreadsOption,
+)
+from engine.governing import Governing
+from engine.io.null import NullSink
+
+PICTURES: Final = 300
+LEAST: Final = 0.95
+"""Of the other show's rate a governed one has to keep: where nothing is lost it can win nothing."""
+PHASES: Final = ("before", "during", "after")
+SETTINGS: Final = ("as it is", "governed")
+_BUSY: Final = "import time\nend = time.monotonic() + {}\nwhile time.monotonic() < end: pass"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Seconds: to warm up, before the other program, with it, and after it; how many there are."""
+
+    warm_up_s: float
+    before_s: float
+    during_s: float
+    after_s: float
+    programs: int
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return self.warm_up_s + self.before_s + self.during_s + self.after_s
+
+    def ends_s(self) -> list[float]:
+        """Where each phase begins and the last one ends, since the end of the warm-up."""
+        return [0.0, *np.cumsum([self.before_s, self.during_s, self.after_s]).tolist()]
+
+
+class OtherPrograms:
+    """Processes that keep the processor busy at their time; a context manager.
+
+    They end by themselves, whatever becomes of this one.
+    """
+
+    def __init__(self, count: int, wait_s: float, busy_s: float) -> None:
+        self._count, self._busy_s = count, busy_s
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._timer = threading.Timer(wait_s, self._start)
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self._timer.cancel()
+        self._timer.join()
+        for process in self._running:
+            process.kill()
+            process.wait()
+
+    def _start(self) -> None:
+        command = [sys.executable, "-S", "-c", _BUSY.format(self._busy_s)]
+        self._running = [subprocess.Popen(command) for _ in range(self._count)]
+
+
+def play(
+    clip: Path, bundle: CharacterBundle, options: Options, fps: float, plan: Plan,
+    targets: Targets | None,
+) -> tuple[Run, dict[str, Any] | None]:  # fmt: skip
+    """One show, and what the governor did in it, if there was one."""
+    clock = MonotonicClock()
+    source = CameraSource(pictures_of(clip, PICTURES), fps, round(plan.seconds * fps), clock)
+    cast = load_cast([bundle], options, fps=fps)
+    show = build(source, NullSink(), cast, options, clock=clock)
+    governing = Governing(show, targets, options, clock) if targets else None
+    others = OtherPrograms(plan.programs, plan.warm_up_s + plan.before_s, plan.during_s)
+    with others, governing or nullcontext():
+        run = watch(
+            show.pipeline, source, clock, plan.seconds + 1.0, plan.warm_up_s,
+            also=governing.note if governing else None,
+        )  # fmt: skip
+    return run, governing.to_dict() if governing else None
+
+
+def part(timeline: Timeline, begin_s: float, end_s: float) -> Timeline:
+    """The frames that were due in a stretch of time."""
+    at_s = (timeline.due_ns - timeline.due_ns[0]) * 1e-9
+    begin, end = (int(i) for i in np.searchsorted(at_s, [begin_s, end_s]))
+    numbers = timeline.sequence - timeline.first
+    kept = (numbers >= begin) & (numbers < end)
+    return replace(
+        timeline, due_ns=timeline.due_ns[begin:end], first=timeline.first + begin,
+        **{name: getattr(timeline, name)[kept]
+           for name in ("sequence", "shown_ns", "starts_ns", "ends_ns")},
+    )  # fmt: skip
+
+
+def main(
+    clip: Annotated[Path, typer.Argument(help="The video.")] = PERFORMER,
+    character: Annotated[Path, typer.Option(help="The bundle.")] = DEFAULT_CHARACTER,
+    fps: Annotated[float, typer.Option(help="The camera's rate, and the target.")] = 30.0,
+    before: Annotated[float, typer.Option(help="Seconds alone.")] = 20.0,
+    during: Annotated[float, typer.Option(help="Seconds with the other programs.")] = 30.0,
+    after: Annotated[float, typer.Option(help="Seconds alone again.")] = 60.0,
+    warm_up: Annotated[float, typer.Option(help="Seconds before, not counted.")] = 3.0,
+    programs: Annotated[
+        int | None, typer.Option(min=1, help="How many other programs; else one a core.")
+    ] = None,
+    target_latency: TargetLatencyOption = None,
+    target_cpu: TargetCpuOption = None,
+    threads: ThreadsOption = 1,
+    draw: DrawOption = DrawName.AUTO,
+    pose_model: PoseModelOption = PoseModel.FULL,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
+) -> None:
+    """Measure it."""
+    bench = Bench(
+        "governor",
+        "What becomes of a show when another program takes the machine?",
+        "the camera's rate; of a machine that is shared, what the others leave",
+        warm_up=f"{warm_up:g} s",
+        models=[character],
+    )
+    plan = Plan(warm_up, before, during, after, programs or bench.machine["cores"])
+    options = Options(
+        threads=threads, draw=draw.value, pose_model=pose_model.value,
+        pose_runtime=pose_runtime.value,
+    )  # fmt: skip
+    targets = Targets(fps, target_latency, target_cpu)
+    bundle = CharacterBundle.load(character)
+    runs: list[tuple[str, Run]] = []
+    did: dict[str, Any] | None = None
+    for setting in SETTINGS:
+        run, told = play(
+            clip, bundle, options, fps, plan, targets if setting != "as it is" else None
+        )
+        did = told or did
+        runs.append((setting, run))
+        for phase, begin_s, end_s in zip(PHASES, plan.ends_s(), plan.ends_s()[1:], strict=False):
+            stretch = part(run.timeline, begin_s, end_s)
+            bench.add(f"{setting}, {phase}", stretch.measures(STALE_MS), drawn_by=run.drawn_by)
+    bench.console.print(_table(bench))
+    for change in did["changes"] if did else ():
+        bench.console.print(
+            f"  {change['at_s']:.1f} s: {change['before']} -> {change['after']} "
+            f"({escape(change['why'])})"
+        )
+    shown = [_value(bench, f"{setting}, during", "fps shown") for setting in reversed(SETTINGS)]
+    ratio = shown[0] / shown[1] if shown[1] else float("nan")
+    bench.charts = charts_of(runs, 1e3 / fps)
+    bench.extras = files_of(bench.name, [(name, run.timeline) for name, run in runs])
+    bench.finish(
+        sum(len(run.timeline.due_ns) for _, run in runs),
+        {"governor": did, "fps_governed_over_not": ratio},
+        [Goal("during, fps shown, governed over not", ratio, LEAST, True)],
+        clip=clip.name, character=bundle.name, resolution=bundle.resolution, threads=threads,
+        fps=fps, before_s=before, during_s=during, after_s=after, programs=plan.programs,
+        pose_model=options.pose_model, pose_runtime=options.pose_runtime, stale_ms=STALE_MS,
+    )  # fmt: skip
+
+
+def _value(bench: Bench, row: str, measure: str, figure: str = "value") -> float:
+    found = next(each for each in bench.rows if each.name == row).measures[measure]
+    return found.figures[figure].value if figure in found.figures else float("nan")
+
+
+def _table(bench: Bench) -> Table:
+    table = Table(title="What was to be seen", caption="latency: every frame due, ms")
+    for column in ("", "fps", "never shown, %", "latency p50", "p95", "max"):
+        table.add_column(column, justify="right" if column else "left")
+    for row in bench.rows:
+        singles = [_value(bench, row.name, name) for name in ("fps shown", "never shown")]
+        late = [_value(bench, row.name, "every frame due", name) for name in ("p50", "p95", "max")]
+        table.add_row(row.name, *(number(value) for value in (*singles, *late)))
+    return table
