@@ -9,7 +9,6 @@ torch = pytest.importorskip("torch")
 
 from engine.backends.onnxruntime import OnnxRuntimeBackend  # noqa: E402
 from engine.character import CharacterBundle, check_model  # noqa: E402
-from export import precision  # noqa: E402
 from export.onnx import export_generator  # noqa: E402
 from export.precision import GATE, Likeness, Quantiser, draw_by, quantise, to_fp16  # noqa: E402
 from export.quantise import quantise_bundle  # noqa: E402
@@ -104,10 +103,10 @@ def test_a_bundle_takes_int8_in(model: bytes, tmp_path: Path) -> None:
 
 def test_layers_that_hurt_stay_in_float(model: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Quantiser, "__call__", _worse_with_every_layer)
-    monkeypatch.setattr(
-        precision, "draw_by", lambda model, images: _noise(int(model) if len(model) == 1 else 0)
-    )
-    made = quantise(model, pose_images(1, 1), pose_images(1, 2), aim=0.9999)
+    made = quantise(
+        model, pose_images(1, 1), pose_images(1, 2), aim=0.9999,
+        draw=lambda model, images: _noise(int(model) if len(model) == 1 else 0),
+    )  # fmt: skip
     assert len(made.kept) == 2  # the two that hurt, and no other
     assert set(list(made.sensitivity)[:2]) == set(made.kept)
 
@@ -116,9 +115,11 @@ def test_an_int8_generator_that_draws_something_else_is_refused(
     model: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Quantiser, "__call__", lambda self, kept: b"9")
-    monkeypatch.setattr(precision, "draw_by", lambda m, images: _noise(9 if m == b"9" else 0))
     with pytest.raises(ValueError, match=r"SSIM 0\.\d+ against fp32 in int8; at least 0.985"):
-        quantise(model, pose_images(1, 1), pose_images(1, 2))
+        quantise(
+            model, pose_images(1, 1), pose_images(1, 2),
+            draw=lambda m, images: _noise(9 if m == b"9" else 0),
+        )  # fmt: skip
 
 
 def _worse_with_every_layer(self: Quantiser, kept: tuple[str, ...]) -> bytes:

@@ -30,7 +30,7 @@ from engine.frame import Packet
 from engine.generator import NetworkGenerator
 from engine.io.composite import Background, CompositeStage
 from engine.pipeline import Pipeline, Sink, Source
-from engine.stages import MotionStage
+from engine.stages import MotionStage, PoseStage
 from engine.studio.gallery import Gallery
 from engine.studio.looks import Look
 from engine.studio.peer import end
@@ -130,6 +130,16 @@ def actor(name: str) -> Actor:
     return Actor(bundle, NetworkGenerator(FakeBackend(64)))
 
 
+class Nobody:
+    """An estimator that finds nobody."""
+
+    def estimate(self, image: np.ndarray, time_ns: int) -> None:
+        """Nobody."""
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
 def mirrors(*, names: tuple[str, ...] = NAMES, **kwargs: Any) -> MakeShow:
     """Makes shows with a `Mirror` in the place of the character; their controls do nothing."""
 
@@ -138,7 +148,8 @@ def mirrors(*, names: tuple[str, ...] = NAMES, **kwargs: Any) -> MakeShow:
         motion = MotionStage(cast, make_smoother("none", live=True))
         controls = Controls(cast, motion, clock, quit_show=source.stop, say=lambda text: None)
         pipeline = Pipeline(source, [Mirror(**kwargs)], [sink], clock=clock)
-        return Show(pipeline, controls, cast, motion, CompositeStage(Background()))
+        pose = PoseStage(Nobody())
+        return Show(pipeline, controls, cast, pose, motion, CompositeStage(Background()))
 
     return make
 

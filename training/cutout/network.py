@@ -104,5 +104,6 @@ class FromBytes(nn.Module):
 
     def forward(self, picture: Tensor, guide: Tensor) -> Tensor:
         rgb = picture.permute(0, 3, 1, 2).float() / 255
-        logits = self.network(rgb, guide[:, None].float() / 255)
+        # A cast before all else: TensorRT has no other operator on bytes.
+        logits = self.network(rgb, guide.float()[:, None] / 255)
         return torch.sigmoid(logits[:, 0])
