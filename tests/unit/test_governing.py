@@ -3,6 +3,7 @@
 import json
 import threading
 import weakref
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -169,6 +170,8 @@ class Stage:
         self.pose, self.cast = PoseStage(self.estimators[0]), Cast([actor])
         self.clock, self.said = FakeClock(S), []
         monkeypatch.setattr("engine.governing.open_estimator", self._open)
+        here = SimpleNamespace(path=Path(__file__))  # every pose model is in the cache
+        monkeypatch.setattr("engine.governing.models.get", lambda name: here)
         self.governing = Governing(self, Targets(fps=30), Options(), self.clock, self.said.append)  # type: ignore[arg-type]
         self.governing._window.look(S, 0.0)
 

@@ -4,6 +4,7 @@ import json
 import pkgutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,9 @@ def test_the_front_door_loads_nothing_heavy(name):
 
 
 def test_the_engine_imports_nothing_of_the_other_folders():
-    answer = _import_without((), MODULES)
+    # Ray has no place in the developers' environment: it wants older packages than the others.
+    without = {"engine.studio.cluster"} if find_spec("ray") is None else set()
+    answer = _import_without((), [name for name in MODULES if name not in without])
     assert answer["failed"] == {}
     assert not set(answer["loaded"]) & {"export", "training", "bench", "tests"}
 

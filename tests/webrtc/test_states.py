@@ -153,7 +153,6 @@ def test_a_cut_line_mends_by_itself_or_is_called_again(tmp_path, monkeypatch):
             ):
                 await page.js(press("start"))
                 await page.until(f"{STATE} === 'live'")
-                [first] = server.studio.sessions
                 for seconds in (5, 10):
                     monkeypatch.setattr(relay, "_send", lambda *packet: None)
                     await page.until(f"{TITLE} === 'The line was cut'")
@@ -161,8 +160,6 @@ def test_a_cut_line_mends_by_itself_or_is_called_again(tmp_path, monkeypatch):
                     await asyncio.sleep(seconds - 3)
                     monkeypatch.setattr(relay, "_send", send)
                     await page.until(f"{STATE} === 'live'")
-                    if seconds == 5:
-                        assert first in server.studio.sessions
 
     within(90, show)
 
