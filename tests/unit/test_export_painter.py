@@ -53,6 +53,7 @@ def test_the_graph_in_bytes_draws_what_torch_draws():
 @pytest.mark.parametrize("shrink", [2, 4])
 def test_a_shrinking_graph_looks_at_a_smaller_picture(shrink: int):
     painter = trained().painter
+    torch.manual_seed(0)
     cells = torch.rand(1, FEATURES, SIZE // 4, SIZE // 4)
     pixels = pixel_shuffle(cells[:, :20], 2)  # (1, 5, SIZE / 2, SIZE / 2)
     larger = interpolate(cells[:, 20:], scale_factor=float(shrink))
