@@ -148,7 +148,11 @@ class Replica:
             raise web.HTTPGone(reason="this lease is over")
         response = await handler(request)
         if lease is not None and response.status == 201:
-            self._claims[lease] = response.headers[hdrs.LOCATION].rpartition("/")[2]
+            session = response.headers[hdrs.LOCATION].rpartition("/")[2]
+            if lease not in self._claims:  # the front has not waited: nobody would ever end it
+                await self._studio.sessions[session].close()
+                raise web.HTTPGone(reason="this lease is over")
+            self._claims[lease] = session
         return response
 
 
