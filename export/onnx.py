@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.backends.onnxruntime import OnnxRuntimeBackend
+from export.cells import in_cells
 from training.networks.generator import Generator, remove_spectral_norm
 
 OPSET = 20
@@ -44,12 +45,13 @@ class BakedGenerator(nn.Module):
 
 
 def export_generator(generator: Generator, reference: Tensor) -> bytes:
-    """The baked generator as an ONNX file of fixed shapes, checked by onnx."""
+    """The baked generator as an ONNX file of fixed shapes, checked by onnx; see `export.cells`."""
     size = generator.config.size
     example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
-    return export_module(
+    model = export_module(
         BakedGenerator(generator, reference), (example,), inputs=["pose"], output="picture"
     )
+    return in_cells(model)
 
 
 def export_module(
