@@ -28,7 +28,7 @@ def bundle(
     folder = checkpoint.parent
     held_out = PosedPictures.load(folder / "held_out")
     score = evaluate(generator, reference, held_out)
-    model = export_generator(generator, reference)
+    model = export_generator(generator, reference, character="Ito")
     parity = compare(generator, reference, model, pose_images(held_out.joints[:16], size))
     if parity.max_error > 2:
         raise SystemExit(f"the ONNX file draws another picture than PyTorch: {parity}")
@@ -57,6 +57,7 @@ def bundle(
             "data": data,
             "held_out": {key: round(value, 5) for key, value in score.items()},
             "onnx_max_error": parity.max_error,
+            "onnx_ssim": parity.ssim,
         },
     )
     output.write_bytes(pack(files, manifest))

@@ -161,6 +161,7 @@ class Quantiser:
         quant_pre_process(given, self._prepared, skip_symbolic_shape=True)
         proto = onnx.load(self._prepared)
         self._input = proto.graph.input[0].name
+        self._about = dict(_metadata(model), precision="int8")
         self._tail = tuple(node.name for node in after_last_conv(proto))
         self.layers = tuple(
             node.name
@@ -199,8 +200,13 @@ class Quantiser:
         proto = onnx.load(output)
         _leave_result_in_float(proto, self.layers[-1])
         del proto.metadata_props[:]
+        onnx.helper.set_model_props(proto, self._about)
         onnx.checker.check_model(proto, full_check=True)
         return proto.SerializeToString()
+
+
+def _metadata(model: bytes) -> dict[str, str]:
+    return {entry.key: entry.value for entry in onnx.load_model_from_string(model).metadata_props}
 
 
 class _Reader:
