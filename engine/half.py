@@ -72,7 +72,26 @@ def _sort(proto: Any) -> None:
 
 
 def after_last_conv(proto: Any) -> list[Any]:
-    """The nodes that make bytes of the last convolution's result: few, cheap and exact."""
+    """The nodes that make bytes of the last convolution's result: few, cheap and exact.
+
+    A convolution of ones and zeros is one of them: it moves channels.
+
+    Raises:
+        ValueError: there is no convolution.
+    """
+    from onnx import numpy_helper
+
+    constants = {tensor.name: tensor for tensor in proto.graph.initializer}
+
+    def learned(node: Any) -> bool:
+        weight = constants.get(node.input[1])
+        if weight is None:
+            return True
+        values = numpy_helper.to_array(weight)
+        return bool(((values != 0) & (values != 1)).any())
+
     nodes = list(proto.graph.node)
-    last = max(i for i, node in enumerate(nodes) if node.op_type == "Conv")
-    return nodes[last + 1 :]
+    convs = [i for i, node in enumerate(nodes) if node.op_type == "Conv" and learned(node)]
+    if not convs:
+        raise ValueError("there is no convolution in this network")
+    return nodes[convs[-1] + 1 :]

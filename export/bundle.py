@@ -1,6 +1,7 @@
 """Pack the default character: `python -m export.bundle runs/ito/checkpoint.pt -o ito.character`."""
 
 import json
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ from typing import Annotated
 import typer
 
 from engine.character import CharacterBundle, encode_reference, pack
+from engine.half import to_fp16
 from engine.manifest import SCHEMA_VERSION, Manifest, SkeletonManifest, TensorManifest
 from export.onnx import compare, export_generator
 from export.quantise import CALIBRATION_SEED, pose_images_of, quantise_bundle
@@ -28,7 +30,7 @@ def bundle(
     folder = checkpoint.parent
     held_out = PosedPictures.load(folder / "held_out")
     score = evaluate(generator, reference, held_out)
-    model = export_generator(generator, reference)
+    model = export_generator(generator, reference, character="Ito")
     parity = compare(generator, reference, model, pose_images(held_out.joints[:16], size))
     if parity.max_error > 2:
         raise SystemExit(f"the ONNX file draws another picture than PyTorch: {parity}")
@@ -57,6 +59,7 @@ def bundle(
             "data": data,
             "held_out": {key: round(value, 5) for key, value in score.items()},
             "onnx_max_error": parity.max_error,
+            "onnx_ssim": parity.ssim,
         },
     )
     output.write_bytes(pack(files, manifest))
@@ -65,8 +68,14 @@ def bundle(
         calibration = pose_images_of(character, 200, size, CALIBRATION_SEED)
         validation = pose_images(held_out.joints, size)
         output.write_bytes(quantise_bundle(packed, calibration, validation))
-        CharacterBundle.load(output)
-    print(json.dumps({**score, "megabytes": output.stat().st_size / 1e6}))
+        packed = CharacterBundle.load(output)
+    made = {"fp32": model, "fp16": to_fp16(model), **packed.need_generator().variants}
+    images = pose_images(held_out.joints[:16], size)
+    to_torch = {
+        precision: asdict(compare(generator, reference, each, images))
+        for precision, each in made.items()
+    }
+    print(json.dumps({**score, "to_torch": to_torch, "megabytes": output.stat().st_size / 1e6}))
 
 
 if __name__ == "__main__":

@@ -4,21 +4,18 @@ The graph holds the learned cutter, the settling of its masks, and the painting 
 hidden, so that enrolment needs no torch. It takes drawings of any size above `LARGEST`.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 import typer
 from torch import Tensor, nn
 
-from engine.backends.onnxruntime import load
 from engine.pose.skeleton import PUPPET_20
-from export.onnx import export_module, store_half
 from training.fewshot.warp.cutter import LARGEST, Cutter
 from training.fewshot.warp.masks import cut, settle
 from training.fewshot.warp.shipped import CUTTER, read
+from training.to_onnx import to_onnx
 
 _MOST = 2048  # px: larger drawings would take gigabytes
 
@@ -44,35 +41,12 @@ def export_cutter(cutter: Cutter) -> bytes:
     """The graph from picture and joints to layers, its weights stored in fp16."""
     size = torch.export.Dim("size", min=LARGEST + 1, max=_MOST)
     shown = 2 * LARGEST
-    example = (
-        torch.zeros(1, 4, shown, shown),
-        torch.zeros(1, len(PUPPET_20.joints), 4),
-    )
-    model = export_module(
-        Cutting(cutter), example, inputs=["picture", "joints"], output="layers",
-        dynamic={"picture": {2: size, 3: size}, "joints": None},
-    )  # fmt: skip
-    return store_half(model)
-
-
-@dataclass(frozen=True, slots=True)
-class CutParity:
-    """Difference between PyTorch's and ONNX Runtime's layers, in [0, 1].
-
-    An edge of a mask may fall to either side of a threshold; the mean tells of all the rest.
-    """
-
-    max_error: float
-    mean_error: float
-
-
-@torch.no_grad()
-def compare(cutter: Cutter, model: bytes, picture: Tensor, joints: Tensor) -> CutParity:
-    """Cut one drawing by both."""
-    session = load().InferenceSession(model, providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {"picture": picture.numpy(), "joints": joints.numpy()})
-    error = np.abs(found - Cutting(cutter).eval()(picture, joints).numpy())
-    return CutParity(float(error.max()), float(error.mean()))
+    example = {
+        "picture": torch.zeros(1, 4, shown, shown),
+        "joints": torch.zeros(1, len(PUPPET_20.joints), 4),
+    }
+    open_axes = {"picture": {2: size, 3: size}, "joints": None}
+    return to_onnx(Cutting(cutter), example, "layers", half=True, dynamic=open_axes)
 
 
 def main(

@@ -1,28 +1,23 @@
 """A trained generator to ONNX: texture folded into constants, pixels in and pixels out."""
 
-import logging
-import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from hashlib import sha256
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine.backends.onnxruntime import OnnxRuntimeBackend
+from export.cells import in_cells
+from export.parity import Parity, parity
 from training.networks.generator import Generator, remove_spectral_norm
-
-OPSET = 20
-_LARGE = 256  # numbers in a tensor that is worth storing in fp16
+from training.to_onnx import to_onnx
 
 
 class BakedGenerator(nn.Module):
     """One character's generator: the texture branch is a constant, the tensors are bytes.
 
-    Maps `pose` (1, S, S, 3) uint8, a pose image, to `picture` (1, S, S, 4) uint8, premultiplied
+    Maps `pose` (B, S, S, 3) uint8, pose images, to `picture` (B, S, S, 4) uint8, premultiplied
     RGBA.
     """
 
@@ -43,106 +38,33 @@ class BakedGenerator(nn.Module):
         return (picture * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def export_generator(generator: Generator, reference: Tensor) -> bytes:
-    """The baked generator as an ONNX file of fixed shapes, checked by onnx."""
-    size = generator.config.size
-    example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
-    return export_module(
-        BakedGenerator(generator, reference), (example,), inputs=["pose"], output="picture"
-    )
-
-
-def export_module(
-    module: nn.Module,
-    example: tuple[Tensor, ...],
-    *,
-    inputs: Sequence[str],
-    output: str,
-    dynamic: Mapping[str, Any] | None = None,
+def export_generator(
+    generator: Generator, reference: Tensor, *, character: str = "", batch: int = 1
 ) -> bytes:
-    """A module of one output as an ONNX file, checked by onnx.
+    """The baked generator as an ONNX file of fixed shapes, checked by onnx; see `export.cells`.
 
     Args:
-        module: what to export, in evaluation mode afterwards.
-        example: its arguments; the shapes are fixed to theirs.
-        inputs: names of the arguments; those of `forward`.
-        output: name of the result.
-        dynamic: for arguments by name, the axes whose size stays open, see `torch.export.Dim`.
+        generator: trained; its spectral norms are folded.
+        reference: picture (1, 4, S, S) that the character's texture is of.
+        character: a name, for the file's metadata.
+        batch: pictures at once. A bundle's generator draws one, for the least latency.
     """
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
-            program = torch.onnx.export(
-                module.eval(), example, dynamo=True, opset_version=OPSET, verbose=False,
-                input_names=list(inputs), output_names=[output],
-                dynamic_shapes=None if dynamic is None else dict(dynamic),
-            )  # fmt: skip
-        if program is None:
-            raise RuntimeError("torch.onnx.export returned no program")
-    finally:
-        logger.setLevel(level)
-    proto = program.model_proto
-    del proto.metadata_props[:]
-    for node in proto.graph.node:  # names of source files and lines are nobody's business
-        del node.metadata_props[:]
-        node.doc_string = ""
-    for value in (*proto.graph.value_info, *proto.graph.input, *proto.graph.output):
-        del value.metadata_props[:]
-    onnx.checker.check_model(proto, full_check=True)
-    return proto.SerializeToString()
+    size = generator.config.size
+    about = {"reference_sha256": sha256(reference.numpy().tobytes()).hexdigest()}
+    if character:
+        about["character"] = character
+    example = torch.zeros(batch, size, size, 3, dtype=torch.uint8)
+    baked = BakedGenerator(generator, reference)
+    return in_cells(to_onnx(baked, {"pose": example}, "picture", about=about))
 
 
-def store_half(model: bytes) -> bytes:
-    """The same network with its weights stored in fp16: half the file, the same work.
-
-    They are cast to fp32 when the file is loaded, and nothing else is rounded.
-    """
-    proto = onnx.load_model_from_string(model)
-    large = [
-        tensor
-        for tensor in proto.graph.initializer
-        if tensor.data_type == onnx.TensorProto.FLOAT and np.prod(tensor.dims) >= _LARGE
-    ]
-    casts = []
-    for tensor in large:
-        name = tensor.name
-        half = onnx.numpy_helper.to_array(tensor).astype(np.float16)
-        tensor.CopyFrom(onnx.numpy_helper.from_array(half, f"{name}.fp16"))
-        casts.append(
-            onnx.helper.make_node("Cast", [f"{name}.fp16"], [name], to=onnx.TensorProto.FLOAT)
-        )
-    nodes = [*casts, *proto.graph.node]
-    del proto.graph.node[:]
-    proto.graph.node.extend(nodes)
-    onnx.checker.check_model(proto, full_check=True)
-    return proto.SerializeToString()
-
-
-@dataclass(frozen=True, slots=True)
-class Parity:
-    """Difference between PyTorch's and ONNX Runtime's pictures, in levels of 255."""
-
-    max_error: int
-    mean_error: float
-
-
-@torch.no_grad()
 def compare(
     generator: Generator, reference: Tensor, model: bytes, pose_images: NDArray[np.uint8]
 ) -> Parity:
-    """Run both on the pose images (N, S, S, 3)."""
-    baked = BakedGenerator(generator, reference).eval()
-    backend = OnnxRuntimeBackend(model)
-    size = generator.config.size
-    out = np.empty((size, size, 4), np.uint8)
-    errors = []
-    for pose_image in pose_images:
-        backend.run(np.ascontiguousarray(pose_image), out)
-        truth = baked(torch.from_numpy(pose_image[None].copy()))[0].numpy()
-        errors.append(np.abs(truth.astype(np.int16) - out))
-    backend.close()
-    stacked = np.stack(errors)
-    return Parity(int(stacked.max()), float(stacked.mean()))
+    """Draw the pose images (N, S, S, 3) by PyTorch and by an exported file."""
+
+    def given() -> Iterator[tuple[Tensor]]:
+        for image in pose_images:
+            yield (torch.from_numpy(image[None].copy()),)
+
+    return parity(BakedGenerator(generator, reference), model, given())

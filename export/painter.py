@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
 
 from engine.backends.onnxruntime import load
-from export.onnx import export_module, store_half
 from export.precision import AIM, Likeness, Quantised, Quantiser, quantise
 from training.dataset.reader import Dataset
 from training.dataset.samples import VIEWS, CharacterPictures
@@ -38,6 +37,7 @@ from training.fewshot.warp.network import (
     finish,
     look,
 )
+from training.to_onnx import to_onnx
 
 U8 = NDArray[np.uint8]
 
@@ -130,7 +130,7 @@ def export_painter(painter: Painter, size: int, *, shrink: int = 1) -> bytes:
     half = size // 2
     example = torch.zeros(1, half, half, FEATURES, dtype=torch.uint8)
     graph = PainterGraph(painter, shrink=shrink)
-    return store_half(export_module(graph, (example,), inputs=["features"], output="maps"))
+    return to_onnx(graph, {"features": example}, "maps", half=True)
 
 
 @torch.no_grad()

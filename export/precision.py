@@ -160,9 +160,14 @@ class Quantiser:
         self._prepared = Path(self._folder.name) / "prepared.onnx"
         quant_pre_process(given, self._prepared, skip_symbolic_shape=True)
         proto = onnx.load(self._prepared)
-        self.layers = tuple(node.name for node in proto.graph.node if node.op_type == "Conv")
         self._input = proto.graph.input[0].name
+        self._about = dict(_metadata(model), precision="int8")
         self._tail = tuple(node.name for node in after_last_conv(proto))
+        self.layers = tuple(
+            node.name
+            for node in proto.graph.node
+            if node.op_type == "Conv" and node.name not in self._tail
+        )
 
     def __enter__(self) -> "Quantiser":
         return self
@@ -193,10 +198,15 @@ class Quantiser:
         finally:
             logger.setLevel(level)
         proto = onnx.load(output)
-        _leave_result_in_float(proto)
+        _leave_result_in_float(proto, self.layers[-1])
         del proto.metadata_props[:]
+        onnx.helper.set_model_props(proto, self._about)
         onnx.checker.check_model(proto, full_check=True)
         return proto.SerializeToString()
+
+
+def _metadata(model: bytes) -> dict[str, str]:
+    return {entry.key: entry.value for entry in onnx.load_model_from_string(model).metadata_props}
 
 
 class _Reader:
@@ -212,7 +222,7 @@ class _Reader:
         return None if image is None else {self._name: np.ascontiguousarray(image[None])}
 
 
-def _leave_result_in_float(proto: onnx.ModelProto) -> None:
+def _leave_result_in_float(proto: onnx.ModelProto, layer: str) -> None:
     """Drop the rounding of the last convolution's result to int8.
 
     It has 256 steps from one end of the logits to the other, few of them where the sigmoid is
@@ -224,7 +234,7 @@ def _leave_result_in_float(proto: onnx.ModelProto) -> None:
     for node in graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
-    last = [node for node in graph.node if node.op_type == "Conv"][-1]
+    last = next(node for node in graph.node if node.name == layer)
     after = readers.get(last.output[0], [])
     if [node.op_type for node in after] != ["QuantizeLinear"]:
         return  # it is in float already

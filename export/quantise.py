@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engine.character import CharacterBundle, pack
 from engine.manifest import SCHEMA_VERSION, PrecisionManifest
 from engine.motion.draw import draw_pose
+from export.cells import in_cells
 from export.precision import AIM, quantise
 
 CALIBRATION_SEED = 1_000_005
@@ -48,16 +49,19 @@ def quantise_bundle(
 ) -> bytes:
     """The bundle with its generator in int8 beside the one in fp32, as the bytes of a zip file.
 
+    Both end in cells then (see `export.cells`), where the one in fp32 did not yet.
+
     Args:
         bundle: a character's; what other precisions it holds stay.
         calibration, held_out, aim, on_progress: see `export.precision.quantise`.
     """
-    network = bundle.need_generator()
-    made = quantise(network.model, calibration, held_out, aim=aim, on_progress=on_progress)
+    model = in_cells(bundle.need_generator().model)
+    made = quantise(model, calibration, held_out, aim=aim, on_progress=on_progress)
     old = bundle.manifest
     entry = PrecisionManifest(file="generator.int8.onnx", **made.likeness.to_dict())  # type: ignore[arg-type]
     precisions = {**old.precisions, "int8": entry}
-    files = {**bundle.files(), entry.file: made.model}
+    assert old.generator is not None
+    files = {**bundle.files(), old.generator: model, entry.file: made.model}
     how = {
         "int8": {
             "calibrated_on": len(calibration),

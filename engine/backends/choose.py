@@ -29,11 +29,15 @@ from engine.report import machine
 PROVIDERS: Final = {
     "onnxruntime": "CPUExecutionProvider",
     "onnxruntime-cuda": "CUDAExecutionProvider",
+    "onnxruntime-tensorrt": "TensorrtExecutionProvider",
     "onnxruntime-directml": "DmlExecutionProvider",
     "onnxruntime-coreml": "CoreMLExecutionProvider",
 }
 DEVICES: Final = {"openvino": "CPU", "openvino-gpu": "GPU"}
 BACKENDS: Final = (*PROVIDERS, *DEVICES, "tensorrt")
+ONLY_IF_ASKED: Final = ("onnxruntime-tensorrt",)
+"""They take minutes to start: `auto` does not try them."""
+
 PRECISIONS: Final = ("fp32", "bf16", "fp16", "int8")
 """The most exact first."""
 
@@ -188,7 +192,10 @@ def select(
         if word not in ("auto", *known):
             raise ValueError(f"{kind} must be auto, {', '.join(known)}, but it is {word!r}")
     wanted = [
-        c for c in found if backend in ("auto", c.backend) and precision in ("auto", c.precision)
+        c
+        for c in found
+        if (backend == c.backend or (backend == "auto" and c.backend not in ONLY_IF_ASKED))
+        and precision in ("auto", c.precision)
     ]
     if not wanted:
         what = " ".join(word for word in (backend, precision) if word != "auto")

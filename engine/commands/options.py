@@ -45,6 +45,7 @@ class BackendName(StrEnum):
     AUTO = "auto"
     ONNXRUNTIME = "onnxruntime"
     ONNXRUNTIME_CUDA = "onnxruntime-cuda"
+    ONNXRUNTIME_TENSORRT = "onnxruntime-tensorrt"
     ONNXRUNTIME_DIRECTML = "onnxruntime-directml"
     ONNXRUNTIME_COREML = "onnxruntime-coreml"
     OPENVINO = "openvino"

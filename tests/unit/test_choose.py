@@ -160,6 +160,16 @@ def test_what_is_missing_lists_what_is_there(tmp_path: Path) -> None:
         start(subject, backend="teleport")
 
 
+def test_what_takes_minutes_to_start_is_taken_only_if_asked_for(tmp_path: Path) -> None:
+    slow = Candidate("onnxruntime-tensorrt", "fp32")
+    subject = stick(tmp_path)
+    assert choose.select([slow, ORT], "auto", "auto", subject) == [ORT]
+    assert choose.select([slow, ORT], "auto", "fp32", subject) == [ORT]
+    assert choose.select([slow, ORT], "onnxruntime-tensorrt", "auto", subject) == [slow]
+    with pytest.raises(ProviderMissing, match="by onnxruntime-tensorrt here; present"):
+        start(subject, backend="onnxruntime-tensorrt")
+
+
 def test_every_name_of_a_backend_can_be_asked_for_on_the_command_line() -> None:
     from engine.cli import BackendName, PrecisionName
 

@@ -8,7 +8,8 @@ import torch
 
 import engine
 from engine.puppet.parts import COUNT
-from export.cutter import compare, export_cutter
+from export.cutter import Cutting, export_cutter
+from export.parity import Parity, parity
 from training.characters.character import render_sample, rest_pose
 from training.characters.procedural.build import build
 from training.fewshot.errors import CheckpointError
@@ -30,6 +31,10 @@ def model() -> tuple[Cutter, bytes]:
     torch.manual_seed(0)
     cutter = Cutter((4, 8)).half().float()  # the weights are stored in half precision
     return cutter, export_cutter(cutter)
+
+
+def compare(cutter: Cutter, graph: bytes, picture: torch.Tensor, joints: torch.Tensor) -> Parity:
+    return parity(Cutting(cutter), graph, [(picture, joints)])
 
 
 @pytest.mark.parametrize("size", [160, 256])

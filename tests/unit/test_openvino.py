@@ -5,14 +5,23 @@ import sys
 import numpy as np
 import pytest
 
+from engine.app import ASSETS, DEFAULT_CHARACTER
 from engine.backends.onnxruntime import OnnxRuntimeBackend
-from engine.backends.openvino import OpenVinoBackend, devices, precisions
+from engine.backends.openvino import OpenVinoBackend, devices, load, precisions
+from engine.character import CharacterBundle
 from engine.errors import BackendError, ProviderMissing
 from tests.bundles import stick_model
 from tests.marks import needs_openvino
 
 pytestmark = needs_openvino
 MODEL = stick_model(64).SerializeToString()
+
+
+def shipped_int8() -> dict[str, bytes]:
+    """Every network that ships in int8, by name."""
+    ito = CharacterBundle.load(DEFAULT_CHARACTER).need_generator().variants["int8"]
+    painters = {path.stem: path.read_bytes() for path in sorted(ASSETS.glob("*.int8.onnx"))}
+    return {"ito": ito, **painters}
 
 
 def pose_image(seed: int = 0) -> np.ndarray:
@@ -116,3 +125,20 @@ def test_nothing_is_reported_to_intel(tmp_path) -> None:
     )
     assert done.stdout.split() == ["False", "openvino.tools.ovc.telemetry_stub"]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["ito", "painter.int8", "painter.large.int8"])
+def test_what_ships_in_int8_is_calculated_in_int8(name: str) -> None:
+    core, model = load().Core(), shipped_int8()[name]
+    exact = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    compiled = core.compile_model(core.read_model(model), "CPU", {**exact, "PERF_COUNT": True})
+    request = compiled.create_infer_request()
+    request.infer({0: np.zeros(tuple(compiled.inputs[0].shape), np.uint8)})
+    kinds = {
+        node.node_name: node.exec_type
+        for node in request.get_profiling_info()
+        if node.node_type == "Convolution"
+    }
+    assert len(kinds) > 15
+    # What moves alphas to the colours calculates nothing.
+    assert [n for n, kind in kinds.items() if not kind.endswith("_I8") and "alphas" not in n] == []

@@ -16,8 +16,8 @@ from training.cutout.train import CONFIG, CutTraining, CutTrials
 from training.estimator.command import characters_of, kept_renders
 from training.estimator.data import Renders
 from training.estimator.evaluate import SIZE, test_renders
-from training.estimator.export import write_onnx
 from training.loop import run
+from training.to_onnx import to_onnx
 
 Say = Callable[[str], None]
 
@@ -77,7 +77,7 @@ def publish(training: CutTraining, folder: Path, started: bool, last: dict[str, 
     }
     network = training.result().to(memory_format=torch.contiguous_format)
     note = "ayatsuri-train cutout; see cutout.json"
-    write_onnx(FromBytes(network), example, "alpha", path, note)
+    path.write_bytes(to_onnx(FromBytes(network), example, "alpha", half=True, note=note))
     provenance = {
         "sha256": sha256(path.read_bytes()).hexdigest(),
         "command": "ayatsuri-train cutout" + (" --start ..." if started else ""),
