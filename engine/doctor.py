@@ -153,7 +153,7 @@ def _openvino() -> Check:
 
 
 def _nvidia() -> Check:
-    from engine.backends.tensorrt import why_not
+    from engine.backends.cuda import why_not
 
     if reason := why_not():
         return Check("NVIDIA GPU", "optional", reason, "nothing: all runs without one")
