@@ -37,7 +37,7 @@ def _unshare_scales(proto: Any) -> None:
 
     tensors = {tensor.name: tensor for tensor in proto.graph.initializer}
     for node in proto.graph.node:
-        if node.op_type == "Resize":
+        if node.op_type == "Resize" and node.input[2]:  # others are told sizes
             copy = onnx.TensorProto()
             copy.CopyFrom(tensors[node.input[2]])
             copy.name = node.input[2] = f"{node.name}.scales"

@@ -22,7 +22,7 @@ from engine.errors import BackendError, MissingDependency
 from engine.half import to_fp16
 from engine.likeness import ssim
 from tests.bundles import stick_model, write_bundle
-from tests.marks import needs_tensorrt_rtx
+from tests.marks import needs_pose_model, needs_tensorrt_rtx
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="access lists instead of modes")
 
@@ -223,6 +223,18 @@ def test_every_preset_compiles_without_a_gpu(preset: str) -> None:
     torch.manual_seed(0)
     config = configuration(preset, 64, spectral=False)  # the same operators, less work
     model = export_generator(Generator(config), torch.rand(1, 4, 64, 64))
+    assert build(to_fp16(model), ("8.9",))
+
+
+@needs_tensorrt_rtx
+@needs_pose_model
+@pytest.mark.model
+@pytest.mark.parametrize("which", ["detector", "landmarks"])
+def test_the_pose_networks_compile_without_a_gpu(which: str) -> None:
+    from engine.pose import networks
+
+    model = getattr(networks.load("pose-full"), which)
+    assert build(model, ("8.9",))
     assert build(to_fp16(model), ("8.9",))
 
 
