@@ -78,11 +78,10 @@ class State:
             told = json.loads((folder / _STATE).read_text("utf-8"))
         except FileNotFoundError:
             return None
-        pair = {"device_ms", "end_to_end_ms"}
-        rows = [
-            Row(**{k: tuple(v) if k in pair and v else v for k, v in row.items()})
-            for row in told["rows"]
-        ]
+        for row in told["rows"]:
+            for name in ("device_ms", "end_to_end_ms"):
+                row[name] = row[name] and tuple(row[name])
+        rows = [Row(**row) for row in told["rows"]]
         found = Ceilings(**told["ceilings"]) if told["ceilings"] else None
         works = {name: (one, other) for name, (one, other) in told["work"].items()}
         running = tuple(told["running"]) if told["running"] else None

@@ -2,9 +2,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from engine.app import DEFAULT_CHARACTER  # noqa: E402
-from export.precision import GATE  # noqa: E402
-from export.tensorrt import PAINTER, of_generator  # noqa: E402
+from engine.app import DEFAULT_CHARACTER
+from export.precision import GATE
+from export.tensorrt import PAINTER, of_generator
 
 
 def test_int8_in_tensorrts_form_is_hardly_worse() -> None:
