@@ -25,6 +25,7 @@ METHODS: Final = (
     ("torch, CUDA graph", "fp16"),
     ("torch, CUDA graph", "bf16"),
     ("torch, CUDA graph", "fp32"),
+    ("torch, CUDA graph, copies outside", "fp16"),
     ("torch, CUDA graph, composited", "fp16"),
     ("torch, eager", "fp16"),
     ("torch, eager", "fp32"),
@@ -191,7 +192,8 @@ def open_method(row: Row, networks: Networks, device: str) -> Backend:
             # Its own graphs would not hold the copies.
             wrap = lambda module: torch.compile(module, dynamic=False)  # noqa: E731
         return of_onnx(
-            model, row.precision, device=device, half_model=half, graphed=graphed, wrap=wrap
+            model, row.precision, device=device, half_model=half, graphed=graphed,
+            copies="copies outside" not in row.method, wrap=wrap,
         )  # fmt: skip
     model = networks.onnx(row.preset, row.size, row.precision)
     if row.method == "ONNX Runtime CUDA":

@@ -72,7 +72,10 @@ def _sort(proto: Any) -> None:
 
 
 def after_last_conv(proto: Any) -> list[Any]:
-    """The nodes that make bytes of the last convolution's result: few, cheap and exact."""
+    """The nodes that make bytes of the last convolution's result: few, cheap and exact.
+
+    All nodes, where there is no convolution.
+    """
     nodes = list(proto.graph.node)
-    last = max(i for i, node in enumerate(nodes) if node.op_type == "Conv")
+    last = max((i for i, node in enumerate(nodes) if node.op_type == "Conv"), default=-1)
     return nodes[last + 1 :]

@@ -52,6 +52,7 @@ def of_onnx(
     device: str = "cuda",
     half_model: bytes | None = None,
     graphed: bool = True,
+    copies: bool = True,
     wrap: Callable[[nn.Module], Callable[[Tensor], Tensor]] = lambda module: module,
 ) -> "TorchBackend":
     """An ONNX file on a device.
@@ -62,6 +63,7 @@ def of_onnx(
         device: "cuda" or "cpu".
         half_model: the same in fp16, if it is there.
         graphed: whether frames are one CUDA graph each; never on a processor.
+        copies: whether upload and download are in it.
         wrap: around the module, such as `torch.compile`.
 
     Raises:
@@ -82,8 +84,9 @@ def of_onnx(
         for value in (graph.input[0], graph.output[0])
     ]
     return TorchBackend(
-        module, specs[0], specs[1], device=device, graphed=graphed, wrap=wrap, precision=precision
-    )
+        module, specs[0], specs[1], device=device, graphed=graphed, copies=copies, wrap=wrap,
+        precision=precision,
+    )  # fmt: skip
 
 
 class TorchBackend:
@@ -96,7 +99,8 @@ class TorchBackend:
         module: takes and gives tensors of these specs.
         takes, gives: its input and output.
         device: "cuda" or "cpu".
-        graphed: whether upload, network and download are one CUDA graph; never on a processor.
+        graphed: whether there is a CUDA graph; never on a processor.
+        copies: whether upload and download are in it, beside the network: else each is a call.
         wrap: around the module, on its device.
         precision: for the name.
 
@@ -112,11 +116,12 @@ class TorchBackend:
         *,
         device: str = "cuda",
         graphed: bool = True,
+        copies: bool = True,
         wrap: Callable[[nn.Module], Callable[[Tensor], Tensor]] = lambda module: module,
         precision: str = "",
     ) -> None:
         self.input_spec, self.output_spec = takes, gives
-        self._cuda = device == "cuda"
+        self._cuda, self._copies = device == "cuda", copies
         if self._cuda and not torch.cuda.is_available():
             raise BackendError("torch finds no NVIDIA GPU here")
         self._graph: Any = None
@@ -130,6 +135,7 @@ class TorchBackend:
                 for spec in (takes, gives)
             )
             self._at_device = torch.zeros_like(self._given, device=device)
+            self._drawn = torch.zeros_like(self._made, device=device)
             with torch.inference_mode():
                 self._prepare(graphed)
         except RuntimeError as error:  # of which torch's "out of memory" is one
@@ -138,7 +144,8 @@ class TorchBackend:
         if self._cuda:
             self.memory_mb = (torch.cuda.memory_reserved() - before) / 2**20
         where = torch.cuda.get_device_name() if self._cuda else "processor"
-        how = ", one CUDA graph a frame" if self._cuda and graphed else ""
+        whole = "one CUDA graph a frame" if copies else "a CUDA graph between two copies"
+        how = f", {whole}" if self._cuda and graphed else ""
         self.name = f"torch {torch.__version__} {where} {precision}{how}"
 
     def run(self, pose_image: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
@@ -168,7 +175,7 @@ class TorchBackend:
     def close(self) -> None:
         """Give the memory back; idempotent."""
         self._graph = self._draw = self._stream = None
-        self._given = self._made = self._at_device = torch.empty(0)
+        self._given = self._made = self._at_device = self._drawn = torch.empty(0)
         if self._cuda:
             torch.cuda.empty_cache()
 
@@ -186,7 +193,7 @@ class TorchBackend:
             graph = torch.cuda.CUDAGraph()
             # Other threads may go on using the GPU meanwhile.
             with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
-                self._frame()
+                self._frame() if self._copies else self._network()
             self._graph = graph
 
     def _launch(self) -> None:
@@ -194,16 +201,29 @@ class TorchBackend:
             with torch.inference_mode():
                 self._frame()
             return
-        with torch.cuda.stream(self._stream):
-            if self._graph is not None:
-                self._graph.replay()
-                return
-            with torch.inference_mode():
+        with torch.cuda.stream(self._stream), torch.inference_mode():
+            if self._graph is None:
                 self._frame()
+            elif self._copies:
+                self._graph.replay()
+            else:
+                self._upload()
+                self._graph.replay()
+                self._download()
 
     def _frame(self) -> None:
+        self._upload()
+        self._network()
+        self._download()
+
+    def _upload(self) -> None:
         self._at_device.copy_(self._given, non_blocking=True)
-        self._made.copy_(self._draw(self._at_device), non_blocking=True)
+
+    def _network(self) -> None:
+        self._drawn.copy_(self._draw(self._at_device))
+
+    def _download(self) -> None:
+        self._made.copy_(self._drawn, non_blocking=True)
 
 
 def _dtype(spec: TensorSpec) -> torch.dtype:

@@ -264,16 +264,16 @@ def measure(subject: Subject, wanted: Sequence[Candidate], threads: int) -> list
     out = np.empty(subject.network.output_spec.shape[1:], np.uint8)
     with ExitStack() as cleanup:
         for candidate in wanted:
+            scores = []
             try:
                 backend = open_candidate(candidate, subject.network, threads)
-            except BackendError as error:
+                cleanup.callback(backend.close)
+                for index, (given, wanted_picture) in enumerate(zip(inputs, truth, strict=True)):
+                    backend.run(given, out)
+                    scores.append(ssim(subject.picture(index, out), wanted_picture))
+            except (BackendError, MissingDependency) as error:
                 measured.append(Measured(**asdict(candidate), refused=str(error)))
                 continue
-            cleanup.callback(backend.close)
-            scores = []
-            for index, (given, wanted_picture) in enumerate(zip(inputs, truth, strict=True)):
-                backend.run(given, out)
-                scores.append(ssim(subject.picture(index, out), wanted_picture))
             score = float(np.mean(scores))
             if score < GATE:
                 reason = f"SSIM {score:.4f} against fp32, at least {GATE} is asked"

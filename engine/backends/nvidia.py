@@ -40,21 +40,28 @@ def candidates(network: "Network") -> list[tuple[str, str]]:
     """Backends and precisions that could run a network here; none without a GPU."""
     if why_not() is not None:
         return []
-    from engine.backends.tensorrt_build import CAPABILITIES
-
     able = ["fp32", "fp16", *(["int8"] if "int8" in network.variants else [])]
-    found: list[tuple[str, str]] = []
-    if (
-        _installed("cuda.bindings")
-        and _installed("tensorrt_rtx")
-        and identify().capability in CAPABILITIES
-    ):
-        found += [("tensorrt-rtx", precision) for precision in able]
-    if _installed("cuda.bindings") and _installed("tensorrt"):
-        found += [("tensorrt", precision) for precision in able]
+    found = [
+        (name, precision)
+        for name in ("tensorrt-rtx", "tensorrt")
+        if present(name)
+        for precision in able
+    ]
     for name, runtime in _added().items():
         found += [(name, precision) for precision in runtime.precisions()]
     return found
+
+
+def present(name: str) -> bool:
+    """Whether a backend of `BACKENDS` is here, on a machine with a GPU."""
+    if name == "torch-cuda":
+        added = _added()
+        return name in added and bool(added[name].precisions())
+    if not _installed("cuda.bindings") or not _installed(name.replace("-", "_")):
+        return False
+    from engine.backends.tensorrt_build import CAPABILITIES
+
+    return name == "tensorrt" or identify().capability in CAPABILITIES
 
 
 def open_backend(name: str, precision: str, network: "Network") -> Backend:
@@ -86,7 +93,7 @@ def missing(name: str) -> str:
     if name == "torch-cuda":
         return "torch finds no GPU, or is not installed: `pip install 'ayatsuri[train]'`"
     extra = "rtx" if name == "tensorrt-rtx" else "gpu"
-    if not _ready(name):
+    if not _installed("cuda.bindings") or not _installed(name.replace("-", "_")):
         return f"it is not installed: `pip install 'ayatsuri[{extra}]'`"
     return f"it does not know compute capability {identify().capability}"
 
@@ -96,11 +103,6 @@ def gpu() -> str | None:
     if why_not() is not None:
         return None
     return str(identify()) if _installed("cuda.bindings") else "an NVIDIA GPU"
-
-
-def _ready(name: str) -> bool:
-    """Whether TensorRT, or that for RTX, is installed, and what calls the driver."""
-    return _installed("cuda.bindings") and _installed(name.replace("-", "_"))
 
 
 def _installed(module: str) -> bool:

@@ -73,7 +73,7 @@ def test_the_table_shows_figures_failures_and_goals() -> None:
 
 @pytest.mark.parametrize(
     ("method", "precision"),
-    [("torch, CUDA graph", "bf16"), ("torch, CUDA graph, composited", "fp32"),
+    [("torch, CUDA graph, copies outside", "bf16"), ("torch, CUDA graph, composited", "fp32"),
      ("torch, eager, both branches", "fp32")],
 )  # fmt: skip
 def test_a_way_is_measured(tmp_path: Path, method: str, precision: str) -> None:

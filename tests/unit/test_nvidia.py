@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.backends import choose, nvidia
+from engine import doctor
+from engine.backends import choose, cuda, nvidia, tensorrt
 from engine.backends.choose import Candidate, open_candidate, start
 from engine.backends.cuda import Identity
 from engine.backends.probes import generator_of
@@ -87,6 +88,48 @@ def test_what_another_package_adds_is_opened_by_it(
     gpu(monkeypatch, added={"torch-cuda": torch})
     open_candidate(Candidate("torch-cuda", "fp16"), network, 1)
     assert opened == [(network, "fp16")]
+
+
+def test_the_doctor_says_what_draws_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "why_not", lambda: None)
+    gpu(monkeypatch)
+    check = doctor._nvidia()
+    assert check.status == "optional"
+    assert check.detail.startswith("Card 8.9, driver 13000, but nothing that draws on it")
+    torch = SimpleNamespace(precisions=lambda: ("fp32",))
+    gpu(monkeypatch, here=("tensorrt_rtx",), added={"torch-cuda": torch})
+    check = doctor._nvidia()
+    assert (check.status, check.detail) == (
+        "ok", "Card 8.9, driver 13000: tensorrt-rtx, torch-cuda",
+    )  # fmt: skip
+
+
+def test_one_that_does_not_start_is_refused_in_the_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package without its libraries, a frame that fails: seen, said, and the others go on."""
+    subject = generator_of(CharacterBundle.load(write_bundle(tmp_path / "stick.character")))
+
+    def fail(given: Any, out: Any) -> None:
+        raise BackendError("the GPU fell off the bus")
+
+    broken = SimpleNamespace(name="x", run=fail, close=lambda: None)
+    torch = SimpleNamespace(precisions=lambda: ("fp16",), open_backend=lambda n, p: broken)
+    gpu(monkeypatch, here=("tensorrt_rtx",), added={"torch-cuda": torch})
+    monkeypatch.setattr(tensorrt, "Gpu", SimpleNamespace(open=_not_there))
+    wanted = [Candidate(*able) for able in nvidia.candidates(subject.network)]
+    trial = choose.measure(subject, [Candidate("onnxruntime", "fp32"), *wanted], 1)
+    told = {str(entry.candidate): entry.refused for entry in trial}
+    assert told == {
+        "tensorrt-rtx fp32": "TensorRT for RTX cannot be loaded",
+        "tensorrt-rtx fp16": "TensorRT for RTX cannot be loaded",
+        "torch-cuda fp16": "the GPU fell off the bus",
+        "onnxruntime fp32": None,
+    }
+
+
+def _not_there(kind: str) -> Any:
+    raise MissingDependency("TensorRT for RTX cannot be loaded")
 
 
 def test_the_entry_point_leads_to_what_the_engine_expects() -> None:
