@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "governor": Command("bench.governor", "What becomes of a show when the machine gets busy?"),
     "soak": Command("bench.soak", "Does anything grow over the hours?"),
     "models": Command("bench.models", "How fast are the networks, and how good their pictures?"),
+    "gpu": Command("bench.gpu", "How fast are the generators on an NVIDIA GPU?", measures=False),
     "puppet": Command("bench.puppet", "How fast is the puppet?"),
     "stages": Command("bench.stages", "What does everything cost that is no network?"),
     "peers": Command("bench.peers", "How do other ways to build it do, side by side?"),

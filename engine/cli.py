@@ -156,30 +156,50 @@ class Target(StrEnum):
     """What a character can be compiled for."""
 
     RTX = "rtx"
+    GPU = "gpu"
 
 
 @app.command("compile")
 @console.explains
 def compile_character(
     character: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A character bundle.")],
-    target: Annotated[Target, typer.Option(help="rtx: TensorRT for RTX.")] = Target.RTX,
+    target: Annotated[
+        Target,
+        typer.Option(
+            help="rtx: TensorRT for RTX, for any card; gpu: TensorRT, for this machine's."
+        ),
+    ] = Target.RTX,
     compute_capability: Annotated[
         list[str] | None,
         typer.Option(metavar="X.Y", help="Of the card: 8.6 Ampere, 8.9 Ada, 12.0 Blackwell ..."),
     ] = None,
-    precision: Annotated[PrecisionName, typer.Option(help="fp32 or fp16.")] = PrecisionName.FP16,
+    precision: Annotated[
+        PrecisionName, typer.Option(help="fp32, fp16 or int8.")
+    ] = PrecisionName.FP16,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the engine here too.")
     ] = None,
 ) -> None:
     """Compile a character for a graphics card, which need not be in this machine."""
-    from engine.backends.tensorrt import compile_rtx, why_not
+    from engine.backends.cuda import why_not
+    from engine.backends.tensorrt_build import compile_rtx
     from engine.character import CharacterBundle
-    from engine.errors import SinkError
+    from engine.errors import BackendError, SinkError
 
     bundle = CharacterBundle.load(character)
+    if target is Target.GPU:
+        from engine.backends.tensorrt import compile_here
+
+        if compute_capability or output:
+            raise BackendError(
+                "TensorRT compiles for the GPU that is here, into the cache: --compute-capability "
+                "and --output are for --target rtx"
+            )
+        name = compile_here(bundle, precision.value, on_progress=console.say)
+        console.say(f"[green]ok[/] {escape(bundle.name)} compiled for {escape(name)}")
+        return
     capabilities = tuple(compute_capability or ["8.9"])
-    plan, kept = compile_rtx(bundle, capabilities, precision.value)
+    plan, kept = compile_rtx(bundle, capabilities, precision.value, on_progress=console.say)
     how = "was compiled already" if kept else "compiled"
     console.say(
         f"[green]ok[/] {escape(bundle.name)} {how} for {target.value} {', '.join(capabilities)} "

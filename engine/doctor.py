@@ -153,11 +153,20 @@ def _openvino() -> Check:
 
 
 def _nvidia() -> Check:
-    from engine.backends.tensorrt import why_not
+    from engine.backends import nvidia
+    from engine.backends.cuda import why_not
 
     if reason := why_not():
         return Check("NVIDIA GPU", "optional", reason, "nothing: all runs without one")
-    return Check("NVIDIA GPU", "ok", "the driver answers")
+    missing = {name: nvidia.missing(name) for name in nvidia.BACKENDS if not nvidia.present(name)}
+    found = [name for name in nvidia.BACKENDS if name not in missing]
+    if not found:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
+        return Check(
+            "NVIDIA GPU", "optional", f"{nvidia.gpu()}, but nothing that draws on it: {reasons}",
+            "pip install 'ayatsuri[rtx]', [gpu] or [train]",
+        )  # fmt: skip
+    return Check("NVIDIA GPU", "ok", f"{nvidia.gpu()}: {', '.join(found)}")
 
 
 def _model(model: models.Model) -> Check:

@@ -37,7 +37,7 @@ def _unshare_scales(proto: Any) -> None:
 
     tensors = {tensor.name: tensor for tensor in proto.graph.initializer}
     for node in proto.graph.node:
-        if node.op_type == "Resize":
+        if node.op_type == "Resize" and node.input[2]:  # others are told sizes
             copy = onnx.TensorProto()
             copy.CopyFrom(tensors[node.input[2]])
             copy.name = node.input[2] = f"{node.name}.scales"
@@ -74,10 +74,8 @@ def _sort(proto: Any) -> None:
 def after_last_conv(proto: Any) -> list[Any]:
     """The nodes that make bytes of the last convolution's result: few, cheap and exact.
 
-    A convolution of ones and zeros is one of them: it moves channels.
-
-    Raises:
-        ValueError: there is no convolution.
+    A convolution of ones and zeros is one of them: it moves channels. All nodes, where there is no
+    convolution that has learned anything.
     """
     from onnx import numpy_helper
 
@@ -91,7 +89,5 @@ def after_last_conv(proto: Any) -> list[Any]:
         return bool(((values != 0) & (values != 1)).any())
 
     nodes = list(proto.graph.node)
-    convs = [i for i, node in enumerate(nodes) if node.op_type == "Conv" and learned(node)]
-    if not convs:
-        raise ValueError("there is no convolution in this network")
-    return nodes[convs[-1] + 1 :]
+    convs = (i for i, node in enumerate(nodes) if node.op_type == "Conv" and learned(node))
+    return nodes[max(convs, default=-1) + 1 :]

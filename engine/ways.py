@@ -100,12 +100,12 @@ def shelve(
 ) -> "ShelvedBackend":
     """Put a running network on the shelf."""
     from engine.backends.choose import open_candidate
-    from engine.backends.shelf import estimate_mb
+    from engine.backends.shelf import taken_mb
 
     network = subject.network
     reopen = partial(open_candidate, candidate, network, options.threads)
     size = network.output_spec.shape[1]
-    return shelf.add(backend, reopen, estimate_mb(network.model, size))
+    return shelf.add(backend, reopen, taken_mb(backend, network.model, size))
 
 
 def _open(

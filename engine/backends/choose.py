@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.backends import nvidia
 from engine.backends.base import Backend
 from engine.backends.probes import Subject
 from engine.character import Network
@@ -34,7 +35,7 @@ PROVIDERS: Final = {
     "onnxruntime-coreml": "CoreMLExecutionProvider",
 }
 DEVICES: Final = {"openvino": "CPU", "openvino-gpu": "GPU"}
-BACKENDS: Final = (*PROVIDERS, *DEVICES, "tensorrt")
+BACKENDS: Final = (*PROVIDERS, *DEVICES, *nvidia.BACKENDS)
 ONLY_IF_ASKED: Final = ("onnxruntime-tensorrt",)
 """They take minutes to start: `auto` does not try them."""
 
@@ -50,7 +51,7 @@ SHARE: Final = 0.25
 _SCHEMA: Final = 1
 _ROUNDS: Final = 8
 _SECONDS: Final = 1.0  # for one candidate at most, unless a single round takes longer
-_PACKAGES: Final = ("ayatsuri", "onnxruntime", "openvino", "tensorrt", "tensorrt_rtx")
+_PACKAGES: Final = ("ayatsuri", "onnxruntime", "openvino", "tensorrt", "tensorrt_rtx", "torch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,7 @@ def candidates(network: Network) -> list[Candidate]:
     found = [Candidate(name, "fp32") for name, told in PROVIDERS.items() if told in present]
     if "int8" in network.variants:
         found.append(Candidate("onnxruntime", "int8"))
+    found += [Candidate(*able) for able in nvidia.candidates(network)]
     try:
         from engine.backends.openvino import devices, precisions
 
@@ -206,13 +208,8 @@ def select(
             message += "; the bundle holds no int8"
         if backend == "openvino" and not any(c.backend == "openvino" for c in found):
             message += "; install it with `pip install 'ayatsuri[openvino]'`"
-        if backend == "tensorrt":
-            from engine.backends.tensorrt import why_not
-
-            reason = why_not() or (
-                "characters are compiled for it (`ayatsuri compile`), but not drawn by it yet"
-            )
-            message += f"; TensorRT: {reason}"
+        if backend in nvidia.BACKENDS and not any(c.backend == backend for c in found):
+            message += f"; {backend}: {nvidia.missing(backend)}"
         raise ProviderMissing(message)
     return wanted
 
@@ -223,6 +220,8 @@ def open_candidate(candidate: Candidate, network: Network, threads: int) -> Back
     Raises:
         BackendError: see the backends.
     """
+    if candidate.backend in nvidia.BACKENDS:
+        return nvidia.open_backend(candidate.backend, candidate.precision, network)
     model = network.variants["int8"] if candidate.precision == "int8" else network.model
     if candidate.backend in PROVIDERS:
         from engine.backends.onnxruntime import OnnxRuntimeBackend
@@ -272,16 +271,16 @@ def measure(subject: Subject, wanted: Sequence[Candidate], threads: int) -> list
     out = np.empty(subject.network.output_spec.shape[1:], np.uint8)
     with ExitStack() as cleanup:
         for candidate in wanted:
+            scores = []
             try:
                 backend = open_candidate(candidate, subject.network, threads)
-            except BackendError as error:
+                cleanup.callback(backend.close)
+                for index, (given, wanted_picture) in enumerate(zip(inputs, truth, strict=True)):
+                    backend.run(given, out)
+                    scores.append(ssim(subject.picture(index, out), wanted_picture))
+            except (BackendError, MissingDependency) as error:
                 measured.append(Measured(**asdict(candidate), refused=str(error)))
                 continue
-            cleanup.callback(backend.close)
-            scores = []
-            for index, (given, wanted_picture) in enumerate(zip(inputs, truth, strict=True)):
-                backend.run(given, out)
-                scores.append(ssim(subject.picture(index, out), wanted_picture))
             score = float(np.mean(scores))
             if score < GATE:
                 reason = f"SSIM {score:.4f} against fp32, at least {GATE} is asked"
@@ -346,6 +345,7 @@ def _key(subject: Subject, wanted: Sequence[Candidate], threads: int) -> str:
         "candidates": [str(candidate) for candidate in wanted],
         "threads": threads,
         "machine": [about[name] for name in ("platform", "processor", "cores")],
+        "gpu": nvidia.gpu(),
         "packages": {name: _version(name) for name in _PACKAGES},
     }
     return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

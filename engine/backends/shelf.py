@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,20 @@ from engine.backends.base import Backend
 from engine.errors import AyatsuriError
 
 DEFAULT_MB: Final = 2048.0
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """A backend that knows what it takes: those on GPUs, whose memory ends soonest."""
+
+    memory_mb: float
+
+
+def taken_mb(backend: Backend, model: bytes, resolution: int) -> float:
+    """What a running backend takes: by its own word, of its GPU's memory, or by `estimate_mb`."""
+    if isinstance(backend, Sized):
+        return backend.memory_mb
+    return estimate_mb(model, resolution)
 
 
 def estimate_mb(model: bytes, resolution: int) -> float:
@@ -24,7 +38,7 @@ class Shelf:
     Safe to use from any thread. At least one backend stays, however large it is.
 
     Args:
-        cap_mb: how much memory they may take in all, by `estimate_mb`.
+        cap_mb: how much memory they may take in all, the GPU's counted; see `taken_mb`.
     """
 
     def __init__(self, cap_mb: float = DEFAULT_MB) -> None:
@@ -44,7 +58,7 @@ class Shelf:
         Args:
             backend: it; closed from here on whenever its room is needed.
             reopen: starts it again.
-            mb: what it takes; see `estimate_mb`.
+            mb: what it takes; see `taken_mb`.
         """
         shelved = ShelvedBackend(self, backend, reopen, mb)
         self.used(shelved)

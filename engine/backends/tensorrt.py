@@ -1,184 +1,274 @@
-"""NVIDIA's TensorRT for RTX: engines built ahead of time, on any machine.
+"""NVIDIA's TensorRT, in either of its two kinds, drawing a frame as one CUDA graph.
 
-`build` compiles an ONNX file for cards that need not be here. `why_not` says whether this machine
-could run the result.
+Not run on a GPU yet: what is here was tested against stand-ins for the driver and for TensorRT's
+run time (`tests/gpus.py`); what compiles was tested for real. See docs/gpu.md.
 """
 
-import ctypes
-import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.backends.base import TensorSpec
+from engine.backends.cuda import Device, Frame, nbytes
 from engine.backends.plans import PlanCache, plan_key
+from engine.backends.tensorrt_build import (
+    CAPABILITIES,
+    Kind,
+    in_precision,
+    kept_or_built,
+    listen,
+    load,
+    network_of,
+)
 from engine.character import CharacterBundle
-from engine.errors import BackendError, MissingDependency
+from engine.errors import BackendError
 
-CAPABILITIES: Final = ("7.5", "8.0", "8.6", "8.9", "12.0")
-"""Compute capabilities that can be asked for: Turing, Ampere (two), Ada, Blackwell."""
+Progress = Callable[[str], None]
 
-_LIBCUDA: Final = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+_SPARE: Final = 64 * 2**20
+"""Bytes of GPU memory that are left free: CUDA's own code and TensorRT's kernels go there."""
 
 
-def load() -> Any:
-    """The package tensorrt_rtx.
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU and the package that is to run on it: what a test replaces.
 
-    Raises:
-        MissingDependency: it is not installed.
+    Attributes:
+        device: opened; a backend closes it.
+        trt: the module tensorrt_rtx or tensorrt.
     """
-    try:
-        import tensorrt_rtx
-    except (ImportError, OSError) as error:
-        raise MissingDependency(
-            f"TensorRT for RTX cannot be loaded ({error}); "
-            "install it with `pip install 'ayatsuri[rtx]'`"
-        ) from error
-    return tensorrt_rtx
+
+    device: Device
+    trt: Any
+
+    @classmethod
+    def open(cls, kind: Kind) -> "Gpu":
+        """The first GPU.
+
+        Raises:
+            BackendError: there is none, or no driver.
+            MissingDependency: a package is not installed.
+        """
+        device = Device()  # asks the driver, and so comes before TensorRT
+        try:
+            return cls(device, load(kind))
+        except BaseException:
+            device.close()
+            raise
 
 
-def why_not() -> str | None:
-    """Why no engine can run here, in one line; None where one could.
+class TensorRtBackend:
+    """A network in a TensorRT engine: upload, network and download are one CUDA graph.
 
-    The driver is asked first: TensorRT's own runtime does not say it in words.
-    """
-    try:
-        cuda = ctypes.CDLL(_LIBCUDA)
-    except OSError:
-        return f"there is no NVIDIA driver here ({_LIBCUDA} cannot be loaded)"
-    if code := cuda.cuInit(0):
-        return f"the NVIDIA driver cannot start (cuInit says {code}); is there a GPU?"
-    count = ctypes.c_int()
-    if code := cuda.cuDeviceGetCount(ctypes.byref(count)):
-        return f"the NVIDIA driver cannot count its GPUs (it says {code})"
-    return None if count.value else "the NVIDIA driver finds no GPU"
-
-
-def compile_rtx(
-    bundle: CharacterBundle,
-    capabilities: tuple[str, ...],
-    precision: str = "fp16",
-    cache: PlanCache | None = None,
-) -> tuple[bytes, bool]:
-    """A character's engine for cards of these compute capabilities, kept for the next time.
+    The engine comes from a private cache, or is built now, which takes seconds. The caller's
+    buffers are copied to and from pinned memory that the backend owns; no memory is taken while
+    frames are drawn. `frame.output_address` is the picture on the GPU until the next `run`.
 
     Args:
-        bundle: the character.
-        capabilities: out of `CAPABILITIES`.
-        precision: "fp32" or "fp16".
+        model: bytes of an ONNX file, float or int8 (QDQ); check a stranger's with
+            `engine.character.check_model` first. Its precision is the engine's.
+        kind: TensorRT for RTX, or TensorRT.
+        gpu: None: the first, with the package of that kind.
         cache: where engines are kept; None: in the user's cache.
+        on_progress: told what takes long.
+
+    Raises:
+        MissingDependency: a package is not installed.
+        BackendError: there is no GPU or no driver, TensorRT for RTX does not know this GPU, there
+            is too little memory on it, or the network cannot be compiled.
+    """
+
+    def __init__(
+        self,
+        model: bytes,
+        *,
+        kind: Kind = "tensorrt-rtx",
+        gpu: Gpu | None = None,
+        cache: PlanCache | None = None,
+        on_progress: Progress = lambda text: None,
+    ) -> None:
+        gpu = Gpu.open(kind) if gpu is None else gpu
+        cache = PlanCache() if cache is None else cache
+        self._device, self._trt = gpu.device, gpu.trt
+        self._engine: Any = None
+        self._context: Any = None
+        self._runtime: _RuntimeCache | None = None
+        # What is released first is entered last: the graph, which runs the context; then what
+        # TensorRT holds; then the GPU.
+        with ExitStack() as cleanup:
+            cleanup.callback(self._device.close)
+            cleanup.callback(self._drop)
+            self._device.use()
+            about = str(self._device.identity)
+            plan, self._engine = self._load(model, kind, about, cache, on_progress)
+            self.input_spec, self.output_spec = _specs(self._trt, self._engine)
+            _compare(model, self.input_spec, self.output_spec)
+            # Room for the activations, and both tensors; the weights are there by now.
+            taken = int(self._engine.device_memory_size_v2)
+            taken += nbytes(self.input_spec) + nbytes(self.output_spec)
+            self._check_room(taken)
+            self.memory_mb = (len(plan) + taken) / 2**20
+            key = plan_key(
+                plan, what="runtime cache", device=about, library=self._trt.__version__
+            )  # fmt: skip
+            self._runtime = _RuntimeCache(self._trt, self._engine, cache, key)
+            self._context = self._engine.create_execution_context(self._runtime.config)
+            if self._context is None:
+                raise BackendError(
+                    f"TensorRT cannot run its engine, which takes {self.memory_mb:.0f} MB of the "
+                    f"GPU's memory: {'; '.join(self._said)}"
+                )
+            self.frame = Frame(self._device, self.input_spec, self.output_spec)
+            cleanup.callback(self.frame.close)
+            for spec, address in (
+                (self.input_spec, self.frame.input_address),
+                (self.output_spec, self.frame.output_address),
+            ):
+                if not self._context.set_tensor_address(spec.name, address):
+                    raise BackendError(f"TensorRT does not take an address for {spec.name}")
+            self.frame.record(self._enqueue)
+            self._runtime.keep()
+            self._cleanup = cleanup.pop_all()
+        version = self._trt.__version__
+        self.name = f"{kind} {version} {self._device.name}, one CUDA graph a frame"
+
+    def run(self, pose_image: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+        """See `engine.backends.base.Backend.run`."""
+        self.frame.run(pose_image, out)
+
+    def close(self) -> None:
+        """Release the engine, its memory and the GPU; idempotent."""
+        self._cleanup.close()
+
+    def _load(
+        self, model: bytes, kind: Kind, about: str, cache: PlanCache, on_progress: Progress
+    ) -> tuple[bytes, Any]:
+        """An engine; one that was kept, but that this library does not take, is built anew."""
+        capabilities = (_known(self._device),) if kind == "tensorrt-rtx" else ()
+        for anew in (False, True):
+            plan, kept = kept_or_built(
+                model, kind=kind, capabilities=capabilities, device=about, cache=cache,
+                anew=anew, on_progress=on_progress, trt=self._trt,
+            )  # fmt: skip
+            self._check_room(len(plan))
+            self._listener, self._said = listen(self._trt)
+            engine = self._trt.Runtime(self._listener).deserialize_cuda_engine(plan)
+            if engine is not None:
+                return plan, engine
+            if not kept:
+                break
+            on_progress(f"the kept engine cannot be used ({'; '.join(self._said)}): built anew")
+        raise BackendError(f"TensorRT cannot load its own engine: {'; '.join(self._said)}")
+
+    def _drop(self) -> None:
+        self._context = self._runtime = self._engine = None
+
+    def _enqueue(self) -> None:
+        if not self._context.execute_async_v3(int(self.frame.stream)):
+            raise BackendError(f"TensorRT failed: {'; '.join(self._said) or 'it does not say why'}")
+
+    def _check_room(self, wanted: int) -> None:
+        free = self._device.free_bytes()
+        if wanted + _SPARE > free:
+            raise BackendError(
+                f"the network takes {wanted / 2**20:.0f} MB more of the GPU's memory and "
+                f"{_SPARE >> 20} MB are kept free, but only {free / 2**20:.0f} MB are; close what "
+                f"else uses the GPU"
+            )
+
+
+def compile_here(
+    bundle: CharacterBundle, precision: str = "fp16", on_progress: Progress = lambda text: None
+) -> str:
+    """Compile a character by TensorRT for this machine's GPU, so that it starts from the cache.
 
     Returns:
-        The engine, and whether it was there already.
+        What will draw it, in words.
 
     Raises:
-        NotInBundle: it has no network of its own.
-        MissingDependency, BackendError: see `build`.
+        NotInBundle: it has no network.
+        MissingDependency, BackendError: see `TensorRtBackend`.
     """
-    trt = load()
-    cache = PlanCache() if cache is None else cache
-    options: dict[str, object] = {
-        "target": "rtx",
-        "library": trt.__version__,
-        "capabilities": list(capabilities),
-        "precision": precision,
-    }
-    network = bundle.need_generator()
-    key = plan_key(network.model, **options)
-    kept = cache.get(key)
-    if kept is not None:
-        return kept, True
-    if precision == "fp16":
-        from engine.half import to_fp16
-
-        model = network.variants.get("fp16") or to_fp16(network.model)
-    elif precision == "fp32":
-        model = network.model
-    else:
-        raise BackendError(f"TensorRT for RTX is compiled for in fp32 or fp16, not {precision}")
-    plan = build(model, capabilities)
-    cache.put(key, plan, {**options, "character": bundle.name})
-    return plan, False
+    model = in_precision(network_of(bundle), precision)
+    backend = TensorRtBackend(model, kind="tensorrt", on_progress=on_progress)
+    backend.close()
+    return backend.name
 
 
-def acceptable(model: bytes) -> bytes:
-    """The same network in the form that TensorRT takes: bytes are cast first and made last.
+class _RuntimeCache:
+    """What TensorRT for RTX compiles on the GPU itself, on a network's first run, kept.
 
-    It has no operator on uint8 but the cast, so the transposition trades places with it.
+    TensorRT does all of it when it builds: it has no such cache, and none is asked for.
+    """
+
+    def __init__(self, trt: Any, engine: Any, cache: PlanCache, key: str) -> None:
+        self._kept, self._key = cache, key
+        self.config = engine.create_runtime_config()
+        self._cache: Any = None
+        if not hasattr(self.config, "create_runtime_cache"):
+            return
+        self._cache = self.config.create_runtime_cache()
+        before = cache.get(key)
+        self._known = before if before and self._cache.deserialize(before) else None
+        self.config.set_runtime_cache(self._cache)
+        # Ours holds the copies too.
+        self.config.cuda_graph_strategy = trt.CudaGraphStrategy.DISABLED
+
+    def keep(self) -> None:
+        """Keep what was compiled, if anything was."""
+        if self._cache is None:
+            return
+        now = bytes(self._cache.serialize())
+        if now and now != self._known:
+            self._kept.put(self._key, now, {"what": "runtime cache"})
+
+
+def _known(device: Device) -> str:
+    if device.capability not in CAPABILITIES:
+        raise BackendError(
+            f"TensorRT for RTX has no compute capability {device.capability} ({device.name}); it "
+            f"has {', '.join(CAPABILITIES)}; ask for tensorrt or torch-cuda"
+        )
+    return device.capability
+
+
+def _specs(trt: Any, engine: Any) -> tuple[TensorSpec, TensorSpec]:
+    """The engine's input and output.
 
     Raises:
-        BackendError: no ONNX file.
+        BackendError: it has others.
+    """
+    found: dict[bool, list[TensorSpec]] = {True: [], False: []}
+    for i in range(engine.num_io_tensors):
+        name = engine.get_tensor_name(i)
+        spec = TensorSpec(
+            name,
+            np.dtype(trt.nptype(engine.get_tensor_dtype(name))),
+            tuple(engine.get_tensor_shape(name)),
+        )
+        found[engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT].append(spec)
+    if [len(found[True]), len(found[False])] != [1, 1]:
+        told = ", ".join(str(spec) for specs in found.values() for spec in specs)
+        raise BackendError(f"expected an engine of one input and one output, found {told}")
+    return found[True][0], found[False][0]
+
+
+def _compare(model: bytes, takes: TensorSpec, gives: TensorSpec) -> None:
+    """An engine of another network never draws.
+
+    Raises:
+        BackendError: its tensors are not those of the ONNX file.
     """
     import onnx
-    from google.protobuf.message import DecodeError
 
-    try:
-        proto = onnx.load_model_from_string(model)
-    except (DecodeError, ValueError) as error:
-        raise BackendError(f"this is no ONNX file: {error}") from error
-    makers = {name: node for node in proto.graph.node for name in node.output}
-    ends = {value.name for value in (*proto.graph.input, *proto.graph.output)}
-    for second in proto.graph.node:
-        first = makers.get(second.input[0]) if len(second.input) == 1 else None
-        if first is None:
-            continue
-        pair = (first.op_type, second.op_type)
-        inbound = pair == ("Transpose", "Cast") and first.input[0] in ends
-        outbound = pair == ("Cast", "Transpose") and second.output[0] in ends
-        if inbound or outbound:
-            first.op_type, second.op_type = second.op_type, first.op_type
-            kept = list(first.attribute)
-            del first.attribute[:]
-            first.attribute.extend(second.attribute)
-            del second.attribute[:]
-            second.attribute.extend(kept)
-    del proto.graph.value_info[:]  # of what was between them
-    return bytes(proto.SerializeToString())
-
-
-def build(model: bytes, capabilities: tuple[str, ...]) -> bytes:
-    """Compile an ONNX file for cards of these compute capabilities; needs no GPU.
-
-    The precision is the file's own: TensorRT for RTX takes networks as they are typed.
-
-    Raises:
-        MissingDependency: the package is not installed.
-        BackendError: a capability that is not one of `CAPABILITIES`, or a network that cannot be
-            compiled; the message has TensorRT's own words.
-    """
-    trt = load()
-    for capability in capabilities:
-        if capability not in CAPABILITIES:
-            raise BackendError(
-                f"there is no compute capability {capability} to compile for; "
-                f"there are {', '.join(CAPABILITIES)}"
-            )
-    said: list[str] = []
-
-    class Listener(trt.ILogger):  # type: ignore[misc, name-defined]
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-
-        def log(self, severity: Any, message: str) -> None:
-            """Keep what went wrong."""
-            if severity in (trt.ILogger.Severity.ERROR, trt.ILogger.Severity.INTERNAL_ERROR):
-                said.append(message)
-
-    listener = Listener()
-    builder = trt.Builder(listener)
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = trt.OnnxParser(network, listener)
-    if not parser.parse(acceptable(model)):
-        errors = [str(parser.get_error(i)) for i in range(parser.num_errors)]
-        raise BackendError(f"TensorRT cannot read the network: {'; '.join(errors or said)}")
-    for i in range(network.num_inputs):
-        tensor = network.get_input(i)
-        tensor.shape = [1 if size < 0 else size for size in tensor.shape]  # latency: one at a time
-    config = builder.create_builder_config()
-    config.num_compute_capabilities = len(capabilities)
-    for i, capability in enumerate(capabilities):
-        major, _, minor = capability.partition(".")
-        name = getattr(trt.ComputeCapability, f"SM{major}{minor}")
-        if not config.set_compute_capability(name, i):
-            raise BackendError(f"TensorRT does not take compute capability {capability}")
-    plan = builder.build_serialized_network(network, config)
-    if plan is None:
-        raise BackendError(f"TensorRT cannot compile the network: {'; '.join(said)}")
-    return bytes(plan)
+    graph = onnx.load_model_from_string(model).graph
+    for value, spec in ((graph.input[0], takes), (graph.output[0], gives)):
+        kind = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        shape = tuple(max(dim.dim_value, 1) for dim in value.type.tensor_type.shape.dim)
+        asked = TensorSpec(value.name, np.dtype(kind), shape)
+        if asked != spec:
+            raise BackendError(f"the engine has {spec} where the network has {asked}")

@@ -50,7 +50,9 @@ class BackendName(StrEnum):
     ONNXRUNTIME_COREML = "onnxruntime-coreml"
     OPENVINO = "openvino"
     OPENVINO_GPU = "openvino-gpu"
+    TENSORRT_RTX = "tensorrt-rtx"
     TENSORRT = "tensorrt"
+    TORCH_CUDA = "torch-cuda"
 
 
 class PrecisionName(StrEnum):

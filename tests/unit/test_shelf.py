@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from engine.backends.base import TensorSpec
-from engine.backends.shelf import Shelf, estimate_mb
+from engine.backends.shelf import Shelf, estimate_mb, taken_mb
 from engine.cast import Actor, Cast
 from engine.errors import BackendError
 from engine.generator import NetworkGenerator
@@ -144,3 +144,19 @@ def test_the_estimate_grows_with_weights_and_pictures() -> None:
     assert estimate_mb(bytes(2000000), 64) > small
     assert estimate_mb(bytes(1000), 512) > small
     assert 20 < estimate_mb(bytes(7_000_000), 256) < 100
+
+
+def test_what_a_gpu_engine_takes_counts_by_its_own_word() -> None:
+    """Three engines of 900 MB do not fit in 2048: the first makes room."""
+    plain, large = Stub(0), Stub(1)
+    assert taken_mb(plain, bytes(100), 256) == estimate_mb(bytes(100), 256)
+    large.memory_mb = 900.0
+    assert taken_mb(large, b"", 256) == 900.0
+    shelf, made = Shelf(2048), []
+    for number in range(3):
+        stub = Stub(number)
+        stub.memory_mb = 900.0
+        made.append(shelf.add(stub, lambda n=number: Stub(n), taken_mb(stub, b"", 256)))
+    assert [one.ready for one in made] == [False, True, True]
+    for one in made:
+        one.close()

@@ -1,25 +1,25 @@
-import stat
+import pickle
 import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from typer.testing import CliRunner
 
-from engine.app import ASSETS, DEFAULT_CHARACTER
-from engine.backends import tensorrt
+from engine.app import DEFAULT_CHARACTER
+from engine.backends import cuda
+from engine.backends.cuda import Device
 from engine.backends.onnxruntime import OnnxRuntimeBackend
-from engine.backends.plans import PlanCache, plan_key
-from engine.backends.tensorrt import acceptable, build, compile_rtx, why_not
+from engine.backends.plans import PlanCache
+from engine.backends.tensorrt import Gpu, TensorRtBackend
 from engine.character import CharacterBundle
 from engine.cli import app
+from engine.console import EXIT_EXPLAINED
 from engine.errors import BackendError, MissingDependency
-from engine.half import to_fp16
-from tests.bundles import stick_model, write_bundle
-from tests.marks import needs_tensorrt_rtx
+from tests.bundles import stick_model
+from tests.gpus import FakeDriver, FakeTensorRt
 
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="access lists instead of modes")
+MODEL = stick_model(64).SerializeToString()
 
 
 @pytest.fixture
@@ -27,188 +27,216 @@ def cache(tmp_path: Path) -> PlanCache:
     return PlanCache(tmp_path / "plans")
 
 
-def test_what_was_kept_comes_back(cache: PlanCache) -> None:
-    key = plan_key(b"model", target="rtx")
-    assert cache.get(key) is None
-    path = cache.put(key, b"plan", {"target": "rtx"})
-    assert cache.get(key) == b"plan"
-    cache.put(key, b"another", {})
-    assert cache.get(key) == b"another"
-    assert {p.name for p in cache.folder.iterdir()} == {path.name, path.with_suffix(".json").name}
+def start(
+    cache: PlanCache, driver: FakeDriver, trt: FakeTensorRt, said: list[str] | None = None
+) -> TensorRtBackend:
+    return TensorRtBackend(
+        MODEL, kind="tensorrt-rtx" if trt.rtx else "tensorrt",
+        gpu=Gpu(Device(driver=driver), trt), cache=cache,
+        on_progress=[].append if said is None else said.append,
+    )  # fmt: skip
 
 
-def test_a_key_changes_with_the_model_and_every_option() -> None:
-    keys = [
-        plan_key(b"a", version="1"), plan_key(b"b", version="1"), plan_key(b"a", version="2"),
-        plan_key(b"a", version="1", driver="5"), plan_key(b"a", version="1", capabilities=["8.9"]),
+def images(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 64, 64, 3), np.uint8)
+
+
+@pytest.mark.parametrize("rtx", [True, False])
+def test_it_draws_what_onnx_runtime_draws(cache: PlanCache, rtx: bool) -> None:
+    driver = FakeDriver()
+    trt = FakeTensorRt(driver, rtx=rtx)
+    backend, other = start(cache, driver, trt), OnnxRuntimeBackend(MODEL)
+    made, truth = np.empty((2, 64, 64, 4), np.uint8)
+    for image in images(3):
+        backend.run(image, made)
+        other.run(image, truth)
+        np.testing.assert_array_equal(made, truth)
+    assert str(backend.input_spec) == str(other.input_spec)
+    assert str(backend.output_spec) == str(other.output_spec)
+    other.close()
+    backend.close()
+    backend.close()
+    assert driver.clean
+    assert trt.engines == 0
+
+
+def test_every_step_comes_in_its_order(cache: PlanCache) -> None:
+    driver = FakeDriver()
+    backend = start(cache, driver, FakeTensorRt(driver))
+    assert driver.log[0] == "cuInit"
+    once = ["cuMemcpyHtoDAsync", "execute", "cuMemcpyDtoHAsync"]
+    assert driver.log[driver.log.index("execute") - 1 :] == [
+        *once, "cuStreamSynchronize", "cuStreamBeginCapture", *once, "cuStreamEndCapture",
+        "cuGraphInstantiate", "cuGraphDestroy",
     ]  # fmt: skip
-    assert len(set(keys)) == len(keys)
-    assert plan_key(b"a", version="1", x=2) == plan_key(b"a", x=2, version="1")
+    driver.log.clear()
+    out = np.empty((64, 64, 4), np.uint8)
+    for image in images(2):
+        backend.run(image, out)
+    assert driver.log == ["cuCtxSetCurrent", "cuGraphLaunch", "cuStreamSynchronize"] * 2
+    driver.log.clear()
+    backend.close()
+    # The graph goes before the memory that it uses, the GPU last.
+    assert driver.log[1] == "cuGraphExecDestroy"
+    assert driver.log[-1] == "cuDevicePrimaryCtxRelease"
 
 
-@pytest.mark.parametrize("damage", ["plan", "json", "no json", "other key", "half"])
-def test_damaged_and_foreign_engines_do_not_count(cache: PlanCache, damage: str) -> None:
-    path = cache.put("k", b"a compiled engine", {})
-    match damage:
-        case "plan":
-            path.write_bytes(b"a_compiled engine")
-        case "half":
-            path.write_bytes(path.read_bytes()[:5])
-        case "json":
-            path.with_suffix(".json").write_text("nonsense")
-        case "no json":
-            path.with_suffix(".json").unlink()
-        case "other key":  # moved here from another machine's cache, say
-            other = cache.put("other", b"an engine for another card", {})
-            other.replace(path)
-            other.with_suffix(".json").replace(path.with_suffix(".json"))
-    assert cache.get("k") is None
+def test_an_engine_is_built_once(cache: PlanCache) -> None:
+    driver = FakeDriver()
+    trt = FakeTensorRt(driver)
+    for _ in range(2):
+        start(cache, driver, trt).close()
+    assert trt.built == 1
+    assert trt.runtime_caches == [b"compiled kernels"]  # of the first run, given to the second
 
 
-@posix_only
-def test_the_folder_is_private(cache: PlanCache, tmp_path: Path) -> None:
-    assert stat.S_IMODE(cache.folder.stat().st_mode) == 0o700
-    path = cache.put("k", b"plan", {})
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    path.chmod(0o666)  # anybody may have written it
-    assert cache.get("k") is None
-    path.chmod(0o600)
-    link = cache.path("link")
-    link.symlink_to(path)
-    link.with_suffix(".json").symlink_to(path.with_suffix(".json"))
-    assert cache.get("link") is None
-    cache.folder.chmod(0o777)
-    with pytest.raises(BackendError, match="chmod 700"):
-        PlanCache(cache.folder)
-    with pytest.raises(BackendError, match="no folder for compiled engines"):
-        PlanCache(path / "below a file")
+@pytest.mark.parametrize("change", ["driver", "library", "gpu", "kind"])
+def test_a_stale_engine_is_built_anew(cache: PlanCache, change: str) -> None:
+    driver = FakeDriver()
+    start(cache, driver, FakeTensorRt(driver)).close()
+    other = FakeDriver("8.6" if change == "gpu" else "8.9", version=13000 + (change == "driver"))
+    trt = FakeTensorRt(other, rtx=change != "kind")
+    trt.__version__ = "10.0" if change == "library" else trt.__version__
+    start(cache, other, trt).close()
+    assert trt.built == 1
+    assert trt.runtime_caches == []
 
 
-def test_a_network_for_tensorrt_draws_the_same() -> None:
-    bundle = CharacterBundle.load(DEFAULT_CHARACTER)
-    changed = acceptable(bundle.need_generator().model)
-    assert changed != bundle.need_generator().model
-    size = bundle.resolution
-    image = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
-    pictures = []
-    for model in (bundle.need_generator().model, changed):
-        backend = OnnxRuntimeBackend(model)
-        pictures.append(np.empty((size, size, 4), np.uint8))
-        backend.run(image, pictures[-1])
-        backend.close()
-    np.testing.assert_array_equal(*pictures)
+def test_an_engine_that_the_library_refuses_is_built_anew_and_said(cache: PlanCache) -> None:
+    driver = FakeDriver()
+    trt = FakeTensorRt(driver)
+    start(cache, driver, trt).close()
+    trt.broken.add(pickle.dumps({"model": plan_model(cache), "number": 1}))
+    said: list[str] = []
+    start(cache, driver, trt, said).close()
+    assert trt.built == 2
+    assert said == ["the kept engine cannot be used (made by another version): built anew"]
+    start(cache, driver, trt).close()
+    assert trt.built == 2  # the new one was kept
 
 
-def test_a_network_without_transpositions_is_left_alone() -> None:
-    model = stick_model(64)
-    kept = [node.op_type for node in model.graph.node]
-    import onnx
-
-    after = onnx.load_model_from_string(acceptable(model.SerializeToString()))
-    assert [node.op_type for node in after.graph.node] == kept
+def plan_model(cache: PlanCache) -> bytes:
+    plans = [p for p in cache.folder.glob("*.plan") if p.read_bytes() != b"compiled kernels"]
+    (plan,) = plans
+    return pickle.loads(plan.read_bytes())["model"]
 
 
-def test_where_there_is_no_gpu_it_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tensorrt, "_LIBCUDA", "libno-such-driver.so.1")
-    reason = why_not()
-    assert reason is not None
-    assert "no NVIDIA driver" in reason
-    assert "\n" not in reason
+def test_a_damaged_engine_is_built_anew(cache: PlanCache) -> None:
+    driver = FakeDriver()
+    trt = FakeTensorRt(driver)
+    start(cache, driver, trt).close()
+    for path in cache.folder.glob("*.plan"):
+        path.write_bytes(path.read_bytes()[:-1])
+    start(cache, driver, trt).close()
+    assert trt.built == 2
 
 
-def test_without_the_package_the_message_says_how_to_get_it(
-    monkeypatch: pytest.MonkeyPatch,
+def test_an_engine_of_another_network_never_draws(cache: PlanCache) -> None:
+    driver = FakeDriver()
+    trt = FakeTensorRt(driver)
+    start(cache, driver, trt).close()
+    foreign = pickle.dumps({"model": stick_model(32).SerializeToString()})
+    for path in cache.folder.glob("*.plan"):
+        cache.put(path.stem, foreign, {})
+    with pytest.raises(BackendError, match=r"1x32x32x3 where the network has pose: uint8 1x64"):
+        start(cache, driver, trt)
+    assert driver.clean
+
+
+@pytest.mark.parametrize(
+    ("refuse", "told"),
+    [
+        ("build", "cannot compile the network: no kernel for it"),
+        ("deserialise", "cannot load its own engine: made by another version"),
+        ("context", "cannot run its engine, which takes 3 MB"),
+        ("address", "does not take an address for pose"),
+        ("execute", "TensorRT failed: it does not say why"),
+    ],
+)
+def test_whatever_fails_is_an_error_that_leaves_nothing(
+    cache: PlanCache, refuse: str, told: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
-    with pytest.raises(MissingDependency, match=r"ayatsuri\[rtx\]"):
-        build(b"", ("8.9",))
+    driver = FakeDriver()
+    trt = FakeTensorRt(driver, refuse=refuse)
+    with pytest.raises(BackendError, match=told):
+        start(cache, driver, trt)
+    assert driver.clean
+    assert trt.engines == 0
 
 
-def at_one_size(model: bytes, size: int = 256) -> bytes:
-    """The cutter takes drawings of any size, TensorRT compiles for one."""
-    proto = onnx.load_model_from_string(model)
-    for value in (*proto.graph.input, *proto.graph.output):
-        for axis in value.type.tensor_type.shape.dim:
-            if axis.dim_param:
-                axis.dim_value = size
-    del proto.graph.value_info[:]  # the shapes of what is in between
-    return proto.SerializeToString()
+@pytest.mark.parametrize(("memory_mb", "wanted"), [(63, 0), (66, 3)])
+def test_too_little_memory_is_told_with_figures(
+    cache: PlanCache, memory_mb: float, wanted: int
+) -> None:
+    driver = FakeDriver(memory_mb=memory_mb)
+    trt = FakeTensorRt(driver)
+    told = f"takes {wanted} MB more .* only {memory_mb} MB are; close what else"
+    with pytest.raises(BackendError, match=told):
+        start(cache, driver, trt)
+    assert driver.clean
+    assert trt.engines == 0
 
 
-def shipped() -> dict[str, bytes]:
-    """Every network that is in the package, but for int8: its form is the processors' own."""
-    paths = [path for path in ASSETS.glob("*.onnx") if not path.name.endswith(".int8.onnx")]
-    networks = {path.name: at_one_size(path.read_bytes()) for path in paths}
-    for path in ASSETS.glob("*.character"):
-        bundle = CharacterBundle.load(path)
-        networks[f"{path.name} fp32"] = bundle.need_generator().model
-        networks[f"{path.name} fp16"] = to_fp16(bundle.need_generator().model)
-    return networks
+def test_a_card_that_rtx_does_not_know_is_told_with_those_that_it_does(cache: PlanCache) -> None:
+    driver = FakeDriver("9.0")
+    with pytest.raises(BackendError, match=r"no compute capability 9\.0 .* it has 7\.5"):
+        start(cache, driver, FakeTensorRt(driver))
+    start(cache, driver, FakeTensorRt(driver, rtx=False)).close()
+    assert driver.clean
 
 
-@needs_tensorrt_rtx
-def test_every_shipped_network_compiles_without_a_gpu() -> None:
-    networks = shipped()
-    assert len(networks) >= 3
-    sizes = {name: len(build(model, ("8.9",))) for name, model in networks.items()}
-    assert all(size > 100_000 for size in sizes.values())
+def test_tensorrt_goes_on_from_what_it_measured(cache: PlanCache) -> None:
+    driver = FakeDriver()
+    trt = FakeTensorRt(driver, rtx=False)
+    start(cache, driver, trt).close()
+    TensorRtBackend(
+        stick_model(32).SerializeToString(), kind="tensorrt",
+        gpu=Gpu(Device(driver=driver), trt), cache=cache,
+    ).close()  # fmt: skip
+    assert trt.timing_caches == [b"", b"timings"]
 
 
-@needs_tensorrt_rtx
-def test_fp16_compiles_for_every_kind_of_card() -> None:
-    half = to_fp16(CharacterBundle.load(DEFAULT_CHARACTER).need_generator().model)
-    assert len(build(half, tensorrt.CAPABILITIES)) > len(build(half, ("8.9",)))
+def test_it_says_what_it_takes_of_the_gpu(cache: PlanCache) -> None:
+    driver = FakeDriver()
+    backend = start(cache, driver, FakeTensorRt(driver))
+    assert 3 < backend.memory_mb < 3.1  # activations, weights, both pictures
+    backend.close()
 
 
-@needs_tensorrt_rtx
-@pytest.mark.parametrize("preset", ["live", "base", "paper"])
-def test_every_preset_compiles_without_a_gpu(preset: str) -> None:
-    torch = pytest.importorskip("torch")
-    from export.onnx import export_generator
-    from training.networks.generator import Generator
-    from training.networks.generator import preset as configuration
-
-    torch.manual_seed(0)
-    config = configuration(preset, 64, spectral=False)  # the same operators, less work
-    model = export_generator(Generator(config), torch.rand(1, 4, 64, 64))
-    assert build(to_fp16(model), ("8.9",))
-
-
-@needs_tensorrt_rtx
-def test_an_engine_is_compiled_once(tmp_path: Path) -> None:
-    bundle = CharacterBundle.load(write_bundle(tmp_path / "stick.character"))
-    ito = CharacterBundle.load(DEFAULT_CHARACTER)
-    cache = PlanCache(tmp_path / "plans")
-    first, kept = compile_rtx(ito, ("8.9",), cache=cache)
-    assert not kept
-    assert compile_rtx(ito, ("8.9",), cache=cache) == (first, True)
-    assert compile_rtx(ito, ("8.6",), cache=cache)[1] is False
-    assert compile_rtx(ito, ("8.9",), "fp32", cache)[1] is False
-    with pytest.raises(BackendError, match="fp32 or fp16, not int8"):
-        compile_rtx(ito, ("8.9",), "int8", cache)
-    with pytest.raises(BackendError, match="cannot read the network"):
-        compile_rtx(bundle, ("8.9",), "fp32", cache)  # it subtracts bytes
+def test_without_a_gpu_it_is_one_clear_line(
+    cache: PlanCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For real: this is what a machine without a GPU says."""
+    monkeypatch.setattr(cuda, "_LIBCUDA", "libno-such-driver.so.1")
+    with pytest.raises(BackendError, match="no NVIDIA driver here") as caught:
+        TensorRtBackend(MODEL, cache=cache)
+    assert "\n" not in str(caught.value)
+    result = CliRunner().invoke(app, ["compile", str(DEFAULT_CHARACTER), "--target", "gpu"])
+    assert result.exit_code == EXIT_EXPLAINED
+    assert "no NVIDIA driver here" in result.output
 
 
-@needs_tensorrt_rtx
-def test_what_cannot_be_compiled_is_told() -> None:
-    with pytest.raises(BackendError, match=r"no compute capability 9\.0 .*; there are 7\.5"):
-        build(stick_model(64).SerializeToString(), ("9.0",))
-    with pytest.raises(BackendError, match="no ONNX file"):
-        build(b"not a model", ("8.9",))
-    ito = CharacterBundle.load(DEFAULT_CHARACTER)
-    with pytest.raises(BackendError, match=r"Cannot compile operation.*Turing"):
-        build(ito.need_generator().model, ("7.5",))  # fp32 on a card that has none of it
+def test_without_tensorrt_the_gpu_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = FakeDriver()
+    monkeypatch.setattr(cuda, "load", lambda: driver)
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    with pytest.raises(MissingDependency, match=r"ayatsuri\[gpu\]"):
+        Gpu.open("tensorrt")
+    assert driver.clean
 
 
-@needs_tensorrt_rtx
-def test_the_command_line_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AYATSURI_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(tensorrt, "_LIBCUDA", "libno-such-driver.so.1")
-    output = tmp_path / "ito.plan"
-    arguments = ["compile", str(DEFAULT_CHARACTER), "--target", "rtx",
-                 "--compute-capability", "8.9", "-o", str(output)]  # fmt: skip
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 0, result.output
-    assert output.stat().st_size > 100_000
-    assert any((tmp_path / "cache" / "plans").iterdir())
+@pytest.mark.gpu
+@pytest.mark.skipif(cuda.why_not() is not None, reason=str(cuda.why_not()))
+@pytest.mark.parametrize("kind", ["tensorrt-rtx", "tensorrt"])
+def test_a_real_gpu_draws_as_onnx_runtime_does(cache: PlanCache, kind: str) -> None:
+    pytest.importorskip(kind.replace("-", "_"))
+    model = CharacterBundle.load(DEFAULT_CHARACTER).need_generator().model
+    backend, other = TensorRtBackend(model, kind=kind, cache=cache), OnnxRuntimeBackend(model)
+    made, truth = np.empty((2, 256, 256, 4), np.uint8)
+    image = np.full((256, 256, 3), 255, np.uint8)
+    image[60:200, 120:136] = (0, 128, 255)
+    backend.run(image, made)
+    other.run(image, truth)
+    other.close()
+    backend.close()
+    assert np.abs(made.astype(int) - truth).mean() < 0.5

@@ -1,0 +1,131 @@
+"""PyTorch as a backend, on the processor: the same code as on a GPU, without its graph."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+torch = pytest.importorskip("torch")
+
+from engine.app import ASSETS, DEFAULT_CHARACTER  # noqa: E402
+from engine.backends import cuda  # noqa: E402
+from engine.backends.onnxruntime import OnnxRuntimeBackend  # noqa: E402
+from engine.character import CharacterBundle  # noqa: E402
+from engine.errors import BackendError  # noqa: E402
+from export.torch_backend import of_onnx, open_backend, precisions  # noqa: E402
+from tests.bundles import stick_model  # noqa: E402
+
+
+def given(model: bytes, count: int = 2) -> np.ndarray:
+    """Something like pictures: smooth, so that roundings matter little."""
+    value = onnx.load_model_from_string(model).graph.input[0]
+    _, height, width, channels = (dim.dim_value for dim in value.type.tensor_type.shape.dim)
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (count, height // 8, width // 8, channels), np.uint8)
+    return coarse.repeat(8, 1).repeat(8, 2)
+
+
+def both(model: bytes, precision: str = "fp32") -> tuple[np.ndarray, np.ndarray]:
+    """What torch and ONNX Runtime make of the same."""
+    backend, other = of_onnx(model, precision, device="cpu"), OnnxRuntimeBackend(model)
+    assert (str(backend.input_spec), str(backend.output_spec)) == (
+        str(other.input_spec), str(other.output_spec),
+    )  # fmt: skip
+    images = given(model)
+    made, truth = np.empty((2, len(images), *other.output_spec.shape[1:]), np.uint8)
+    for i, image in enumerate(images):
+        backend.run(image, made[i])
+        other.run(image, truth[i])
+    backend.close()
+    backend.close()
+    other.close()
+    return made.astype(int), truth.astype(int)
+
+
+@pytest.mark.parametrize("name", ["ito", "painter.onnx", "painter.large.onnx"])
+def test_it_draws_what_onnx_runtime_draws(name: str) -> None:
+    if name == "ito":
+        model = CharacterBundle.load(DEFAULT_CHARACTER).need_generator().model
+    else:
+        model = (ASSETS / name).read_bytes()
+    made, truth = both(model)
+    assert np.abs(made - truth).max() <= 1
+
+
+@pytest.mark.parametrize("preset", ["live", "base", "paper"])
+def test_it_draws_every_preset(preset: str) -> None:
+    from export.onnx import export_generator
+    from training.networks.generator import Generator
+    from training.networks.generator import preset as configuration
+
+    torch.manual_seed(0)
+    config = configuration(preset, 64, spectral=False)
+    made, truth = both(export_generator(Generator(config), torch.rand(1, 4, 64, 64)))
+    assert np.abs(made - truth).max() <= 1
+
+
+def test_bf16_draws_nearly_the_same() -> None:
+    made, truth = both(CharacterBundle.load(DEFAULT_CHARACTER).need_generator().model, "bf16")
+    assert 0 < np.abs(made - truth).mean() < 3
+
+
+def test_the_callers_buffers_are_its_own_again() -> None:
+    model = CharacterBundle.load(DEFAULT_CHARACTER).need_generator().model
+    backend = of_onnx(model, device="cpu")
+    first, second = given(model)
+    outs = np.empty((3, *backend.output_spec.shape[1:]), np.uint8)
+    for image, out in zip((first, second, first), outs, strict=True):
+        backend.run(image, out)
+    np.testing.assert_array_equal(outs[0], outs[2])
+    assert (outs[0] != outs[1]).any()
+    backend.close()
+    with pytest.raises(BackendError, match="closed"):
+        backend.run(first, outs[0])
+
+
+def graph_of(node: onnx.NodeProto, *constants: onnx.TensorProto) -> bytes:
+    graph = helper.make_graph(
+        [node], "one",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 8, 8, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, [1, 8, 8, 3])],
+        list(constants),
+    )  # fmt: skip
+    opset = [helper.make_opsetid("", 20)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=10).SerializeToString()
+
+
+def test_what_it_does_not_know_is_told() -> None:
+    with pytest.raises(BackendError, match="not ReduceMax"):
+        of_onnx(stick_model(64).SerializeToString(), device="cpu")
+    with pytest.raises(BackendError, match="not DequantizeLinear"):
+        of_onnx((ASSETS / "painter.int8.onnx").read_bytes(), device="cpu")
+    with pytest.raises(BackendError, match="torch runs fp32, fp16 and bf16, not int8"):
+        of_onnx(b"", "int8", device="cpu")
+    scales = helper.make_tensor("s", TensorProto.FLOAT, [4], [1, 1, 1, 1])
+    node = helper.make_node("Resize", ["x", "", "s"], ["y"], mode="linear")
+    with pytest.raises(BackendError, match="nearest pixel, not by linear"):
+        of_onnx(graph_of(node, scales), device="cpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_it_offers_nothing() -> None:
+    assert precisions() == ()
+    with pytest.raises(BackendError, match="torch finds no NVIDIA GPU here"):
+        open_backend(CharacterBundle.load(DEFAULT_CHARACTER).need_generator(), "fp16")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(cuda.why_not() is not None, reason=str(cuda.why_not()))
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_a_real_gpu_draws_as_onnx_runtime_does(precision: str) -> None:
+    network = CharacterBundle.load(DEFAULT_CHARACTER).need_generator()
+    backend, other = open_backend(network, precision), OnnxRuntimeBackend(network.model)
+    assert "one CUDA graph a frame" in backend.name
+    made, truth = np.empty((2, *other.output_spec.shape[1:]), np.uint8)
+    for image in given(network.model, 4):
+        backend.run(image, made)
+        other.run(image, truth)
+        assert np.abs(made.astype(int) - truth).mean() < 3
+    assert 0 < backend.time_ms() < 1000
+    backend.close()
+    other.close()
