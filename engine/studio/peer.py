@@ -107,9 +107,9 @@ class Peer:
     async def _negotiate(self, offer: RTCSessionDescription) -> str:
         connection = self._connection
         await connection.setRemoteDescription(offer)
-        for receiver in connection.getReceivers():
-            if receiver.track.kind == "video":
-                receive_live(receiver, self._clock)
+        for transceiver in connection.getTransceivers():
+            if transceiver.kind == "video" and self._receives:
+                receive_live(transceiver.receiver, self._clock)
         sender = self._sender = connection.addTrack(self.character)
         observe(sender, self.character)
         self.character.on_sent = self.telemetry.picture_sent
