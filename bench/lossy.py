@@ -82,7 +82,8 @@ class Fate:
             return None
         leaves_s = now_s + 1e-3 * (self._network.delay_ms + jitter_ms)
         if not self._network.overtaking:
-            leaves_s = self._last_s = max(leaves_s, self._last_s)
+            # Later than the last, not as late: the event loop keeps no order among equals.
+            leaves_s = self._last_s = max(leaves_s, self._last_s + 1e-6)
         return leaves_s
 
 

@@ -144,7 +144,7 @@ async def perform(
     first_s = time.monotonic() - clicked
     before = await exchange(ask, now_ms)
     await asyncio.sleep(seconds + skip_s)
-    noted = await page.js("({...window.__bench, mirror: null})")
+    noted = await page.js("({...window.__bench, mirror: null, report: null})")
     after = await exchange(ask, now_ms)
     clocks = ClockMap.of(before, after)
     camera, shown = noted["camera"], noted["shown"]
@@ -153,6 +153,7 @@ async def perform(
     film = Film.of([n for n, *_ in camera], [row[1] if told else row[3] for row in camera], FILM)
     on_screen = [(row[0], row[4]) for row in shown]
     whole, parts = timelines(film, on_screen, ledger, clocks, skip_s + first_s)
+    hud = await hud_of(page, seconds)
     first = next((i for i, row in enumerate(shown) if row[0] >= 0), 0)  # what came before is blank
     unread = sum(row[0] < 0 for row in shown[first:])
     about = {
@@ -164,8 +165,31 @@ async def perform(
         "not read on the screen": unread,
         "not read in the server": ledger.unread,
         "pictures on the screen": len(shown),
+        "figures of the page": hud,
     }
     return whole, parts, clocks, about
+
+
+async def hud_of(page: Page, seconds: float) -> dict[str, float]:
+    """What the page itself says of the last so many seconds (`engine/studio/web/src/latency.ts`).
+
+    Returns:
+        The median from camera to screen and its uncertainty, ms; the pictures that it is of; and
+        the share of them whose time of capture the page could tell. The others' way begins at the
+        server: a lower bound.
+    """
+    await page.js("document.getElementById('export').click()")
+    await page.until("window.__bench.report")
+    report = await page.js("window.__bench.report")
+    pictures = report["pictures"]
+    pictures = [p for p in pictures if p["at"] >= pictures[-1]["at"] - 1e3 * seconds]
+    whole = [p["total_ms"] for p in pictures if p["from_camera"]]
+    return {
+        "uncertainty": report["clock"]["uncertainty_ms"],
+        "pictures": len(pictures),
+        "from the camera": len(whole) / len(pictures),
+        **({"p50": float(np.median(whole))} if whole else {}),
+    }
 
 
 async def measure(
@@ -188,6 +212,9 @@ async def measure(
         raise StudioError(f"not one frame's number was read off the screen: {about}")
     measures = whole.measures(STALE_MS)
     measures["clock uncertainty"] = Measure.single(clocks.uncertainty_ms, "ms", "neither")
+    if "p50" in about["figures of the page"]:
+        less_ms = about["figures of the page"]["p50"] - measures["frames shown"]["p50"]
+        measures["the page's own figure, less"] = Measure.single(less_ms, "ms", "neither")
     unread = 100 * about["not read on the screen"] / max(about["pictures on the screen"], 1)
     measures["codes not read"] = Measure.single(unread, "%")
     return Seen(whole, parts, measures, about)

@@ -15,28 +15,16 @@ from engine._version import __version__
 from engine.commands.adapt import adapt
 from engine.commands.live import live
 from engine.commands.options import (
-    BackendName,
-    BackendOption,
-    BackgroundOption,
     CharacterOption,
-    Draw,
-    DrawOption,
-    Layout,
-    LayoutOption,
     LifterName,
-    MirrorOption,
     PoseModel,
     PoseModelOption,
     PoseRuntimeName,
     PoseRuntimeOption,
     PrecisionName,
-    PrecisionOption,
     ReportOption,
-    ShowPoseOption,
-    SizeOption,
-    Smoothing,
-    SmoothingOption,
     ThreadsOption,
+    shows,
 )
 from engine.commands.running import behind_a_bar
 from engine.commands.serve import serve
@@ -44,7 +32,7 @@ from engine.commands.transfer import transfer
 from engine.extensions import WithExtensions
 
 if TYPE_CHECKING:
-    from engine.app import Options
+    from engine.options import Options
 
 app = typer.Typer(
     cls=WithExtensions,
@@ -66,6 +54,7 @@ def _before_every_command(
 
 @app.command()
 @console.explains
+@shows()
 def puppet(
     video: Annotated[str, typer.Argument(metavar="VIDEO", help="A video file or stream URL.")],
     output: Annotated[
@@ -79,28 +68,10 @@ def puppet(
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Pace the video as a camera is; late frames drop.")
     ] = False,
-    layout: LayoutOption = Layout.CHARACTER,
-    background: BackgroundOption = None,
-    size: SizeOption = None,
-    smoothing: SmoothingOption = Smoothing.AUTO,
-    pose_model: PoseModelOption = PoseModel.FULL,
-    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
-    mirror: MirrorOption = False,
-    show_pose: ShowPoseOption = False,
-    threads: ThreadsOption = 1,
-    draw: DrawOption = Draw.AUTO,
-    backend: BackendOption = BackendName.AUTO,
-    precision: PrecisionOption = PrecisionName.AUTO,
+    *,
+    options: "Options",
 ) -> None:
     """Puppet a video: as fast as this machine can, or as a camera would with --realtime."""
-    from engine.app import Options
-
-    options = Options(
-        layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
-        pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
-        show_pose=show_pose, threads=threads, draw=draw.value, backend=backend.value,
-        precision=precision.value,
-    )  # fmt: skip
     _puppet(video, output, character, report, realtime, options)
 
 

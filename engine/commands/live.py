@@ -1,41 +1,27 @@
 """`ayatsuri live`: the webcam puppet."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from engine import console
 from engine.commands.options import (
-    BackendName,
-    BackendOption,
-    BackgroundOption,
-    Draw,
-    DrawOption,
-    Layout,
-    LayoutOption,
-    MirrorOption,
-    PoseModel,
-    PoseModelOption,
-    PoseRuntimeName,
-    PoseRuntimeOption,
-    PrecisionName,
-    PrecisionOption,
     PushOption,
     PushTokenOption,
     ReportOption,
-    ShowPoseOption,
-    SizeOption,
-    Smoothing,
-    SmoothingOption,
     TargetCpuOption,
     TargetFpsOption,
     TargetLatencyOption,
-    ThreadsOption,
+    shows,
 )
 
+if TYPE_CHECKING:
+    from engine.options import Options
 
+
+@shows()
 def live(
     source: Annotated[
         str, typer.Option(help="webcam:N, or a video file or stream URL paced as a camera is.")
@@ -58,32 +44,16 @@ def live(
     ] = None,
     push: PushOption = None,
     push_token: PushTokenOption = None,
-    layout: LayoutOption = Layout.CHARACTER,
-    background: BackgroundOption = None,
-    size: SizeOption = None,
-    smoothing: SmoothingOption = Smoothing.AUTO,
-    pose_model: PoseModelOption = PoseModel.FULL,
-    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
-    mirror: MirrorOption = False,
-    show_pose: ShowPoseOption = False,
-    threads: ThreadsOption = 1,
-    draw: DrawOption = Draw.AUTO,
-    backend: BackendOption = BackendName.AUTO,
-    precision: PrecisionOption = PrecisionName.AUTO,
+    *,
+    options: "Options",
     target_fps: TargetFpsOption = None,
     target_latency: TargetLatencyOption = None,
     target_cpu: TargetCpuOption = None,
 ) -> None:
     """The webcam puppet. Keys: m mirror, c recalibrate, n/p switch character, s pose, q quit."""
-    from engine.app import KEYS, Options, Targets
+    from engine.app import KEYS, Targets
     from engine.app import live as run_live
 
-    options = Options(
-        layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
-        pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
-        show_pose=show_pose, threads=threads, draw=draw.value, backend=backend.value,
-        precision=precision.value,
-    )  # fmt: skip
     console.say("[bold]keys[/]  " + "   ".join(f"[bold cyan]{k}[/] {v}" for k, v in KEYS.items()))
     result = run_live(
         source, sink, character or None, report=report, seconds=seconds, push=push or (),

@@ -1,8 +1,11 @@
 """The options that several commands have in common."""
 
+from collections.abc import Callable
 from enum import StrEnum
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -167,3 +170,57 @@ TargetCpuOption = Annotated[
         min=0.01, max=1, metavar="SHARE", help="Likewise, to so much of the processor: 0.5 is half."
     ),
 ]
+
+_OF_A_SHOW: Final[dict[str, tuple[Any, Any]]] = {
+    "layout": (LayoutOption, Layout.CHARACTER),
+    "background": (BackgroundOption, None),
+    "size": (SizeOption, None),
+    "smoothing": (SmoothingOption, Smoothing.AUTO),
+    "pose_model": (PoseModelOption, PoseModel.FULL),
+    "pose_runtime": (PoseRuntimeOption, PoseRuntimeName.MEDIAPIPE),
+    "mirror": (MirrorOption, False),
+    "show_pose": (ShowPoseOption, False),
+    "threads": (ThreadsOption, 1),
+    "draw": (DrawOption, Draw.AUTO),
+    "backend": (BackendOption, BackendName.AUTO),
+    "precision": (PrecisionOption, PrecisionName.AUTO),
+}
+_FIELD: Final = {"size": "size_px"}  # of `Options`, where it is called otherwise
+
+
+def shows(*, without: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of a show; in its place of `options` it is handed the `Options`.
+
+    Args:
+        without: those that the command does not have.
+    """
+    taken = {name: what for name, what in _OF_A_SHOW.items() if name not in without}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def run(**given: Any) -> None:
+            from engine.options import Options
+
+            chosen = {_FIELD.get(name, name): given.pop(name) for name in taken}
+            values: dict[str, Any] = {
+                name: what.value if isinstance(what, StrEnum) else what
+                for name, what in chosen.items()
+            }
+            command(**given, options=Options(**values))
+
+        parameters: list[Parameter] = []
+        for one in signature(command).parameters.values():
+            if one.name != "options":
+                parameters.append(one)
+                continue
+            parameters += [
+                Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+                for name, (kind, default) in taken.items()
+            ]
+        parameters = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in parameters]
+        # What Typer reads, and what the names in it mean.
+        run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return decorate

@@ -8,30 +8,11 @@ import typer
 from rich.markup import escape
 
 from engine import console
-from engine.commands.options import (
-    BackendName,
-    BackendOption,
-    BackgroundOption,
-    Draw,
-    DrawOption,
-    MirrorOption,
-    PoseModel,
-    PoseModelOption,
-    PoseRuntimeName,
-    PoseRuntimeOption,
-    PrecisionName,
-    PrecisionOption,
-    PushOption,
-    PushTokenOption,
-    ShowPoseOption,
-    SizeOption,
-    Smoothing,
-    SmoothingOption,
-    ThreadsOption,
-)
+from engine.commands.options import PushOption, PushTokenOption, shows
 from engine.errors import MissingDependency
 
 if TYPE_CHECKING:
+    from engine.options import Options
     from engine.studio.settings import Settings
 
 CharactersOption = Annotated[
@@ -45,6 +26,7 @@ CharactersOption = Annotated[
 ]
 
 
+@shows(without=("layout",))
 def serve(
     character: CharactersOption = None,
     host: Annotated[str, typer.Option(help="Where to listen; off this machine, see below.")] = (
@@ -101,17 +83,8 @@ def serve(
     show_page: Annotated[
         bool, typer.Option("--open", help="Open the page in your browser.")
     ] = False,
-    background: BackgroundOption = None,
-    size: SizeOption = None,
-    smoothing: SmoothingOption = Smoothing.AUTO,
-    pose_model: PoseModelOption = PoseModel.FULL,
-    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
-    mirror: MirrorOption = False,
-    show_pose: ShowPoseOption = False,
-    threads: ThreadsOption = 1,
-    draw: DrawOption = Draw.AUTO,
-    backend: BackendOption = BackendName.AUTO,
-    precision: PrecisionOption = PrecisionName.AUTO,
+    *,
+    options: "Options",
 ) -> None:
     """The puppet in a browser, and for any WHIP client. Off this machine it wants a token,
     a certificate and the origins that may use it."""
@@ -123,7 +96,6 @@ def serve(
         raise MissingDependency(
             f"the studio needs aiortc and aiohttp ({error}): pip install 'ayatsuri[studio]'"
         ) from error
-    from engine.app import Options
     from engine.push.address import parse
     from engine.studio import certificate, logs
     from engine.studio.looks import load_preset
@@ -144,12 +116,6 @@ def serve(
         host=host, port=port, token=token, origins=tuple(origin or ()), certificate=cert, key=key,
         ice_servers=tuple(map(IceServer.parse, ice_server or ())), sessions=sessions,
         push=tuple(map(parse, push or ())), push_token=push_token, drain_s=drain, folder=folder,
-    )  # fmt: skip
-    options = Options(
-        background=background, size_px=size, smoothing=smoothing.value,
-        pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
-        show_pose=show_pose, threads=threads, draw=draw.value, backend=backend.value,
-        precision=precision.value,
     )  # fmt: skip
     look = None if preset is None else load_preset(preset)
 

@@ -1,36 +1,20 @@
 """`ayatsuri transfer`: a person's video and a drawing in, the drawing's video out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine import console
-from engine.commands.options import (
-    BackendName,
-    BackendOption,
-    BackgroundOption,
-    Draw,
-    DrawOption,
-    Layout,
-    LayoutOption,
-    MirrorOption,
-    PoseModel,
-    PoseModelOption,
-    PoseRuntimeName,
-    PoseRuntimeOption,
-    PrecisionName,
-    PrecisionOption,
-    ReportOption,
-    SizeOption,
-    Smoothing,
-    SmoothingOption,
-    ThreadsOption,
-)
+from engine.commands.options import ReportOption, shows
 from engine.commands.running import behind_a_bar
+
+if TYPE_CHECKING:
+    from engine.options import Options
 
 
 @console.explains
+@shows(without=("show_pose",))
 def transfer(
     person: Annotated[
         str, typer.Argument(metavar="PERSON.mp4", help="A person's video, head to foot.")
@@ -65,31 +49,16 @@ def transfer(
         typer.Option(metavar="JSON", help="Joints that you know, a file for each drawing."),
     ] = None,
     report: ReportOption = None,
-    layout: LayoutOption = Layout.CHARACTER,
-    background: BackgroundOption = None,
-    size: SizeOption = None,
-    smoothing: SmoothingOption = Smoothing.AUTO,
-    pose_model: PoseModelOption = PoseModel.FULL,
-    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
-    mirror: MirrorOption = False,
-    threads: ThreadsOption = 1,
-    draw: DrawOption = Draw.AUTO,
-    backend: BackendOption = BackendName.AUTO,
-    precision: PrecisionOption = PrecisionName.AUTO,
+    *,
+    options: "Options",
 ) -> None:
     """Let a drawing do what a person does in a video, in one go."""
-    from engine.app import Options
     from engine.character import is_bundle
     from engine.enrol.enrol import Wish
     from engine.transfer import transfer as run
 
     if keypoints and any(map(is_bundle, drawing)):
         raise typer.BadParameter("a bundle has its joints already", param_hint="--keypoints")
-    options = Options(
-        layout=layout.value, background=background, size_px=size, smoothing=smoothing.value,
-        pose_model=pose_model.value, pose_runtime=pose_runtime.value, mirror=mirror,
-        threads=threads, draw=draw.value, backend=backend.value, precision=precision.value,
-    )  # fmt: skip
     wish = Wish(keypoints=tuple(keypoints or ()), anyway=anyway)
     behind_a_bar(
         person,

@@ -39,6 +39,7 @@ from engine.studio.studio import Studio
 APPLICATION: Final = "ayatsuri"
 _FULL_ENOUGH: Final = 0.75  # share of the places taken at which another replica is started
 _LOOK_S: Final = 0.25
+_LONGEST_SESSION_S: Final = 24 * 3600.0
 _CLAIM_S: Final = 1.5 * PATIENCE_S  # a place that nobody has taken by then is free again
 
 
@@ -50,6 +51,7 @@ class Fleet:
         least, most: replicas; Serve chooses between them by load.
         cpus, gpus: of one replica; parts of one are possible.
         characters: that one replica holds at a time.
+        idle_s: how long fewer must do before one more is let go.
     """
 
     least: int = 1
@@ -57,6 +59,7 @@ class Fleet:
     cpus: float = 1.0
     gpus: float = 0.0
     characters: int = 4
+    idle_s: float = 120.0
 
     @classmethod
     def parse(cls, replicas: str, **other: Any) -> "Fleet":
@@ -200,6 +203,8 @@ def serve_cluster(
     gallery = Gallery(characters or None)
     token = secrets.token_urlsafe(24)
     own_cluster = "RAY_ADDRESS" not in os.environ
+    # Ray's workers give way to every other program (15); a live show must not.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     ray.init(include_dashboard=False, log_to_driver=True, logging_level=logging.WARNING)
     serve.start(http_options={"location": "NoServer"})
     explicit = asked_for(options, settings)
@@ -211,8 +216,10 @@ def serve_cluster(
         autoscaling_config={
             "min_replicas": fleet.least, "max_replicas": fleet.most,
             "target_ongoing_requests": max(settings.sessions * _FULL_ENOUGH, 1),
+            "downscale_delay_s": fleet.idle_s,
         },
-        graceful_shutdown_timeout_s=settings.drain_s,
+        # Serve lets any replica go, busy or not, and gives its requests so long to end.
+        graceful_shutdown_timeout_s=_LONGEST_SESSION_S,
         ray_actor_options={"num_cpus": fleet.cpus, "num_gpus": fleet.gpus},
     ).bind(
         replace(

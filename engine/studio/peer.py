@@ -15,11 +15,13 @@ from aiortc import (
 from engine.clock import Clock
 from engine.errors import BadOffer
 from engine.studio.network import observe
-from engine.studio.sdp import check_offer, video_codec
+from engine.studio.reception import receive_live
+from engine.studio.sdp import check_offer, video_codec, with_least_bitrate
 from engine.studio.settings import Settings
 from engine.studio.telemetry import Telemetry
 from engine.studio.tracks import CharacterTrack, SoundTrack
 
+_LEAST_KBPS = 300  # of a performer's camera: below that a pose is hard to make out
 _STEP_S = 0.05  # longer than aioice sleeps between its checks
 
 
@@ -50,6 +52,7 @@ class Peer:
     ) -> None:
         self.character = character
         self.sound = sound
+        self._clock = clock
         self.telemetry = Telemetry(clock, self._rtp_timestamp, self._source_rtp_timestamp)
         self._source_pts = source_pts
         self._sender: RTCRtpSender | None = None
@@ -104,6 +107,9 @@ class Peer:
     async def _negotiate(self, offer: RTCSessionDescription) -> str:
         connection = self._connection
         await connection.setRemoteDescription(offer)
+        for transceiver in connection.getTransceivers():
+            if transceiver.kind == "video" and self._receives:
+                receive_live(transceiver.receiver, self._clock)
         sender = self._sender = connection.addTrack(self.character)
         observe(sender, self.character)
         self.character.on_sent = self.telemetry.picture_sent
@@ -118,7 +124,8 @@ class Peer:
         answer = await connection.createAnswer()
         self.character.codec = video_codec(answer.sdp)
         await connection.setLocalDescription(answer)
-        return str(connection.localDescription.sdp)
+        sdp = str(connection.localDescription.sdp)
+        return with_least_bitrate(sdp, _LEAST_KBPS) if self._receives else sdp
 
     def _rtp_timestamp(self) -> int:
         # aiortc adds a number of its own choice to every time stamp, and tells nobody.

@@ -61,6 +61,24 @@ def video_codec(answer: str) -> str:
     raise BadOffer(f"the offer has none of the video codecs {', '.join(CODECS)}")
 
 
+def with_least_bitrate(answer: str, kbps: int) -> str:
+    """An answer that asks a sender of video never to go below a bit rate.
+
+    Chromium takes every lost packet for a full network, and so at a quarter of them lost goes down
+    to 30 kbit/s, in which nobody can be made out. Others do not know the parameter.
+    """
+    made, video = [], False
+    for line in answer.splitlines():
+        word, _, rest = line.rstrip().partition(" ")
+        made.append(line.rstrip())
+        if word.startswith("m="):
+            video = word == "m=video"
+        if video and word.startswith("a=rtpmap:") and rest.partition("/")[0] in CODECS:
+            # Parameters of one codec may stand in several lines.
+            made.append(f"a=fmtp:{word.partition(':')[2]} x-google-min-bitrate={kbps}")
+    return "\r\n".join(made) + "\r\n"
+
+
 def _sections(lines: list[str]) -> Iterator[list[str]]:
     """The media sections: each begins with its line m=."""
     starts = [i for i, line in enumerate(lines) if line.startswith("m=")]

@@ -75,8 +75,8 @@ class Camera:
             Image.fromarray(cv2.resize(picture, CLIP_WH, interpolation=cv2.INTER_AREA))
             for _, picture in self.frames
         )
-        first.save(path, append_images=rest, save_all=True, duration=lasts, loop=0, quality=62,
-                   method=6, minimize_size=True)  # fmt: skip
+        first.save(path, append_images=rest, save_all=True, duration=lasts, loop=0, quality=70,
+                   method=4, kmin=9, kmax=17)  # fmt: skip
 
 
 async def shoot(characters: list[Path], out: Path) -> None:

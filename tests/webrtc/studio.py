@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -29,7 +30,7 @@ from engine.controls import Controls
 from engine.frame import Packet
 from engine.generator import NetworkGenerator
 from engine.io.composite import Background, CompositeStage
-from engine.pipeline import Pipeline, Sink, Source
+from engine.pipeline import Pipeline, Sink, Source, Stage
 from engine.stages import MotionStage, PoseStage
 from engine.studio.gallery import Gallery
 from engine.studio.looks import Look
@@ -140,14 +141,38 @@ class Nobody:
         """Nothing to release."""
 
 
-def mirrors(*, names: tuple[str, ...] = NAMES, **kwargs: Any) -> MakeShow:
+class Late:
+    """The stage in the place of the character: what comes in goes out so much later."""
+
+    name = "late"
+
+    def __init__(self, seconds: float) -> None:
+        self._late_ns = round(seconds * 1e9)
+        self._held: deque[Packet] = deque()
+
+    def process(self, packet: Packet) -> Iterable[Packet]:
+        self._held.append(packet)
+        due_ns = packet.frame.captured_ns - self._late_ns
+        while self._held[0].frame.captured_ns <= due_ns:
+            first = self._held.popleft()
+            yield replace(first, output=first.frame.image)
+
+    def flush(self) -> Iterable[Packet]:
+        return ()
+
+    def close(self) -> None: ...
+
+
+def mirrors(
+    *, names: tuple[str, ...] = NAMES, stage: Callable[..., Stage] = Mirror, **kwargs: Any
+) -> MakeShow:
     """Makes shows with a `Mirror` in the place of the character; their controls do nothing."""
 
     def make(source: Source, sink: Sink, clock: Clock, first: str | None) -> Show:
         cast = Cast([actor(name) for name in names])
         motion = MotionStage(cast, make_smoother("none", live=True))
         controls = Controls(cast, motion, clock, quit_show=source.stop, say=lambda text: None)
-        pipeline = Pipeline(source, [Mirror(**kwargs)], [sink], clock=clock)
+        pipeline = Pipeline(source, [stage(**kwargs)], [sink], clock=clock)
         pose = PoseStage(Nobody())
         return Show(pipeline, controls, cast, pose, motion, CompositeStage(Background()))
 
@@ -256,14 +281,16 @@ class Running:
     async def perform(
         self, *, sound: bool = False, codec: str = "VP8", watch: bool = True,
         headers: dict[str, str] | None = None, direction: str = "sendrecv", query: str = "",
-        channel: bool = False,
+        channel: bool = False, tracks: tuple[MediaStreamTrack, ...] = (),
     ) -> Client:  # fmt: skip
-        """Send numbered pictures, and take what comes back."""
+        """Send numbered pictures, or other `tracks`, and take what comes back."""
         client = self._client()
         if channel:
             client.open_channel()
-        kind = client.connection.addTransceiver(Performer(), direction=direction)
-        _prefer(kind, codec)
+        video, *others = tracks or (Performer(),)
+        _prefer(client.connection.addTransceiver(video, direction=direction), codec)
+        for other in others:
+            client.connection.addTrack(other)
         if sound:
             client.connection.addTrack(AudioStreamTrack())
         await self._offer(client, f"/whip{query}", headers)

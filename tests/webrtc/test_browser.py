@@ -277,15 +277,11 @@ def test_a_drawing_that_is_dropped_comes_on_stage(tmp_path, monkeypatch):
             stage = "document.querySelector('.enrol-stage')?.textContent"
             await page.until(f"{stage} === 'Finding the figure'")
             await page.until("!document.getElementById('enrol').open")
-            # The next session knows her, and begins as her.
-            await page.until(f"{STATE} === 'live'")
-            await until(lambda: first.name not in server.studio.sessions, "the change")
-            await until(
-                lambda: any(
-                    session.director and session.director.look.character == "Double"
-                    for session in server.studio.sessions.values()
-                ),
-                "the new character",
-            )
+            # The same session goes on, as her.
+            await until(lambda: first.director.look.character == "Double", "the new character")
+            shown = await page.js("document.getElementById('character').currentTime")
+            await page.until(f"document.getElementById('character').currentTime > {shown}")
+            assert list(server.studio.sessions.values()) == [first]
+            assert await page.js(f"{STATE} === 'live'")
 
     within(60, show)

@@ -31,3 +31,8 @@ def test_glass_to_glass_over_a_bad_network(tmp_path):
     assert about["packets"]["to server"]["lost"] > 0
     assert measures["codes not read"]["figures"]["value"]["value"] < 20
     assert about["pictures on the screen"] > 5
+    # The page's own figure, against the numbers in the pictures.
+    page, strip = about["figures of the page"], measures["frames shown"]["figures"]["p50"]["value"]
+    assert page["pictures"] > 5
+    if page["from the camera"] == 1:
+        assert 0.8 < page["p50"] / strip < 1.25

@@ -32,8 +32,7 @@ const gallery = new Gallery(api, (name) => wishes.change({ character: name }), (
 const backdrop = new Backdrop(api, (background) => wishes.change({ background }), (why) => stage.say(why));
 const calibration = new Calibration();
 const enrolment = new Enrolment(api, (name) => {
-  wishes.adopt(name);
-  show.renew();
+  wishes.change({ character: name }); // the show goes on meanwhile
   void gallery.load(null).then(draw);
 });
 const meter = new Meter(stage.video, look);

@@ -120,7 +120,8 @@ export class Meter {
     if (!newest) return null;
     const totals = samples.map(({ total_ms }) => total_ms);
     const parts = new Map<string, number>();
-    for (const { name, ms } of samples.flatMap((sample) => sample.parts)) {
+    // In the order of the newest: the first pictures' way to the server is not known yet.
+    for (const { name, ms } of samples.toReversed().flatMap((sample) => sample.parts)) {
       parts.set(name, (parts.get(name) ?? 0) + ms / samples.length);
     }
     return {

@@ -76,11 +76,6 @@ const CUTS: Record<Cut, { icon: string; title: string; text: string }> = {
     title: "The line was cut",
     text: "Your character comes back by itself when the network does.",
   },
-  change: {
-    icon: "mark",
-    title: "Changing behind the curtain",
-    text: "Your new character comes on stage in a moment.",
-  },
   full: {
     icon: "seat",
     title: "The stage is taken",

@@ -16,7 +16,7 @@ export type Trouble =
   | "failed";
 
 /** Why the character does not move for the moment. */
-export type Cut = "server" | "network" | "full" | "change";
+export type Cut = "server" | "network" | "full";
 
 export type State =
   | { name: "idle" }
@@ -60,7 +60,6 @@ export class Show {
   #microphone: MediaStreamTrack | null = null;
   #stop = new AbortController();
   #hurry: (() => void) | null = null;
-  #renew = false;
 
   constructor(
     private readonly api: Api,
@@ -93,7 +92,7 @@ export class Show {
           return;
         }
         const seconds = BACKOFF_S[Math.min(attempt, BACKOFF_S.length - 1)] as number;
-        await this.#pause(why, why === "change" ? 0 : seconds, signal);
+        await this.#pause(why, seconds, signal);
       }
       if (signal.aborted) return;
     }
@@ -109,11 +108,6 @@ export class Show {
   /** Do not wait for the next attempt. */
   hurry(): void {
     this.#hurry?.();
-  }
-
-  /** Begin anew with the same camera: a server loads its characters as a session begins. */
-  renew(): void {
-    this.#renew = this.line !== null;
   }
 
   /** The first picture has been shown. */
@@ -188,10 +182,6 @@ export class Show {
         [decoded, moved] = [count, now];
         if (this.state.name === "live") onLive();
         if (this.state.name === "cut") this.#set({ name: "live" });
-      }
-      if (this.#renew) {
-        this.#renew = false;
-        throw new Broken("change");
       }
       if (isOver(line.connection)) throw new Broken((await this.#over(line)) ? "server" : "network");
       if (decoded === 0 && now - begin > FIRST_PICTURE_MS) throw new Broken("network");

@@ -63,11 +63,6 @@ export class Wishes {
     }
   }
 
-  /** Want a character whom only the next session will know. */
-  adopt(character: string): void {
-    this.#choose({ character });
-  }
-
   /** Show neither camera nor skeleton any more. */
   hide(): void {
     for (const key of ["layout", "show_pose"] as const) this.#fresh.delete(key);
