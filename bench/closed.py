@@ -13,16 +13,24 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from rich.table import Table
 
 from bench.charts import Chart, Series
-from bench.report import Bench, Goal, Timing
+from bench.quality import likeness_of, pose_errors, told
+from bench.report import Bench, Goal, Timing, singles_table
+from bench.show import drawings
 from bench.statistics import Measure, of_runs
+from bench.ways import CharactersOption, DrawName, DrawsOption, Way, ways
 from engine.app import DEFAULT_CHARACTER, PERFORMER, Character, Options, build, load_cast
-from engine.character import CharacterBundle
+from engine.commands.options import (
+    PoseModel,
+    PoseRuntimeName,
+    PoseRuntimeOption,
+    ThreadsOption,
+)
 from engine.frame import Frame, Packet
 from engine.io.file import FileSource
 from engine.io.null import NullSink
@@ -31,6 +39,8 @@ from engine.pipeline import Sink, Stage
 from engine.report import Report
 
 T = TypeVar("T")
+
+ALL: Final = "whole pipeline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +111,18 @@ def _step(stage: Stage, packet: Packet | None) -> list[Packet]:
 
 def parts_alone(
     clip: Path, character: Character, options: Options, frames: int, output: Path | None
-) -> list[Alone]:
-    """Every part of the pipeline, one after the other, from the source to a sink that works."""
+) -> tuple[list[Alone], dict[str, Any]]:
+    """Every part of the pipeline, one after the other, from the source to a sink that works.
+
+    And what drew the character; see `bench.quality.told`.
+    """
     results = []
     with ExitStack() as cleanup:
         source = FileSource(clip)
         cleanup.callback(source.close)
         cast = load_cast([character], options)
+        actor = cast.actors[0]
+        drawn_by = told(actor, options) | {"resolution": actor.bundle.resolution}
         show = build(source, NullSink(), cast, options)  # not run: only its stages are
         for stage in show.pipeline.stages:
             cleanup.callback(stage.close)
@@ -132,7 +147,7 @@ def parts_alone(
                 watch.time(partial(sink.write, packet))
             watch.time(sink.close)
             results.append(watch.alone(sink.name, len(packets)))
-    return results
+    return results, drawn_by
 
 
 def whole(
@@ -148,94 +163,146 @@ def whole(
     return build(source, sink, cast, options).pipeline.run()
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One way to draw, measured: each part alone, and all runs of the whole, the slowest first."""
+
+    parts: list[Alone]
+    reports: list[Report]
+    drawn_by: dict[str, Any]
+
+    @property
+    def slowest(self) -> Alone:
+        """The part that bounds the rate."""
+        return min(self.parts, key=lambda part: part.fps)
+
+    @property
+    def cpu_ms(self) -> float:
+        """What all parts together take of the processor, for a frame."""
+        return sum(part.cpu_ms for part in self.parts)
+
+    @property
+    def report(self) -> Report:
+        """The median run: the slower one of two in the middle."""
+        return self.reports[(len(self.reports) - 1) // 2]
+
+
+def measure(
+    clip: Path, way: Way, frames: int, alone: int, runs: int, output: Path | None
+) -> Measured:
+    """The parts, then the whole."""
+    parts, drawn_by = parts_alone(clip, way.bundle, way.options, min(alone, frames), output)
+    reports = [whole(clip, way.bundle, way.options, frames, output) for _ in range(runs)]
+    return Measured(parts, sorted(reports, key=lambda report: report.fps), drawn_by)
+
+
 def main(
     clip: Annotated[Path, typer.Argument(help="The video.")] = PERFORMER,
-    character: Annotated[Path, typer.Option(help="The bundle.")] = DEFAULT_CHARACTER,
+    character: CharactersOption = None,
+    draw: DrawsOption = DrawName.ALL,
     video: Annotated[
         Path | None, typer.Option(help="Write the result there; thrown away if not named.")
     ] = None,
-    threads: Annotated[int, typer.Option(help="Of ONNX Runtime.")] = Options().threads,
-    pose: Annotated[str, typer.Option(help="MediaPipe's model.")] = "full",
+    threads: ThreadsOption = 1,
+    pose: Annotated[PoseModel, typer.Option(help="MediaPipe's model.")] = PoseModel.FULL,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
     frames: Annotated[int, typer.Option(help="At most so many of the video.")] = 600,
     alone: Annotated[int, typer.Option(help="So many of them for each part alone.")] = 300,
     runs: Annotated[int, typer.Option(help="Of the whole; the median one counts.")] = 3,
+    with_quality: Annotated[
+        bool, typer.Option("--quality/--no-quality", help="Rate the pictures; a clip with truth.")
+    ] = True,
 ) -> None:
     """Measure it."""
     bench = Bench(
         "closed",
         "How fast is a video puppeteered, as fast as the machine can?",
         "the slowest part alone, or what the processor's cores have time for",
-        models=[character],
+        models=character or [DEFAULT_CHARACTER],
     )
-    bundle = CharacterBundle.load(character)
-    options = Options(threads=threads, pose_model=pose)  # type: ignore[arg-type]
-    parts = parts_alone(clip, bundle, options, min(alone, frames), video)
-    slowest = min(parts, key=lambda part: part.fps)
-    cpu_ms = sum(part.cpu_ms for part in parts)
+    options = Options(
+        threads=threads, pose_model=pose.value, pose_runtime=pose_runtime.value
+    )  # fmt: skip
     cores = int(bench.machine["cores"])
-    cores_fps = 1e3 * cores / cpu_ms
+    figures: dict[str, Any] = {}
+    goals: list[Goal] = []
+    for way in ways(character, draw, options):
+        found = measure(clip, way, frames, alone, runs, video)
+        rates = [report.fps for report in found.reports]
+        row = {"rate": Measure({"value": of_runs(rates)}, "fps", "higher",
+                               runs * found.report.frames_out, runs)}  # fmt: skip
+        if with_quality:
+            row |= likeness_of(way.bundle, way.options, found.drawn_by, clip)
+            row |= pose_errors(clip, options, None, smoothing="savitzky-golay")
+        show(bench, way.prefix, found, cores, row)
+        share = found.report.fps / found.slowest.fps
+        figures[way.prefix.removesuffix(": ") or "whole"] = {
+            "fps": found.report.fps,
+            "fps_of_runs": rates,
+            "fps_alone": {part.name: part.fps for part in found.parts},
+            "processor_ms_alone": {part.name: part.cpu_ms for part in found.parts},
+            "slowest": found.slowest.name,
+            "share_of_slowest": share,
+            "fps_by_cores": 1e3 * cores / found.cpu_ms,
+            "lost": found.report.frames_in - found.report.frames_out,
+        }
+        goals += [
+            Goal(f"{way.prefix}whole pipeline", found.report.fps, 35.0, True, "fps"),
+            Goal(
+                f"{way.prefix}of what {found.slowest.name} can do alone", 100 * share, 90.0, True,
+                "%",
+            ),
+        ]  # fmt: skip
+    bench.console.print(singles_table("All of it", [r for r in bench.rows if r.name.endswith(ALL)]))
+    bench.finish(
+        sum(row.measures["rate"].count for row in bench.rows if row.name.endswith(ALL)), figures,
+        goals, clip=clip.name, output="null" if video is None else video.suffix, threads=threads,
+        pose_model=options.pose_model, pose_runtime=options.pose_runtime,
+        smoothing="savitzky-golay", frames_alone=min(alone, frames), runs=runs,
+        drawn=drawings([row for row in bench.rows if row.name.endswith(ALL)]),
+    )  # fmt: skip
 
-    table = Table(title=f"Each part alone, {bundle.name}, threads {threads}")
+
+def show(bench: Bench, prefix: str, found: Measured, cores: int, row: dict[str, Measure]) -> None:
+    """Take one way into the result, and print it."""
+    table = Table(title=f"{prefix}each part alone")
     table.add_column("part")
     for column in ("fps alone", "p50 ms", "p95 ms", "processor ms a frame"):
         table.add_column(column, justify="right")
-    for part in parts:
+    for part in found.parts:
         table.add_row(
             part.name, f"{part.fps:.1f}", f"{part.timing.p50_ms:.2f}", f"{part.timing.p95_ms:.2f}",
             f"{part.cpu_ms:.2f}",
         )  # fmt: skip
+        alone_fps = Measure.single(part.fps, "fps", "higher", count=part.timing.count)
+        bench.add(f"{prefix}{part.name}, alone", {
+            "work": part.timing.measure(), "rate": alone_fps,
+            "processor": Measure.single(part.cpu_ms, "ms", count=part.timing.count),
+        })  # fmt: skip
+    cores_fps = 1e3 * cores / found.cpu_ms
     bench.console.print(table)
     bench.console.print(
-        f"ceilings: {slowest.fps:.1f} fps by the slowest part, {slowest.name}; "
-        f"{cores_fps:.1f} fps by {cpu_ms:.1f} ms of {cores} cores for every frame"
+        f"ceilings: {found.slowest.fps:.1f} fps by the slowest part, {found.slowest.name}; "
+        f"{cores_fps:.1f} fps by {found.cpu_ms:.1f} ms of {cores} cores for every frame"
     )
-
-    for part in parts:
-        alone_fps = Measure.single(part.fps, "fps", "higher", count=part.timing.count)
-        bench.add(f"{part.name}, alone", {"work": part.timing.measure(), "rate": alone_fps})
-    reports = sorted(
-        (whole(clip, bundle, options, frames, video) for _ in range(runs)), key=lambda r: r.fps
-    )
-    report = reports[(len(reports) - 1) // 2]  # the slower one of two in the middle
-    bench.console.print(report.table())
-    rates = of_runs([r.fps for r in reports])
+    bench.console.print(found.report.table())
     bench.add(
-        "whole pipeline",
-        {"rate": Measure({"value": rates}, "fps", "higher", runs * report.frames_out, runs)},
-    )
-    names, fps_alone = [part.name for part in parts], [part.fps for part in parts]
+        f"{prefix}{ALL}", row, drawn_by=found.drawn_by,
+        resolution=found.drawn_by["resolution"],
+    )  # fmt: skip
+    names = [part.name for part in found.parts]
+    walls, processor = [1e3 / p.fps for p in found.parts], [p.cpu_ms for p in found.parts]
     bench.charts.append(
         Chart(
-            "bars", "What each part can do alone, and all of them together",
-            "A pipeline whose parts overlap can be as fast as its slowest part, or as the "
-            "processor's cores allow.",
-            "frames a second", "",
-            [Series("fps", [0.0] * (len(parts) + 1), [*fps_alone, report.fps], [*names, "whole"])],
-            limits=[("by the cores", cores_fps)],
+            "bars", f"{prefix}what each part takes alone, and all of them together",
+            "Of a pipeline whose parts overlap a frame takes as long as of its slowest part, if "
+            "the processor's cores have time for all of them.",
+            "ms of a frame", "",
+            [
+                Series("time", [0.0] * (len(names) + 1), [*walls, 1e3 / found.report.fps],
+                       [*names, "whole"]),
+                Series("processor", [0.0] * len(names), processor, names),
+            ],
+            limits=[("by the cores", 1e3 / cores_fps)],
         )
     )  # fmt: skip
-    share = report.fps / slowest.fps
-    bench.finish(
-        report.frames_out,
-        {
-            "fps": report.fps,
-            "fps_of_runs": [r.fps for r in reports],
-            "fps_alone": {part.name: part.fps for part in parts},
-            "processor_ms_alone": {part.name: part.cpu_ms for part in parts},
-            "slowest": slowest.name,
-            "share_of_slowest": share,
-            "fps_by_cores": cores_fps,
-            "lost": report.frames_in - report.frames_out,
-        },
-        [
-            Goal("whole pipeline", report.fps, 35.0, True, "fps"),
-            Goal(f"of what {slowest.name} can do alone", 100 * share, 90.0, True, "%"),
-        ],
-        clip=clip.name,
-        character=bundle.name,
-        output="null" if video is None else video.suffix,
-        threads=threads,
-        pose=pose,
-        frames_alone=min(alone, frames),
-        runs=runs,
-    )

@@ -135,9 +135,9 @@ def test_closed(character, tmp_path):
     output = tmp_path / "out.mp4"
     line = last_line(
         "closed", "--character", character, "--frames", 12, "--alone", 5, "--runs", 1,
-        "--video", output,
+        "--video", output, "--no-quality",
     )  # fmt: skip
-    figures = line["figures"]
+    figures = line["figures"]["whole"]
     assert (line["samples"], figures["lost"]) == (12, 0)
     assert list(figures["fps_alone"]) == [
         "decode", "pose", "motion", "draw", "generate", "composite", "mp4"

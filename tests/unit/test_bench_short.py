@@ -30,7 +30,7 @@ def test_kernels_are_worth_being_compiled():
 def test_parts_overlap(tmp_path):
     bundle = CharacterBundle.load(write_bundle(tmp_path / "stick.character", 256))
     options = Options(backend="onnxruntime", precision="fp32")
-    parts = parts_alone(PERFORMER, bundle, options, 25, None)
+    parts, _ = parts_alone(PERFORMER, bundle, options, 25, None)
     together = whole(PERFORMER, bundle, options, 25, None)
     assert together.frames_out == 25
     # Not even one after the other would it be slower than so much.
@@ -41,7 +41,7 @@ def test_parts_overlap(tmp_path):
 class Known:
     """A rival that takes 60 ms a frame."""
 
-    name, about, tracks = "known", "", False
+    name, about, tracks, exact = "known", "", False, True
 
     def __init__(self, newest):
         self.newest = newest
