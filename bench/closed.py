@@ -2,8 +2,10 @@
 
 Stages overlap, so that a pipeline can be as fast as its slowest stage is alone, as long as there
 are cores enough for all of them. Each part is first run by itself over the packets that the parts
-before it made, then the whole pipeline runs over the same video. Processor time is measured as well
-as time: what all parts need of it together, over the number of cores, bounds the rate too.
+before it made, then the whole pipeline runs over the same video. Processor time is measured as
+well as time: what all parts need of it together, over the number of cores, bounds the rate too. And
+cores that all work at once may each be slower, as they share caches, memory and more: so each part
+is also run while other programs keep all cores but one busy.
 """
 
 import time
@@ -15,14 +17,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
+import numpy as np
 import typer
 from rich.table import Table
 
 from bench.charts import Chart, Series
+from bench.load import OtherPrograms
 from bench.quality import likeness_of, pose_errors, told
 from bench.report import Bench, Goal, Timing, singles_table
 from bench.show import drawings
 from bench.statistics import Measure, of_runs
+from bench.timeline import Ints
 from bench.ways import CharactersOption, DrawName, DrawsOption, Way, ways
 from engine.app import DEFAULT_CHARACTER, PERFORMER, Character, Options, build, load_cast
 from engine.commands.options import (
@@ -31,16 +36,17 @@ from engine.commands.options import (
     PoseRuntimeOption,
     ThreadsOption,
 )
-from engine.frame import Frame, Packet
+from engine.frame import Frame, Packet, Stamp
 from engine.io.file import FileSource
 from engine.io.null import NullSink
 from engine.io.sinks import open_sink
 from engine.pipeline import Sink, Stage
-from engine.report import Report
+from engine.report import Report, cores
 
 T = TypeVar("T")
 
 ALL: Final = "whole pipeline"
+_BUSY_S: Final = 600.0  # at most; they end with what they are beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,25 +156,59 @@ def parts_alone(
     return results, drawn_by
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """One run of the pipeline, and when each stage was done with each frame: (N, S) ns."""
+
+    report: Report
+    stages: tuple[str, ...]
+    ends_ns: Ints
+
+    def steady_fps(self, stage: str) -> float:
+        """The rate of one stage, from its first frame to its last; NaN for the decoder's.
+
+        How long the first frame takes to come through all parts, and the last one, is latency:
+        the longer the video, the less it is of the time.
+        """
+        if stage not in self.stages or len(self.ends_ns) < 2:
+            return float("nan")
+        ends = self.ends_ns[:, self.stages.index(stage)]
+        return 1e9 * (len(ends) - 1) / float(ends[-1] - ends[0])
+
+
 def whole(
     clip: Path, character: Character, options: Options, frames: int, output: Path | None
-) -> Report:
+) -> Whole:
     """The pipeline, all of its parts at once."""
+    stamps: list[tuple[Stamp, ...]] = []
     with ExitStack() as cleanup:
         source = FirstFrames(FileSource(clip), frames)
         cleanup.callback(source.close)
         sink: Sink = NullSink() if output is None else open_sink(output, fps=source.fps)
         cast = load_cast([character], options)
         cleanup.pop_all()
-    return build(source, sink, cast, options).pipeline.run()
+    pipeline = build(source, sink, cast, options).pipeline
+    report = pipeline.run(on_progress=lambda packet: stamps.append(packet.stamps))
+    names = tuple(stamp.stage for stamp in stamps[0]) if stamps else ()
+    ends = [[stamp.end_ns for stamp in one] for one in stamps]
+    return Whole(report, names, np.array(ends, np.int64).reshape(len(ends), len(names)))
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One way to draw, measured: each part alone, and all runs of the whole, the slowest first."""
+    """One way to draw, measured.
+
+    Attributes:
+        parts: each alone.
+        beside: the same while other programs keep all cores but one busy: two cores that work at
+            once may each be slower than one that works alone, and no program can help that.
+        runs: of the whole, the slowest first.
+        drawn_by: see `bench.quality.told`.
+    """
 
     parts: list[Alone]
-    reports: list[Report]
+    beside: list[Alone]
+    runs: list[Whole]
     drawn_by: dict[str, Any]
 
     @property
@@ -183,17 +223,35 @@ class Measured:
 
     @property
     def report(self) -> Report:
-        """The median run: the slower one of two in the middle."""
-        return self.reports[(len(self.reports) - 1) // 2]
+        """Of the median run: the slower one of two in the middle."""
+        return self._median.report
+
+    @property
+    def share(self) -> float:
+        """The rate of the slowest part among all others, of what it can do alone."""
+        return self._median.steady_fps(self.slowest.name) / self.slowest.fps
+
+    @property
+    def shared(self) -> float:
+        """What the slowest part can do beside busy cores, of what it can do alone."""
+        one = next(part for part in self.beside if part.name == self.slowest.name)
+        return one.fps / self.slowest.fps
+
+    @property
+    def _median(self) -> Whole:
+        return self.runs[(len(self.runs) - 1) // 2]
 
 
 def measure(
     clip: Path, way: Way, frames: int, alone: int, runs: int, output: Path | None
 ) -> Measured:
-    """The parts, then the whole."""
-    parts, drawn_by = parts_alone(clip, way.bundle, way.options, min(alone, frames), output)
-    reports = [whole(clip, way.bundle, way.options, frames, output) for _ in range(runs)]
-    return Measured(parts, sorted(reports, key=lambda report: report.fps), drawn_by)
+    """The parts, the parts beside busy cores, and the whole."""
+    count = min(alone, frames)
+    parts, drawn_by = parts_alone(clip, way.bundle, way.options, count, output)
+    with OtherPrograms(max(cores() - 1, 1), 0.0, _BUSY_S):
+        beside, _ = parts_alone(clip, way.bundle, way.options, count, output)
+    made = [whole(clip, way.bundle, way.options, frames, output) for _ in range(runs)]
+    return Measured(parts, beside, sorted(made, key=lambda one: one.report.fps), drawn_by)
 
 
 def main(
@@ -223,33 +281,33 @@ def main(
     options = Options(
         threads=threads, pose_model=pose.value, pose_runtime=pose_runtime.value
     )  # fmt: skip
-    cores = int(bench.machine["cores"])
     figures: dict[str, Any] = {}
     goals: list[Goal] = []
     for way in ways(character, draw, options):
         found = measure(clip, way, frames, alone, runs, video)
-        rates = [report.fps for report in found.reports]
+        rates = [run.report.fps for run in found.runs]
         row = {"rate": Measure({"value": of_runs(rates)}, "fps", "higher",
                                runs * found.report.frames_out, runs)}  # fmt: skip
         if with_quality:
             row |= likeness_of(way.bundle, way.options, found.drawn_by, clip)
             row |= pose_errors(clip, options, None, smoothing="savitzky-golay")
-        show(bench, way.prefix, found, cores, row)
-        share = found.report.fps / found.slowest.fps
+        show(bench, way.prefix, found, row)
         figures[way.prefix.removesuffix(": ") or "whole"] = {
             "fps": found.report.fps,
             "fps_of_runs": rates,
             "fps_alone": {part.name: part.fps for part in found.parts},
             "processor_ms_alone": {part.name: part.cpu_ms for part in found.parts},
             "slowest": found.slowest.name,
-            "share_of_slowest": share,
-            "fps_by_cores": 1e3 * cores / found.cpu_ms,
+            "share_of_slowest": found.share,
+            "share_beside_busy_cores": found.shared,
+            "fps_by_cores": 1e3 * cores() / found.cpu_ms,
             "lost": found.report.frames_in - found.report.frames_out,
         }
         goals += [
             Goal(f"{way.prefix}whole pipeline", found.report.fps, 35.0, True, "fps"),
             Goal(
-                f"{way.prefix}of what {found.slowest.name} can do alone", 100 * share, 90.0, True,
+                f"{way.prefix}of what {found.slowest.name} can do alone", 100 * found.share, 90.0,
+                True,
                 "%",
             ),
         ]  # fmt: skip
@@ -263,27 +321,34 @@ def main(
     )  # fmt: skip
 
 
-def show(bench: Bench, prefix: str, found: Measured, cores: int, row: dict[str, Measure]) -> None:
+def show(bench: Bench, prefix: str, found: Measured, row: dict[str, Measure]) -> None:
     """Take one way into the result, and print it."""
-    table = Table(title=f"{prefix}each part alone")
+    table = Table(
+        title=f"{prefix}each part alone",
+        caption="core: processor time of a frame; beside: while others keep the other cores busy",
+    )
     table.add_column("part")
-    for column in ("fps alone", "p50 ms", "p95 ms", "processor ms a frame"):
+    for column in ("fps alone", "p50 ms", "p95 ms", "core ms", "fps beside"):
         table.add_column(column, justify="right")
-    for part in found.parts:
+    for part, busy in zip(found.parts, found.beside, strict=True):
         table.add_row(
             part.name, f"{part.fps:.1f}", f"{part.timing.p50_ms:.2f}", f"{part.timing.p95_ms:.2f}",
-            f"{part.cpu_ms:.2f}",
+            f"{part.cpu_ms:.2f}", f"{busy.fps:.1f}",
         )  # fmt: skip
         alone_fps = Measure.single(part.fps, "fps", "higher", count=part.timing.count)
         bench.add(f"{prefix}{part.name}, alone", {
             "work": part.timing.measure(), "rate": alone_fps,
             "processor": Measure.single(part.cpu_ms, "ms", count=part.timing.count),
+            "rate beside busy cores": Measure.single(busy.fps, "fps", "higher", count=len(
+                busy.timing.durations_ns)),
         })  # fmt: skip
-    cores_fps = 1e3 * cores / found.cpu_ms
+    cores_fps = 1e3 * cores() / found.cpu_ms
     bench.console.print(table)
     bench.console.print(
         f"ceilings: {found.slowest.fps:.1f} fps by the slowest part, {found.slowest.name}; "
-        f"{cores_fps:.1f} fps by {found.cpu_ms:.1f} ms of {cores} cores for every frame"
+        f"{cores_fps:.1f} fps by {found.cpu_ms:.1f} ms of {cores()} cores for every frame; beside "
+        f"busy cores {found.slowest.name} has {100 * found.shared:.1f} % of its rate, and in the "
+        f"pipeline {100 * found.share:.1f} %"
     )
     bench.console.print(found.report.table())
     bench.add(

@@ -6,14 +6,10 @@ seconds, and end. The same show is played twice: as it is set, and with the budg
 after. What the governor did is told as well: it draws worse to be on time.
 """
 
-import subprocess
-import sys
-import threading
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 from typing import Annotated, Any, Final
 
 import numpy as np
@@ -23,6 +19,7 @@ from rich.table import Table
 
 from bench.camera import CameraSource, pictures_of
 from bench.levels import Quality, Seen
+from bench.load import OtherPrograms
 from bench.quality import told
 from bench.report import Bench, Goal, number
 from bench.show import STALE_MS, Run, charts_of, drawings, files_of, watch
@@ -51,7 +48,6 @@ LEAST: Final = 0.95
 """Of the other show's rate a governed one has to keep: where nothing is lost it can win nothing."""
 PHASES: Final = ("before", "during", "after")
 SETTINGS: Final = ("as it is", "governed")
-_BUSY: Final = "import time\nend = time.monotonic() + {}\nwhile time.monotonic() < end: pass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,35 +68,6 @@ class Plan:
     def ends_s(self) -> list[float]:
         """Where each phase begins and the last one ends, since the end of the warm-up."""
         return [0.0, *np.cumsum([self.before_s, self.during_s, self.after_s]).tolist()]
-
-
-class OtherPrograms:
-    """Processes that keep the processor busy at their time; a context manager.
-
-    They end by themselves, whatever becomes of this one.
-    """
-
-    def __init__(self, count: int, wait_s: float, busy_s: float) -> None:
-        self._count, self._busy_s = count, busy_s
-        self._running: list[subprocess.Popen[bytes]] = []
-        self._timer = threading.Timer(wait_s, self._start)
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:  # fmt: skip
-        self._timer.cancel()
-        self._timer.join()
-        for process in self._running:
-            process.kill()
-            process.wait()
-
-    def _start(self) -> None:
-        command = [sys.executable, "-S", "-c", _BUSY.format(self._busy_s)]
-        self._running = [subprocess.Popen(command) for _ in range(self._count)]
 
 
 def play(

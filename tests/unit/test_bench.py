@@ -119,7 +119,7 @@ def test_live(character):
 def test_governor(character):
     line = last_line(
         "governor", "--character", character, "--before", 1, "--during", 1, "--after", 1,
-        "--warm-up", 0.5, "--programs", 1,
+        "--warm-up", 0.5, "--programs", 1, "--no-quality",
     )  # fmt: skip
     assert [row["name"] for row in line["rows"]] == [
         f"{setting}, {phase}"
