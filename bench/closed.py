@@ -356,10 +356,11 @@ def show(bench: Bench, prefix: str, found: Measured, row: dict[str, Measure]) ->
         resolution=found.drawn_by["resolution"],
     )  # fmt: skip
     names = [part.name for part in found.parts]
+    of = f": {prefix.removesuffix(': ')}" if prefix else ""
     walls, processor = [1e3 / p.fps for p in found.parts], [p.cpu_ms for p in found.parts]
     bench.charts.append(
         Chart(
-            "bars", f"{prefix}what each part takes alone, and all of them together",
+            "bars", f"What each part takes alone, and all of them together{of}",
             "Of a pipeline whose parts overlap a frame takes as long as of its slowest part, if "
             "the processor's cores have time for all of them.",
             "ms of a frame", "",

@@ -25,6 +25,7 @@ from rich.markup import escape
 from bench.page import page
 from bench.report import read
 from engine import console, models
+from engine.backends.choose import MEASURED
 from engine.errors import SinkError
 
 PAGE: Final = "index.html"
@@ -226,6 +227,8 @@ def main(
     announce(plans, brief)
     if dry:
         return
+    # What runs a network best was perhaps found out while this machine was busy.
+    shutil.rmtree(models.cache_folder() / MEASURED, ignore_errors=True)
     outcomes, began, written, stopped = Outcomes(output), time.monotonic(), False, False
     for number, plan in enumerate(plans, 1):
         passed = (time.monotonic() - began) / 60

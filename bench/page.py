@@ -1,6 +1,6 @@
 """A page of results that needs nothing but itself: `ayatsuri bench page RESULTS -o PAGE.html`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -181,12 +181,12 @@ def _goal(goal: dict[str, Any]) -> str:
 
 def _distributions(rows: Sequence[dict[str, Any]]) -> str:
     lines = []
-    told = set()
+    told: dict[str, None] = {}
     for row in rows:
         measures = {n: Measure.from_dict(m) for n, m in row["measures"].items()}
         shown = {n: m for n, m in measures.items() if "value" not in m.figures and m.figures}
         for i, (name, measure) in enumerate(shown.items()):
-            told.add(name)
+            told[name] = None
             head = f'<th rowspan="{len(shown)}">{escape(row["name"])}</th>' if i == 0 else ""
             cells = "".join(f"<td>{_figure(measure.figures.get(p))}</td>" for p in (*SHARES, "max"))
             lines.append(
@@ -205,9 +205,10 @@ def _distributions(rows: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _explained(names: set[str]) -> str:
-    found = [f" <b>{escape(k)}</b>: {escape(v)}." for k, v in _ABOUT.items() if k in names]
-    return "".join(found)
+def _explained(names: Iterable[str]) -> str:
+    return "".join(
+        f" <b>{escape(name)}</b>: {escape(_ABOUT[name])}." for name in names if name in _ABOUT
+    )
 
 
 def _figure(figure: Figure | None) -> str:
@@ -239,7 +240,7 @@ def _singles(rows: Sequence[dict[str, Any]]) -> str:
             measure = table[what].get(who)
             cells.append(f"<td>{_single(measure)}</td>")
         body.append(f"<tr><td>{escape(line)}</td>{''.join(cells)}</tr>")
-    note = _explained(set(table))
+    note = _explained(table)
     return (
         f'<div class="scroll"><table class="numbers"><thead><tr><th></th>{heads}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"

@@ -277,6 +277,8 @@ def test_all_runs_each_by_itself_and_goes_on_after_one_that_cannot(tmp_path, mon
     program.chmod(0o755)
     folder = tmp_path / "r"
     folder.mkdir()
+    monkeypatch.setenv("AYATSURI_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache/measured").mkdir(parents=True)
     (folder / "webrtc.json").write_text("of an earlier day")
     monkeypatch.setattr(sys, "executable", str(program))
     monkeypatch.setattr(everything, "_LIMIT_S", 3)
@@ -294,6 +296,7 @@ def test_all_runs_each_by_itself_and_goes_on_after_one_that_cannot(tmp_path, mon
     assert "4 of 5 benchmarks, about 4 min" in words
     assert "missing a camera: closed cannot be measured; buy one" in words
     assert "1 of 5 in order" in words
+    assert not (tmp_path / "cache/measured").exists()
     text = (folder / "index.html").read_text()
     for trouble in (
         "<b>webrtc</b> was not measured: trouble there is no browser",
