@@ -133,7 +133,7 @@ async def studio(
 
 
 async def perform(
-    page: Page, ledger: Ledger, seconds: float, skip_s: float
+    page: Page, ledger: Ledger, seconds: float, skip_s: float, exchanges: int = 40
 ) -> tuple[Timeline, Timeline, ClockMap, dict[str, Measure], dict[str, Any]]:
     """Perform for so long; what was seen."""
 
@@ -148,10 +148,10 @@ async def perform(
     await page.js(_START)
     await page.until("window.__bench.shown.length > 5", _OPENING_S)
     first_s = time.monotonic() - clicked
-    before = await exchange(ask, now_ms)
+    before = await exchange(ask, now_ms, exchanges)
     await asyncio.sleep(seconds + skip_s)
     noted = await page.js("({...window.__bench, mirror: null})")
-    after = await exchange(ask, now_ms)
+    after = await exchange(ask, now_ms, exchanges)
     clocks = ClockMap.of(before, after)
     camera, shown = noted["camera"], noted["shown"]
     # Chromium tells when a local camera captured a frame; if one does not, when it was presented.
@@ -220,7 +220,7 @@ async def measure_page(clip: Path, rival: PageRival, seconds: float, skip_s: flo
                 url, Path(folder) / "home", camera=camera, script=script(True, 0), flags=FLAGS
             ) as page,
         ):
-            whole, parts, _, _, told = await perform(page, Ledger(), seconds, skip_s)
+            whole, parts, _, _, told = await perform(page, Ledger(), seconds, skip_s, exchanges=1)
             joints = await page.js("window.__joints ?? []")
     if not len(whole.sequence):
         raise StudioError(f"{rival.name} said of no frame that it was shown: {told}")
