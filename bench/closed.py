@@ -30,6 +30,7 @@ from bench.statistics import Measure, of_runs
 from bench.timeline import Ints
 from bench.ways import CharactersOption, DrawName, DrawsOption, Way, ways
 from engine.app import DEFAULT_CHARACTER, PERFORMER, Character, Options, build, load_cast
+from engine.cast import Actor
 from engine.commands.options import (
     PoseModel,
     PoseRuntimeName,
@@ -117,10 +118,10 @@ def _step(stage: Stage, packet: Packet | None) -> list[Packet]:
 
 def parts_alone(
     clip: Path, character: Character, options: Options, frames: int, output: Path | None
-) -> tuple[list[Alone], dict[str, Any]]:
+) -> tuple[list[Alone], Actor]:
     """Every part of the pipeline, one after the other, from the source to a sink that works.
 
-    And what drew the character; see `bench.quality.told`.
+    And who was drawn, and by what: closed by now.
     """
     results = []
     with ExitStack() as cleanup:
@@ -128,7 +129,6 @@ def parts_alone(
         cleanup.callback(source.close)
         cast = load_cast([character], options)
         actor = cast.actors[0]
-        drawn_by = told(actor, options) | {"resolution": actor.bundle.resolution}
         show = build(source, NullSink(), cast, options)  # not run: only its stages are
         for stage in show.pipeline.stages:
             cleanup.callback(stage.close)
@@ -153,7 +153,7 @@ def parts_alone(
                 watch.time(partial(sink.write, packet))
             watch.time(sink.close)
             results.append(watch.alone(sink.name, len(packets)))
-    return results, drawn_by
+    return results, actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +203,13 @@ class Measured:
         beside: the same while other programs keep all cores but one busy: two cores that work at
             once may each be slower than one that works alone, and no program can help that.
         runs: of the whole, the slowest first.
-        drawn_by: see `bench.quality.told`.
+        actor: who was drawn, and by what: closed by now.
     """
 
     parts: list[Alone]
     beside: list[Alone]
     runs: list[Whole]
-    drawn_by: dict[str, Any]
+    actor: Actor
 
     @property
     def slowest(self) -> Alone:
@@ -247,11 +247,11 @@ def measure(
 ) -> Measured:
     """The parts, the parts beside busy cores, and the whole."""
     count = min(alone, frames)
-    parts, drawn_by = parts_alone(clip, way.bundle, way.options, count, output)
+    parts, actor = parts_alone(clip, way.bundle, way.options, count, output)
     with OtherPrograms(max(cores() - 1, 1), 0.0, _BUSY_S):
         beside, _ = parts_alone(clip, way.bundle, way.options, count, output)
     made = [whole(clip, way.bundle, way.options, frames, output) for _ in range(runs)]
-    return Measured(parts, beside, sorted(made, key=lambda one: one.report.fps), drawn_by)
+    return Measured(parts, beside, sorted(made, key=lambda one: one.report.fps), actor)
 
 
 def main(
@@ -288,10 +288,12 @@ def main(
         rates = [run.report.fps for run in found.runs]
         row = {"rate": Measure({"value": of_runs(rates)}, "fps", "higher",
                                runs * found.report.frames_out, runs)}  # fmt: skip
+        drawn_by = told(found.actor, way.options)
         if with_quality:
-            row |= likeness_of(way.bundle, way.options, found.drawn_by, clip)
+            row |= likeness_of(found.actor.bundle, way.options, drawn_by, clip)
             row |= pose_errors(clip, options, None, smoothing="savitzky-golay")
-        show(bench, way.prefix, found, row)
+        show(bench, way.prefix, found)
+        bench.add(f"{way.prefix}{ALL}", row, drawn_by=drawn_by)
         figures[way.prefix.removesuffix(": ") or "whole"] = {
             "fps": found.report.fps,
             "fps_of_runs": rates,
@@ -321,7 +323,7 @@ def main(
     )  # fmt: skip
 
 
-def show(bench: Bench, prefix: str, found: Measured, row: dict[str, Measure]) -> None:
+def show(bench: Bench, prefix: str, found: Measured) -> None:
     """Take one way into the result, and print it."""
     table = Table(
         title=f"{prefix}each part alone",
@@ -351,10 +353,6 @@ def show(bench: Bench, prefix: str, found: Measured, row: dict[str, Measure]) ->
         f"pipeline {100 * found.share:.1f} %"
     )
     bench.console.print(found.report.table())
-    bench.add(
-        f"{prefix}{ALL}", row, drawn_by=found.drawn_by,
-        resolution=found.drawn_by["resolution"],
-    )  # fmt: skip
     names = [part.name for part in found.parts]
     of = f": {prefix.removesuffix(': ')}" if prefix else ""
     walls, processor = [1e3 / p.fps for p in found.parts], [p.cpu_ms for p in found.parts]

@@ -22,7 +22,7 @@ from bench.levels import Quality, Seen
 from bench.load import OtherPrograms
 from bench.quality import told
 from bench.report import Bench, Goal, number
-from bench.show import STALE_MS, Run, charts_of, drawings, files_of, watch
+from bench.show import STALE_MS, Played, Run, charts_of, drawings, files_of, watch
 from bench.statistics import Measure
 from bench.timeline import Timeline
 from engine.app import DEFAULT_CHARACTER, PERFORMER, Options, Targets, build, load_cast
@@ -73,7 +73,7 @@ class Plan:
 def play(
     clip: Path, bundle: CharacterBundle, options: Options, fps: float, plan: Plan,
     targets: Targets | None,
-) -> tuple[Run, Seen, dict[str, Any] | None, tuple[Way, ...]]:  # fmt: skip
+) -> tuple[Played, Seen, dict[str, Any] | None, tuple[Way, ...]]:  # fmt: skip
     """One show: its run, its levels, what the governor said, if there was one; and its ways."""
     clock = MonotonicClock()
     source = CameraSource(pictures_of(clip, PICTURES), fps, round(plan.seconds * fps), clock)
@@ -98,8 +98,12 @@ def play(
         first = changes[0].before if changes else governing.level.name
         begins = next(level for level in levels if level.name == first)
     seen = Seen(levels, begins, changes, ahead_s)
-    run = replace(run, drawn_by=drawn_by)
-    return run, seen, governing.to_dict() if governing else None, actor.ways
+    return (
+        Played.of(run, actor, drawn_by),
+        seen,
+        governing.to_dict() if governing else None,
+        actor.ways,
+    )
 
 
 def part(timeline: Timeline, begin_s: float, end_s: float) -> Timeline:
@@ -161,7 +165,7 @@ def main(
         did = said or did
         runs.append((setting, run))
         if with_quality and quality is None:
-            quality = Quality(clip, bundle, options, ways)
+            quality = Quality(clip, run.bundle, options, ways)
         for phase, (begin_s, end_s) in zip(PHASES, pairwise(plan.ends_s()), strict=True):
             measures = part(run.timeline, begin_s, end_s).measures(STALE_MS)
             had = seen.shares(begin_s, end_s)
@@ -169,7 +173,6 @@ def main(
                 measures |= quality.measures(had, measures["every frame due"]["p50"])
             bench.add(
                 f"{setting}, {phase}", measures, drawn_by=run.drawn_by,
-                resolution=bundle.resolution,
                 levels={level.name: round(share, 3) for level, share in had.items()},
             )  # fmt: skip
     bench.console.print(_table(bench))

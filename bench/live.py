@@ -95,13 +95,10 @@ def main(
     ):  # fmt: skip
         measures[name] = Measure.single(grown.per_minute, unit)
     if with_quality:
-        measures |= likeness_of(bundle, options, run.drawn_by, clip)
+        measures |= likeness_of(run.bundle, options, run.drawn_by, clip)
         measures |= pose_errors(clip, options, measures["every frame due"]["p50"])
     name = f"{clip.stem} to {sink}"
-    bench.add(
-        name, measures, drawn_by=run.drawn_by, drops=run.drops(), cores_used=run.cores_used,
-        resolution=bundle.resolution,
-    )  # fmt: skip
+    bench.add(name, measures, drawn_by=run.drawn_by, drops=run.drops(), cores_used=run.cores_used)
     bench.console.print(measures_table("Latency from when a frame was due", bench.rows))
     bench.console.print(singles_table("At the sink", bench.rows))
     bench.console.print(steps_table([(name, run)]))

@@ -247,10 +247,12 @@ def generators(
     floors: Floors, cleanup: ExitStack,
 ) -> list[Contender]:  # fmt: skip
     """One preset in all runtimes and precisions, with floors, and rated where it is trained."""
-    trained = preset == "live"
-    network = bundle.need_generator()
-    own = {"fp32": network.model, **network.variants}
-    models = own if trained else untrained(preset, images)
+    network = bundle.generator
+    trained = preset == "live" and network is not None
+    if network is not None and trained:
+        models = {"fp32": network.model, **network.variants}
+    else:
+        models = untrained(preset, images)
     models.pop("fp16", None)  # no processor here calculates in it
     here = [*contenders(preset, models, threads, cleanup)]
     if trained:

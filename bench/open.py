@@ -19,6 +19,7 @@ from bench.quality import likeness_of, pose_errors
 from bench.report import Bench, Goal, Row, measures_table, singles_table
 from bench.show import (
     STALE_MS,
+    Played,
     Run,
     charts_of,
     drawings,
@@ -50,7 +51,7 @@ GOAL_P95_MS = 60.0
 
 def measure(
     clip: Path, bundle: CharacterBundle, options: Options, fps: float, seconds: float, skip_s: float
-) -> Run:
+) -> Played:
     """One run at a camera's rate."""
     clock = MonotonicClock()
     pictures = pictures_of(clip, PICTURES)
@@ -97,11 +98,11 @@ def main(
         run = measure(clip, way.bundle, way.options, rate, seconds, warm_up)
         measures = run.timeline.measures(STALE_MS)
         if with_quality:
-            measures |= likeness_of(way.bundle, way.options, run.drawn_by, clip)
+            measures |= likeness_of(run.bundle, way.options, run.drawn_by, clip)
             measures |= pose_errors(clip, options, measures["every frame due"]["p50"])
         row = bench.add(
             f"{way.prefix}{rate:g} fps", measures, drawn_by=run.drawn_by, drops=run.drops(),
-            cores_used=run.cores_used, resolution=way.bundle.resolution,
+            cores_used=run.cores_used,
         )  # fmt: skip
         runs.append((row.name, run))
         if rate == rates[0]:

@@ -121,8 +121,8 @@ def main(
     )  # fmt: skip
     measures = judged(ours, clip, options, smoothing="one-euro")
     bench.add(
-        "Ayatsuri", measures | likeness_of(bundle, options, ours.drawn_by, clip),
-        what=f"whole body, {bundle.resolution} px, One Euro; MediaPipe, {ours.drawn_by['name']}",
+        "Ayatsuri", measures | likeness_of(ours.bundle, options, ours.drawn_by, clip),
+        what="whole body, {resolution} px, One Euro; MediaPipe, {name}".format(**ours.drawn_by),
         drawn_by=ours.drawn_by,
     )  # fmt: skip
     timelines: list[tuple[str, Timeline]] = [("Ayatsuri", ours.timeline)]

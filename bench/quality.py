@@ -74,9 +74,14 @@ SAME: Final = Likeness(1.0, 1.0, 0.0)
 
 
 def told(actor: Actor, options: Options) -> dict[str, Any]:
-    """What draws an actor: `draw`, `name`, and where a network does its `backend`, `precision`."""
+    """What draws an actor.
+
+    `draw`, "generator" or "puppet"; its `name`; the `resolution` of its pictures; and where a
+    network does its `backend` and `precision`.
+    """
     about: dict[str, Any] = {
-        "draw": what_draws(actor.bundle, options.draw), "name": actor.generator.name
+        "draw": what_draws(actor.bundle, options.draw), "name": actor.generator.name,
+        "resolution": actor.bundle.resolution,
     }  # fmt: skip
     if actor.choice is not None:
         about |= actor.choice.to_dict()
@@ -90,7 +95,7 @@ def likeness_of(
     """The likeness of what drew a run to its best precision, for a row of a result.
 
     Args:
-        bundle: the character.
+        bundle: the character, as what draws needs it.
         options: of the run.
         drawn_by: what `told` says of the run.
         clip: whose first frames are drawn.

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from bench.report import Row, number
 from bench.statistics import Floats
 from bench.timeline import Recorder, Timeline, Usage, Watch
 from engine.app import LIVE_FPS, Options, build, load_cast
+from engine.cast import Actor
 from engine.character import CharacterBundle
 from engine.clock import MonotonicClock
 from engine.frame import Packet
@@ -32,18 +33,37 @@ SINK: Final = "sink"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was seen of one run; `drawn_by` is what `bench.quality.told` says."""
+    """What was seen of one run."""
 
     report: Report
     timeline: Timeline
     usage: Usage
     cores_used: float
     took_s: float
-    drawn_by: dict[str, Any]
 
     def drops(self) -> dict[str, int]:
         """Frames that were dropped before each part."""
         return {channel.name: channel.dropped for channel in self.report.channels}
+
+
+@dataclass(frozen=True, slots=True)
+class Played(Run):
+    """A run of the engine's own show.
+
+    Attributes:
+        bundle: the character, as what draws needs it.
+        drawn_by: see `bench.quality.told`.
+    """
+
+    bundle: CharacterBundle
+    drawn_by: dict[str, Any]
+
+    @classmethod
+    def of(cls, run: Run, actor: Actor, drawn_by: dict[str, Any]) -> "Played":
+        """A run, and who was drawn in it."""
+        return cls(
+            run.report, run.timeline, run.usage, run.cores_used, run.took_s, actor.bundle, drawn_by
+        )  # fmt: skip
 
 
 def watch(
@@ -85,7 +105,7 @@ def watch(
     due_ns = getattr(source, "due_ns", None)
     if due_ns is None:
         due_ns = recorder.due_ns(source.fps or LIVE_FPS)
-    return Run(report, recorder.timeline(due_ns, skip_s=skip_s), watcher.usage(), cores, took_s, {})
+    return Run(report, recorder.timeline(due_ns, skip_s=skip_s), watcher.usage(), cores, took_s)
 
 
 def play(
@@ -100,17 +120,18 @@ def play(
     fps: float = LIVE_FPS,
     also: Callable[[Packet], None] | None = None,
     keep: bool = False,
-) -> Run:
+) -> Played:
     """The engine's own show from a source into a sink; closes both. See `watch`."""
     with ExitStack() as cleanup:
         cleanup.callback(source.close)
         cleanup.callback(sink.close)
         cast = load_cast([bundle], options, fps=fps)
         cleanup.pop_all()
-    drawn_by = told(cast.actors[0], options)
+    actor = cast.actors[0]
+    drawn_by = told(actor, options)
     show = build(source, sink, cast, options, clock=clock)
     run = watch(show.pipeline, source, clock, seconds, skip_s, also=also, keep=keep)
-    return replace(run, drawn_by=drawn_by)
+    return Played.of(run, actor, drawn_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +257,7 @@ def steps_table(runs: Sequence[tuple[str, Run]]) -> Table:
 def drawings(rows: Sequence[Row]) -> dict[str, str]:
     """What draws in each row, in words; of all rows at once where it is the same."""
     found = {
-        row.name: f"{row.about['drawn_by']['draw']}, {row.about['resolution']} px: "
-        f"{row.about['drawn_by']['name']}"
-        for row in rows
+        row.name: "{draw}, {resolution} px: {name}".format(**row.about["drawn_by"]) for row in rows
     }
     return {"drawn by": next(iter(found.values()))} if len({*found.values()}) == 1 else found
 

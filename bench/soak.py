@@ -209,9 +209,9 @@ def main(
             slope.value, _rate(limit), low=slope.low, high=slope.high,
         )  # fmt: skip
     if with_quality:
-        measures |= likeness_of(bundle, options, run.drawn_by, clip)
+        measures |= likeness_of(run.bundle, options, run.drawn_by, clip)
         measures |= pose_errors(clip, options, measures["every frame due"]["p50"])
-    bench.add("30 fps", measures, drawn_by=run.drawn_by, resolution=bundle.resolution)
+    bench.add("30 fps", measures, drawn_by=run.drawn_by)
     bench.console.print(measures_table("Latency from when a frame was due", bench.rows))
     bench.console.print(singles_table("At the sink", bench.rows))
     bench.console.print(_table(found, lasted_s))

@@ -40,7 +40,6 @@ from bench.show import drawings, files_of, latency_charts, waterfall_chart
 from bench.statistics import Measure
 from bench.timeline import Timeline
 from engine.app import DEFAULT_CHARACTER, LIVE_FPS, PERFORMER, Options, load_cast
-from engine.character import CharacterBundle
 from engine.commands.options import (
     Draw,
     DrawOption,
@@ -261,9 +260,8 @@ def main(
         threads=threads, draw=draw.value, pose_model=pose_model.value,
         pose_runtime=pose_runtime.value,
     )  # fmt: skip
-    bundle = CharacterBundle.load(character)
-    cast = load_cast([bundle], options, fps=LIVE_FPS)  # chooses, once for all, what draws
-    drawn_by = told(cast.actors[0], options)
+    cast = load_cast([character], options, fps=LIVE_FPS)  # chooses, once for all, what draws
+    bundle, drawn_by = cast.actors[0].bundle, told(cast.actors[0], options)
     cast.close()
     runs: list[tuple[str, Timeline]] = []
     parts: list[tuple[str, Timeline]] = []
@@ -282,9 +280,7 @@ def main(
         if with_quality:
             measures |= likeness_of(bundle, options, drawn_by, clip)
             measures |= pose_errors(clip, options, late_ms)
-        bench.add(
-            network.name, measures, **seen.about, drawn_by=drawn_by, resolution=bundle.resolution
-        )  # fmt: skip
+        bench.add(network.name, measures, **seen.about, drawn_by=drawn_by)
         runs.append((network.name, seen.whole))
         parts.append((network.name, seen.parts))
     if not runs:
