@@ -79,7 +79,13 @@ def race(group: list[Contender], images: NDArray[np.uint8], seconds: float) -> N
 
 def table(title: str, group: list[Contender], note: str) -> Table:
     """One preset's contenders, the quickest first."""
-    found = Table(title=title, caption=f"ms of a frame; {note}", box=SIMPLE_HEAD, pad_edge=False)
+    found = Table(
+        title=title,
+        caption=f"ms of a frame; {note}",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     found.add_column("", no_wrap=True)
     for name in ("threads", "p50", "p95", "core", "floor", "SSIM", "flicker"):
         found.add_column(name, justify="right", no_wrap=True)
@@ -89,12 +95,16 @@ def table(title: str, group: list[Contender], note: str) -> Table:
         found.add_row(
             told if c.preset in GOALS_MS else c.preset,
             str(c.threads),
-            *(f"{v:.1f}" for v in (wall.p50_ms, wall.p95_ms, c.cpu_ms)),
-            "" if c.floor_ms is None else f"{c.floor_ms:.1f}",
+            *(_ms(v) for v in (wall.p50_ms, wall.p95_ms, c.cpu_ms, c.floor_ms)),
             "" if c.ssim is None else f"{c.ssim:.3f}",
             "" if c.flicker is None else f"{c.flicker:.2f}",
         )
     return found
+
+
+def _ms(value: float | None) -> str:
+    """Five characters, so that a table fits 80 columns."""
+    return "" if value is None else f"{value:.{1 if value < 1000 else 0}f}"
 
 
 class Floors:

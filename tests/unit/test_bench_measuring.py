@@ -374,13 +374,17 @@ def test_the_table_of_networks_names_them_whole_in_80_columns():
         "live", "ONNX Runtime", "fp32", 2, lambda image: image, ssim=0.99912, flicker=12.34,
         floor_ms=12.3,
     )  # fmt: skip
-    one.wall_ns, one.cpu_ns = [123_456_789] * 3, [123_456_789] * 3
+    one.wall_ns, one.cpu_ns = [123_456_789] * 3, [12_345_678_901] * 3
+    eager = Contender("live", "PyTorch", "fp32, eager", 2, lambda image: image)
+    eager.wall_ns = eager.cpu_ns = [1_234_567_890] * 3
     console = Console(width=80)
     with console.capture() as captured:
-        console.print(table("live, 256 px", [one], "note"))
-    (line,) = [line for line in captured.get().splitlines() if "ONNX" in line]
+        console.print(table("live, 256 px", [one, eager], "note"))
+    text = captured.get()
+    assert "…" not in text, "a heading is cut off"
+    (line,) = [line for line in text.splitlines() if "ONNX" in line]
     assert line.split() == [
-        "ONNX", "Runtime", "fp32", "2", "123.5", "123.5", "123.5", "12.3", "0.999", "12.34"
+        "ONNX", "Runtime", "fp32", "2", "123.5", "123.5", "12346", "12.3", "0.999", "12.34"
     ]  # fmt: skip
 
 
