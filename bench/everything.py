@@ -83,16 +83,16 @@ class Plan:
 
 # fmt: off
 PLANS: Final = (
-    Plan("open", ("--seconds", "60"), 160, ("--seconds", "15"), 65, (POSE, TORCH, HDR)),
-    Plan("webrtc", ("--seconds", "30"), 190, ("--seconds", "12", "--networks", "direct,5%"), 75,
+    Plan("open", ("--seconds", "45"), 220, ("--seconds", "15"), 65, (POSE, TORCH, HDR)),
+    Plan("webrtc", ("--seconds", "25"), 210, ("--seconds", "12", "--networks", "direct,5%"), 75,
          (POSE, CHROMIUM, AIORTC, HDR)),
-    Plan("peers", ("--seconds", "30"), 200, ("--seconds", "10"), 90, (POSE, TORCH, HDR), (THA3,)),
-    Plan("live", ("--seconds", "120"), 150, ("--seconds", "20"), 45, (POSE, TORCH, HDR)),
-    Plan("closed", (), 75, ("--frames", "150", "--alone", "100", "--runs", "1"), 30,
+    Plan("peers", ("--seconds", "30"), 165, ("--seconds", "10"), 90, (POSE, TORCH, HDR), (THA3,)),
+    Plan("live", ("--seconds", "120"), 140, ("--seconds", "20"), 45, (POSE, TORCH, HDR)),
+    Plan("closed", (), 120, ("--frames", "150", "--alone", "100", "--runs", "1"), 30,
          (POSE, TORCH)),
     Plan("soak", ("--minutes", "3"), 200, ("--minutes", "0.5", "--no-quality"), 40,
          (POSE, TORCH)),
-    Plan("governor", ("--before", "15", "--during", "20", "--after", "40"), 190,
+    Plan("governor", ("--before", "15", "--during", "20", "--after", "30"), 160,
          ("--before", "5", "--during", "8", "--after", "12"), 80, (POSE, TORCH, HDR)),
     Plan("models", ("--seconds", "6"), 130, ("--seconds", "4", "--presets", "live,pose"), 40,
          (TORCH,)),
@@ -102,7 +102,7 @@ PLANS: Final = (
     Plan("fidelity", (), 20, (), 20, (POSE,)),
     Plan("character", (), 20, ("--poses", "12"), 12, (TORCH,)),
     Plan("render", (), 40, ("--count", "60"), 15),
-    Plan("itself", ("--seconds", "10"), 60, ("--seconds", "5"), 35),
+    Plan("itself", ("--seconds", "10"), 50, ("--seconds", "5"), 35),
 )
 # fmt: on
 

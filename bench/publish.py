@@ -31,6 +31,7 @@ SHOWN: Final = {
     "closed": (0,), "models": (0,), "smoothing": (0, 1), "soak": (0, 3), "itself": (0,),
 }  # fmt: skip
 """Which of a result's charts a document shows."""
+_LONG: Final = 20  # lines of a table that is folded
 
 
 def machines(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -59,7 +60,7 @@ def section(name: str, results: list[dict[str, Any]], pictures: Path) -> str:
     parts = [f"### {name}\n", ", ".join(filter(None, facts)) + "."]
     for result in results:
         parts += ["", f"#### {result['question']}", "", _run(result), ""]
-        parts += _distributions(result) + _singles(result)
+        parts += _folded(_distributions(result)) + _folded(_singles(result))
         for index in SHOWN.get(result["bench"], ()):
             if index < len(result["charts"]):
                 chart = chart_of(result["charts"][index])
@@ -96,6 +97,13 @@ def _distributions(result: dict[str, Any]) -> list[str]:
         return []
     head = ["", *SHARES, "max", "samples"]
     return [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1), *lines, ""]
+
+
+def _folded(lines: list[str]) -> list[str]:
+    """A long table behind its heading."""
+    if len(lines) <= _LONG:
+        return lines
+    return [f"<details><summary>{len(lines) - 3} lines</summary>", "", *lines, "</details>", ""]
 
 
 def _cell(figure: Figure | None) -> str:
