@@ -44,7 +44,7 @@ COMMANDS: Final = {
     "itself": Command("bench.itself", "Can the measuring be trusted?"),
     "compare": Command("bench.compare", "Is B slower than A, beyond the noise?", measures=False),
     "page": Command("bench.page", "Make a page of results that were kept.", measures=False),
-    "publish": Command("bench.publish", "Bring docs/bench.md up to date.", measures=False),
+    "publish": Command("bench.publish", "Bring the documents up to date.", measures=False),
     "character": Command("bench.character", "How good are pictures of poses never seen?"),
     "fidelity": Command("bench.fidelity", "How true are the joints that drive the character?"),
     "normalisation": Command(

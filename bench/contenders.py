@@ -36,6 +36,7 @@ class Contender:
     ssim_min: float | None = None
     mean_error: float | None = None
     max_error: int | None = None
+    flicker: float | None = None
     floor_ms: float | None = None
     wall_ns: list[int] = field(default_factory=list)
     cpu_ns: list[int] = field(default_factory=list)
@@ -74,6 +75,7 @@ class Contender:
             ("floor", self.floor_ms, "ms", "neither"),
             ("SSIM to fp32", self.ssim, "", "higher"),
             ("worst SSIM", self.ssim_min, "", "higher"),
+            ("flicker to fp32", self.flicker, "levels", "lower"),
             ("mean error", self.mean_error, "levels", "lower"),
             ("largest error", self.max_error, "levels", "lower"),
         ):

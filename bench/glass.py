@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.blockcode import carry, number_of
 from bench.clocks import ClockMap
@@ -41,6 +42,9 @@ class Ledger:
     stages: tuple[str, ...] = ()
     passed: list[Passed] = field(default_factory=list)
     unread: int = 0
+    keep_every: int = 0
+    """Of how many numbers the picture of one is kept, with the time (ns); 0: of none."""
+    pictures: list[tuple[int, int, NDArray[np.uint8]]] = field(default_factory=list)
 
 
 class CodedSink:
@@ -70,6 +74,9 @@ class CodedSink:
         if number is None:
             self._ledger.unread += 1
             return
+        every = self._ledger.keep_every
+        if every and number % every == 0 and packet.output is not None:
+            self._ledger.pictures.append((number, begin_ns, packet.output))
         self._ledger.stages = (*(stamp.stage for stamp in packet.stamps), ENCODE)
         self._ledger.passed.append(
             Passed(
@@ -93,21 +100,28 @@ class Film:
     due_ms: Floats
 
     @classmethod
-    def of(cls, numbers: Sequence[int], times_ms: Sequence[float], length: int) -> "Film":
+    def of(
+        cls, numbers: Sequence[int], times_ms: Sequence[float], length: int, fps: float = 30.0
+    ) -> "Film":
         """From what the page saw of the camera; frames that it missed are between their neighbours.
+
+        Which turn of the film a number belongs to is told by the time since the last one: a page
+        that is busy for seconds misses much of a turn.
 
         Raises:
             ValueError: too little was seen.
         """
         seen: dict[int, float] = {}
-        turn, last = 0, -1
+        last: tuple[int, float] | None = None  # frame, ms
         for number, time_ms in zip(numbers, times_ms, strict=True):
             if number < 0:
                 continue
-            if number < last - length // 2:
-                turn += 1
-            last = number
-            seen.setdefault(turn * length + number, time_ms)
+            turn = 0
+            if last is not None:
+                expected = last[0] + 1e-3 * fps * (time_ms - last[1])
+                turn = max(round((expected - number) / length), 0)
+            last = turn * length + number, time_ms
+            seen.setdefault(last[0], time_ms)
         if len(seen) < 2:
             raise ValueError(f"the page read {len(seen)} numbers off its camera; it takes two")
         known = np.array(sorted(seen))

@@ -6,13 +6,10 @@ seconds, and end. The same show is played twice: as it is set, and with the budg
 after. What the governor did is told as well: it draws worse to be on time.
 """
 
-import subprocess
-import sys
-import threading
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 from typing import Annotated, Any, Final
 
 import numpy as np
@@ -21,8 +18,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.camera import CameraSource, pictures_of
+from bench.levels import Quality, Seen
+from bench.load import OtherPrograms
+from bench.quality import told
 from bench.report import Bench, Goal, number
-from bench.show import STALE_MS, Run, charts_of, files_of, watch
+from bench.show import STALE_MS, Played, Run, charts_of, drawings, files_of, watch
+from bench.statistics import Measure
 from bench.timeline import Timeline
 from engine.app import DEFAULT_CHARACTER, PERFORMER, Options, Targets, build, load_cast
 from engine.character import CharacterBundle
@@ -38,15 +39,15 @@ from engine.commands.options import (
     TargetLatencyOption,
     ThreadsOption,
 )
-from engine.governing import Governing
+from engine.governing import Governing, Level, present
 from engine.io.null import NullSink
+from engine.ways import Way
 
 PICTURES: Final = 300
 LEAST: Final = 0.95
 """Of the other show's rate a governed one has to keep: where nothing is lost it can win nothing."""
 PHASES: Final = ("before", "during", "after")
 SETTINGS: Final = ("as it is", "governed")
-_BUSY: Final = "import time\nend = time.monotonic() + {}\nwhile time.monotonic() < end: pass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,44 +70,19 @@ class Plan:
         return [0.0, *np.cumsum([self.before_s, self.during_s, self.after_s]).tolist()]
 
 
-class OtherPrograms:
-    """Processes that keep the processor busy at their time; a context manager.
-
-    They end by themselves, whatever becomes of this one.
-    """
-
-    def __init__(self, count: int, wait_s: float, busy_s: float) -> None:
-        self._count, self._busy_s = count, busy_s
-        self._running: list[subprocess.Popen[bytes]] = []
-        self._timer = threading.Timer(wait_s, self._start)
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:  # fmt: skip
-        self._timer.cancel()
-        self._timer.join()
-        for process in self._running:
-            process.kill()
-            process.wait()
-
-    def _start(self) -> None:
-        command = [sys.executable, "-S", "-c", _BUSY.format(self._busy_s)]
-        self._running = [subprocess.Popen(command) for _ in range(self._count)]
-
-
 def play(
     clip: Path, bundle: CharacterBundle, options: Options, fps: float, plan: Plan,
     targets: Targets | None,
-) -> tuple[Run, dict[str, Any] | None]:  # fmt: skip
-    """One show, and what the governor did in it, if there was one."""
+) -> tuple[Played, Seen, dict[str, Any] | None, tuple[Way, ...]]:  # fmt: skip
+    """One show: its run, its levels, what the governor said, if there was one; and its ways."""
     clock = MonotonicClock()
     source = CameraSource(pictures_of(clip, PICTURES), fps, round(plan.seconds * fps), clock)
     cast = load_cast([bundle], options, fps=fps)
     show = build(source, NullSink(), cast, options, clock=clock)
+    actor = cast.actors[0]
+    drawn_by = told(actor, options)
+    begins = Level(options.pose_model, present(actor), SETTINGS[0])
+    began_ns = clock.now_ns()
     governing = Governing(show, targets, options, clock) if targets else None
     others = OtherPrograms(plan.programs, plan.warm_up_s + plan.before_s, plan.during_s)
     with others, governing or nullcontext():
@@ -114,7 +90,20 @@ def play(
             show.pipeline, source, clock, plan.seconds + 1.0, plan.warm_up_s,
             also=governing.note if governing else None,
         )  # fmt: skip
-    return run, governing.to_dict() if governing else None
+    due_ns = run.timeline.due_ns
+    ahead_s = (due_ns[0] - began_ns) * 1e-9 if len(due_ns) else 0.0
+    changes = governing.changes if governing else []
+    levels = governing.levels if governing else [begins]
+    if governing is not None:
+        first = changes[0].before if changes else governing.level.name
+        begins = next(level for level in levels if level.name == first)
+    seen = Seen(levels, begins, changes, ahead_s)
+    return (
+        Played.of(run, actor, drawn_by),
+        seen,
+        governing.to_dict() if governing else None,
+        actor.ways,
+    )
 
 
 def part(timeline: Timeline, begin_s: float, end_s: float) -> Timeline:
@@ -141,6 +130,9 @@ def main(
     programs: Annotated[
         int | None, typer.Option(min=1, help="How many other programs; else one a core.")
     ] = None,
+    with_quality: Annotated[
+        bool, typer.Option("--quality/--no-quality", help="Rate the pictures, too.")
+    ] = True,
     target_latency: TargetLatencyOption = None,
     target_cpu: TargetCpuOption = None,
     threads: ThreadsOption = 1,
@@ -165,15 +157,24 @@ def main(
     bundle = CharacterBundle.load(character)
     runs: list[tuple[str, Run]] = []
     did: dict[str, Any] | None = None
+    quality: Quality | None = None
     for setting in SETTINGS:
-        run, told = play(
-            clip, bundle, options, fps, plan, targets if setting != "as it is" else None
+        run, seen, said, ways = play(
+            clip, bundle, options, fps, plan, targets if setting != SETTINGS[0] else None
         )
-        did = told or did
+        did = said or did
         runs.append((setting, run))
-        for phase, begin_s, end_s in zip(PHASES, plan.ends_s(), plan.ends_s()[1:], strict=False):
-            stretch = part(run.timeline, begin_s, end_s)
-            bench.add(f"{setting}, {phase}", stretch.measures(STALE_MS), drawn_by=run.drawn_by)
+        if with_quality and quality is None:
+            quality = Quality(clip, run.bundle, options, ways)
+        for phase, (begin_s, end_s) in zip(PHASES, pairwise(plan.ends_s()), strict=True):
+            measures = part(run.timeline, begin_s, end_s).measures(STALE_MS)
+            had = seen.shares(begin_s, end_s)
+            if quality is not None:
+                measures |= quality.measures(had, measures["every frame due"]["p50"])
+            bench.add(
+                f"{setting}, {phase}", measures, drawn_by=run.drawn_by,
+                levels={level.name: round(share, 3) for level, share in had.items()},
+            )  # fmt: skip
     bench.console.print(_table(bench))
     for change in did["changes"] if did else ():
         bench.console.print(
@@ -188,23 +189,30 @@ def main(
         sum(len(run.timeline.due_ns) for _, run in runs),
         {"governor": did, "fps_governed_over_not": ratio},
         [Goal("during, fps shown, governed over not", ratio, LEAST, True)],
-        clip=clip.name, character=bundle.name, resolution=bundle.resolution, threads=threads,
-        fps=fps, before_s=before, during_s=during, after_s=after, programs=plan.programs,
+        clip=clip.name, character=bundle.name, drawn=drawings(bench.rows), threads=threads, fps=fps,
+        before_s=before, during_s=during, after_s=after, programs=plan.programs,
         pose_model=options.pose_model, pose_runtime=options.pose_runtime, stale_ms=STALE_MS,
     )  # fmt: skip
 
 
 def _value(bench: Bench, row: str, measure: str, figure: str = "value") -> float:
-    found = next(each for each in bench.rows if each.name == row).measures[measure]
+    measures = next(each for each in bench.rows if each.name == row).measures
+    found = measures.get(measure, Measure({}))
     return found.figures[figure].value if figure in found.figures else float("nan")
 
 
 def _table(bench: Bench) -> Table:
-    table = Table(title="What was to be seen", caption="latency: every frame due, ms")
-    for column in ("", "fps", "never shown, %", "latency p50", "p95", "max"):
+    table = Table(
+        title="What was to be seen",
+        caption="p50, p95: of every frame due, ms; SSIM: to the best level; "
+        "error: of the joints, when shown, % of the torso",
+    )
+    for column in ("", "fps", "lost, %", "p50", "p95", "SSIM", "error"):
         table.add_column(column, justify="right" if column else "left")
+    names = ("fps shown", "never shown", "SSIM to the best level", "pose error, when shown")
     for row in bench.rows:
-        singles = [_value(bench, row.name, name) for name in ("fps shown", "never shown")]
-        late = [_value(bench, row.name, "every frame due", name) for name in ("p50", "p95", "max")]
-        table.add_row(row.name, *(number(value) for value in (*singles, *late)))
+        fps, lost, ssim, error = (_value(bench, row.name, name) for name in names)
+        late = [_value(bench, row.name, "every frame due", name) for name in ("p50", "p95")]
+        values = (number(value) for value in (fps, lost, *late))
+        table.add_row(row.name, *values, f"{ssim:.3f}", number(error))
     return table

@@ -22,6 +22,7 @@ from bench.report import Bench, Goal, measures_table, singles_table
 from bench.show import (
     STALE_MS,
     charts_of,
+    drawings,
     files_of,
     growth,
     play,
@@ -34,6 +35,8 @@ from engine.app import DEFAULT_CHARACTER, PERFORMER, Options
 from engine.character import CharacterBundle
 from engine.clock import MonotonicClock
 from engine.commands.options import (
+    Draw,
+    DrawOption,
     PoseModel,
     PoseModelOption,
     PoseRuntimeName,
@@ -51,6 +54,7 @@ STILL_MS_PER_MIN = 1.0
 def main(
     clip: Annotated[Path, typer.Argument(help="The video.")] = PERFORMER,
     character: Annotated[Path, typer.Option(help="The bundle.")] = DEFAULT_CHARACTER,
+    draw: DrawOption = Draw.AUTO,
     sink: Annotated[str, typer.Option(help="null, window, virtualcam, or a file.")] = "null",
     seconds: Annotated[float, typer.Option(help="How long.")] = 300.0,
     with_quality: Annotated[
@@ -69,7 +73,8 @@ def main(
         warm_up=f"{skip_s:.0f} s", models=[character],
     )  # fmt: skip
     options = Options(
-        threads=threads, pose_model=pose_model.value, pose_runtime=pose_runtime.value
+        threads=threads, draw=draw.value, pose_model=pose_model.value,
+        pose_runtime=pose_runtime.value,
     )  # fmt: skip
     clock = MonotonicClock()
     bundle = CharacterBundle.load(character)
@@ -89,8 +94,8 @@ def main(
         ("growth of latency p95", latency, "ms/min"), ("growth of memory", memory, "MB/min")
     ):  # fmt: skip
         measures[name] = Measure.single(grown.per_minute, unit)
-    if with_quality and run.drawn_by:
-        measures |= likeness_of(bundle, options, run.drawn_by, clip)
+    if with_quality:
+        measures |= likeness_of(run.bundle, options, run.drawn_by, clip)
         measures |= pose_errors(clip, options, measures["every frame due"]["p50"])
     name = f"{clip.stem} to {sink}"
     bench.add(name, measures, drawn_by=run.drawn_by, drops=run.drops(), cores_used=run.cores_used)
@@ -126,7 +131,7 @@ def main(
             Goal("growth of latency", latency.per_minute, STILL_MS_PER_MIN, False, "ms/min"),
             Goal("growth of memory", memory.per_minute, STILL_MB_PER_MIN, False, "MB/min"),
         ],
-        clip=clip.name, character=bundle.name, resolution=bundle.resolution, sink=sink,
+        clip=clip.name, character=bundle.name, drawn=drawings(bench.rows), sink=sink,
         threads=threads, seconds=seconds, pose_model=options.pose_model,
         pose_runtime=options.pose_runtime, smoothing="one-euro", stale_ms=STALE_MS,
     )  # fmt: skip

@@ -36,22 +36,33 @@ from engine.character import CharacterBundle
 from engine.motion.draw import draw_pose
 
 GATE: Final = 0.985
+DANCED: Final = 20
+"""Frames in a row that flicker is over."""
 OTHERS: Final = {"pose": pose_contenders, "shipped": shipped_contenders}
 GOALS_MS: Final = {"live": 6.0, "base": 16.0, "paper": 60.0}
 
 
-def rate(group: list[Contender], images: NDArray[np.uint8]) -> None:
-    """Compare every contender's pictures with those of ONNX Runtime in fp32."""
-    from export.precision import Likeness
+def rate(group: list[Contender], images: NDArray[np.uint8], moving: NDArray[np.uint8]) -> None:
+    """Compare every contender's pictures with those of ONNX Runtime in fp32.
 
-    def pictures(contender: Contender) -> NDArray[np.uint8]:
+    Args:
+        group: of a trained network.
+        images: pose images that have nothing to do with each other.
+        moving: pose images that follow each other, for the flicker.
+    """
+    from export.precision import Likeness
+    from training.metrics.flicker import flicker
+
+    def pictures(contender: Contender, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.stack([contender.draw(image).copy() for image in images])
 
-    truth = pictures(next(c for c in group if (c.runtime, c.precision) == ("ONNX Runtime", "fp32")))
+    exact = next(c for c in group if (c.runtime, c.precision) == ("ONNX Runtime", "fp32"))
+    truth, danced = pictures(exact, images), pictures(exact, moving)
     for contender in group:
-        found = Likeness.of(pictures(contender), truth)
+        found = Likeness.of(pictures(contender, images), truth)
         contender.ssim, contender.ssim_min = found.ssim, found.ssim_min
         contender.mean_error, contender.max_error = found.mean_error, found.max_error
+        contender.flicker = flicker(pictures(contender, moving), danced).error
 
 
 def race(group: list[Contender], images: NDArray[np.uint8], seconds: float) -> None:
@@ -68,9 +79,15 @@ def race(group: list[Contender], images: NDArray[np.uint8], seconds: float) -> N
 
 def table(title: str, group: list[Contender], note: str) -> Table:
     """One preset's contenders, the quickest first."""
-    found = Table(title=title, caption=f"ms of a frame; {note}", box=SIMPLE_HEAD, pad_edge=False)
+    found = Table(
+        title=title,
+        caption=f"ms of a frame; {note}",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     found.add_column("", no_wrap=True)
-    for name in ("threads", "p50", "p95", "p99", "core", "floor", "SSIM"):
+    for name in ("threads", "p50", "p95", "core", "floor", "SSIM", "flicker"):
         found.add_column(name, justify="right", no_wrap=True)
     for c in sorted(group, key=lambda c: c.p50_ms):
         wall = Timing.of(c.wall_ns)
@@ -78,11 +95,16 @@ def table(title: str, group: list[Contender], note: str) -> Table:
         found.add_row(
             told if c.preset in GOALS_MS else c.preset,
             str(c.threads),
-            *(f"{v:.1f}" for v in (wall.p50_ms, wall.p95_ms, wall.p99_ms, c.cpu_ms)),
-            "" if c.floor_ms is None else f"{c.floor_ms:.1f}",
+            *(_ms(v) for v in (wall.p50_ms, wall.p95_ms, c.cpu_ms, c.floor_ms)),
             "" if c.ssim is None else f"{c.ssim:.3f}",
+            "" if c.flicker is None else f"{c.flicker:.2f}",
         )
     return found
+
+
+def _ms(value: float | None) -> str:
+    """Five characters, so that a table fits 80 columns."""
+    return "" if value is None else f"{value:.{1 if value < 1000 else 0}f}"
 
 
 class Floors:
@@ -135,6 +157,19 @@ def pose_images(bundle: CharacterBundle, count: int) -> NDArray[np.uint8]:
         rng = np.random.default_rng([SEED, i])
         _, joints = render_sample(rig, random_pose(rng, rig.rest), size)
         draw_pose(joints, image)
+    return images
+
+
+def danced_images(bundle: CharacterBundle, count: int) -> NDArray[np.uint8]:
+    """Pose images of a dance, one camera's frame after the other, (N, S, S, 3)."""
+    from training.characters import ito
+    from training.characters.character import picture_joints
+    from training.motion.dance import dance
+
+    rig, size = ito.build(), bundle.resolution
+    images = np.empty((count, size, size, 3), np.uint8)
+    for pose, image in zip(dance(count / 30, 30.0, SEED, rig.rest), images, strict=True):
+        draw_pose(picture_joints(rig.keypoints(pose), rig.camera, size), image)
     return images
 
 
@@ -194,7 +229,11 @@ def main(
                 f"none of {preset} is here: `ayatsuri models` fetches the pose networks"
             )
             continue
-        note = f"SSIM against fp32, {poses} poses" if preset == "live" else "speed alone"
+        note = (
+            f"SSIM and flicker (of 255 levels) beside fp32, {poses} poses and {DANCED} frames"
+            if preset == "live"
+            else "speed alone"
+        )
         bench.console.print(table(f"{preset}, 256 px", group, note))
         if preset not in OTHERS:
             bench.charts.append(floor_chart(group))
@@ -218,14 +257,16 @@ def generators(
     floors: Floors, cleanup: ExitStack,
 ) -> list[Contender]:  # fmt: skip
     """One preset in all runtimes and precisions, with floors, and rated where it is trained."""
-    trained = preset == "live"
-    network = bundle.need_generator()
-    own = {"fp32": network.model, **network.variants}
-    models = own if trained else untrained(preset, images)
+    network = bundle.generator
+    trained = preset == "live" and network is not None
+    if network is not None and trained:
+        models = {"fp32": network.model, **network.variants}
+    else:
+        models = untrained(preset, images)
     models.pop("fp16", None)  # no processor here calculates in it
     here = [*contenders(preset, models, threads, cleanup)]
     if trained:
-        rate(here, images)
+        rate(here, images, danced_images(bundle, DANCED))
     if eager:
         draw = by_torch(preset, threads)
         here.append(Contender(preset, "PyTorch", "fp32, eager", threads, draw))

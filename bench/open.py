@@ -8,6 +8,7 @@ coordinated omission). Pictures come from memory and go nowhere: see `live` for 
 sink, and `webrtc` for glass to glass.
 """
 
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,18 @@ import typer
 from bench.camera import CameraSource, pictures_of
 from bench.quality import likeness_of, pose_errors
 from bench.report import Bench, Goal, Row, measures_table, singles_table
-from bench.show import STALE_MS, Run, charts_of, files_of, play, show_usage, steps_table
+from bench.show import (
+    STALE_MS,
+    Played,
+    Run,
+    charts_of,
+    drawings,
+    files_of,
+    play,
+    show_usage,
+    steps_table,
+)
+from bench.ways import CharactersOption, DrawName, DrawsOption, ways
 from engine.app import DEFAULT_CHARACTER, PERFORMER, Options
 from engine.character import CharacterBundle
 from engine.clock import MonotonicClock
@@ -39,7 +51,7 @@ GOAL_P95_MS = 60.0
 
 def measure(
     clip: Path, bundle: CharacterBundle, options: Options, fps: float, seconds: float, skip_s: float
-) -> Run:
+) -> Played:
     """One run at a camera's rate."""
     clock = MonotonicClock()
     pictures = pictures_of(clip, PICTURES)
@@ -52,7 +64,8 @@ def measure(
 
 def main(
     clip: Annotated[Path, typer.Argument(help="The video.")] = PERFORMER,
-    character: Annotated[Path, typer.Option(help="The bundle.")] = DEFAULT_CHARACTER,
+    character: CharactersOption = None,
+    draw: DrawsOption = DrawName.ALL,
     fps: Annotated[str, typer.Option(help="The camera's rates.")] = "30,60",
     seconds: Annotated[float, typer.Option(help="At each rate.")] = 60.0,
     warm_up: Annotated[float, typer.Option(help="Seconds before that, not counted.")] = 3.0,
@@ -71,9 +84,8 @@ def main(
         "How late is the picture when a camera dictates the pace?",
         "the work of all parts, one after the other, and no wait between them",
         warm_up=f"{warm_up:g} s",
-        models=[character],
+        models=character or [DEFAULT_CHARACTER],
     )
-    bundle = CharacterBundle.load(character)
     options = Options(
         threads=threads, pose_model=pose_model.value, pose_runtime=pose_runtime.value,
         backend=backend.value, precision=precision.value,
@@ -81,26 +93,27 @@ def main(
     rates = [float(rate) for rate in fps.split(",")]
     runs: list[tuple[str, Run]] = []
     goals: list[Goal] = []
-    for rate in rates:
-        run = measure(clip, bundle, options, rate, seconds, warm_up)
+    shown = ways(character, draw, options)
+    for way, rate in product(shown, rates):
+        run = measure(clip, way.bundle, way.options, rate, seconds, warm_up)
         measures = run.timeline.measures(STALE_MS)
-        if with_quality and run.drawn_by:
-            measures |= likeness_of(bundle, options, run.drawn_by, clip)
+        if with_quality:
+            measures |= likeness_of(run.bundle, way.options, run.drawn_by, clip)
             measures |= pose_errors(clip, options, measures["every frame due"]["p50"])
         row = bench.add(
-            f"{rate:g} fps", measures, drawn_by=run.drawn_by, drops=run.drops(),
+            f"{way.prefix}{rate:g} fps", measures, drawn_by=run.drawn_by, drops=run.drops(),
             cores_used=run.cores_used,
         )  # fmt: skip
         runs.append((row.name, run))
         if rate == rates[0]:
             p95 = measures["every frame due"]["p95"]
-            goals.append(Goal(f"{rate:g} fps, every frame due, p95", p95, GOAL_P95_MS, False, "ms"))
+            goals.append(Goal(f"{row.name}, every frame due, p95", p95, GOAL_P95_MS, False, "ms"))
     show(bench, bench.rows, runs)
     bench.charts = charts_of(runs, 1e3 / rates[0])
     bench.extras = files_of(bench.name, [(name, run.timeline) for name, run in runs])
     bench.finish(
         sum(len(run.timeline.due_ns) for _, run in runs), {}, goals, clip=clip.name,
-        character=bundle.name, resolution=bundle.resolution, threads=threads, seconds=seconds,
+        drawn=drawings(bench.rows), threads=threads, seconds=seconds,
         pose_model=options.pose_model, pose_runtime=options.pose_runtime, smoothing="one-euro",
         stale_ms=STALE_MS,
     )  # fmt: skip
@@ -110,5 +123,7 @@ def show(bench: Bench, rows: list[Row], runs: list[tuple[str, Run]]) -> None:
     """Print what was measured."""
     bench.console.print(measures_table("Latency from when a frame was due", rows))
     bench.console.print(singles_table("At the sink", rows))
+    for name, words in drawings(rows).items():
+        bench.console.print(f"{name}: {words}")
     bench.console.print(steps_table(runs))
     show_usage(bench.console, runs[-1][1], bench.machine["cores"])

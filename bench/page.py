@@ -1,6 +1,6 @@
 """A page of results that needs nothing but itself: `ayatsuri bench page RESULTS -o PAGE.html`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +16,7 @@ from engine import console
 from engine.errors import SinkError
 
 _MANY: Final = 6  # goals, of which none stands for all
+_BUSY: Final = 0.3  # cores that other programs take: more, and figures are of little use
 
 _ABOUT: Final = {
     "every frame due": "of every frame that was due, shown or not: until it, or a newer one, was "
@@ -26,20 +27,37 @@ _ABOUT: Final = {
     "duplicates": "refreshes of a display at the camera's rate that find no new picture",
     "pose error, when shown": "how far the joints are, when they are shown, from where the "
     "performer is by then",
-    "SSIM to fp32": "likeness to the same network's pictures in fp32; 1 is the same",
+    "fps shown": "new pictures a second",
+    "never shown": "frames that were due and for which a newer one was shown",
+    "SSIM to fp32": "likeness to the pictures of the same network, or the same painter, in fp32; "
+    "1 is the same, and what a plain puppet has, which knows one precision",
+    "worst SSIM": "of all pictures compared",
     "flicker to fp32": "how the pictures shimmer beside those in fp32, of 255 levels",
+    "SSIM to the best level": "likeness to the pictures that are drawn where nothing is governed, "
+    "in fp32, over the time that each level had",
+    "flicker to the best level": "how the pictures shimmer beside those, of 255 levels",
+    "SSIM after the codec": "likeness of what the browser shows to what went into the encoder, "
+    "picture by picture",
+    "pose error, as found": "how far the joints that drive the character are from the performer's "
+    "true ones, in the same picture",
+    "cores used": "by all of it, as a mean",
+    "waiting in the end": "frames that were taken from the camera and not drawn",
+    "clock uncertainty": "of the server's stamps on the browser's clock; glass to glass itself "
+    "needs one clock alone",
 }
 
 
 def page(
-    results: Sequence[dict[str, Any]], title: str = "", missing: dict[str, str] | None = None
-) -> str:
+    results: Sequence[dict[str, Any]], title: str = "", missing: dict[str, str] | None = None,
+    failed: dict[str, str] | None = None,
+) -> str:  # fmt: skip
     """Results as one HTML page.
 
     Args:
         results: at least one.
         title: the heading; else the benchmarks' names.
         missing: benchmarks that could not be run, and why.
+        failed: benchmarks of `results` that did not pass a check of their own, and which.
     """
     style = (files("bench") / "page.css").read_text(encoding="utf-8")
     many = len(results) > 1 or bool(missing)
@@ -51,23 +69,49 @@ def page(
         '<meta name="color-scheme" content="light dark">'
         f"<title>{escape(heading)}</title><style>{style}</style></head><body><header>"
         f"<h1>{escape(heading)}</h1>"
-        + (_contents(results, missing or {}) if many else "")
+        + (_contents(results, missing or {}, failed or {}) if many else "")
         + f"</header><main>{contents}</main></body></html>\n"
     )
 
 
-def _contents(results: Sequence[dict[str, Any]], missing: dict[str, str]) -> str:
-    """What there is, and its most telling figure."""
+def _contents(
+    results: Sequence[dict[str, Any]], missing: dict[str, str], failed: dict[str, str]
+) -> str:
+    """Where it was measured, what there is, and the most telling figure of each."""
     lines = [
         f'<a href="#{_id(result)}"><span>{escape(result["question"])}</span>'
         f"<b>{escape(_headline(result))}</b></a>"
         for result in results
     ]
     lines += [
-        f"<p><b>{escape(name)}</b> was not measured: {escape(why)}</p>"
-        for name, why in missing.items()
+        f"<p><b>{escape(name)}</b> {word}: {escape(why)}</p>"
+        for word, named in (("failed", failed), ("was not measured", missing))
+        for name, why in named.items()
     ]
-    return f"<nav>{''.join(lines)}</nav>"
+    return f"{_lead(results)}<nav>{''.join(lines)}</nav>"
+
+
+def _lead(results: Sequence[dict[str, Any]]) -> str:
+    """What an outsider has to know first: the machine, how busy it was, what the figures are."""
+    machine = results[0]["machine"]
+    busiest = max(results, key=lambda result: result["cores_used_by_others"])
+    others = busiest["cores_used_by_others"]
+    doubt = (
+        f"<strong>Other programs kept up to {others:.2f} of {machine['cores']} cores busy "
+        f"(during {escape(busiest['bench'])}): these figures say little about this machine."
+        "</strong>"
+        if others > _BUSY
+        else "Nothing else was at work to speak of."
+    )
+    gpu = f"GPU {machine['gpu']['name']}" if machine["gpu"] else "no GPU"
+    return (
+        f'<p class="where">{escape(machine["processor"])}, {machine["cores"]} cores, '
+        f"{machine['memory_gb']:g} GB, {escape(gpu)} · {escape(machine['platform'])} · "
+        f"Python {escape(machine['python'])} · commit {escape(machine['commit'])}</p>"
+        f"<p>{doubt} Latency counts from when a camera’s frame was due; frames that were dropped "
+        "count as well. Each figure stands above its interval, and below each benchmark are its "
+        "settings and the machine in full. The method is told in the project’s docs/bench.md.</p>"
+    )
 
 
 def _headline(result: dict[str, Any]) -> str:
@@ -137,12 +181,12 @@ def _goal(goal: dict[str, Any]) -> str:
 
 def _distributions(rows: Sequence[dict[str, Any]]) -> str:
     lines = []
-    told = set()
+    told: dict[str, None] = {}
     for row in rows:
         measures = {n: Measure.from_dict(m) for n, m in row["measures"].items()}
         shown = {n: m for n, m in measures.items() if "value" not in m.figures and m.figures}
         for i, (name, measure) in enumerate(shown.items()):
-            told.add(name)
+            told[name] = None
             head = f'<th rowspan="{len(shown)}">{escape(row["name"])}</th>' if i == 0 else ""
             cells = "".join(f"<td>{_figure(measure.figures.get(p))}</td>" for p in (*SHARES, "max"))
             lines.append(
@@ -161,9 +205,10 @@ def _distributions(rows: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _explained(names: set[str]) -> str:
-    found = [f" <b>{escape(k)}</b>: {escape(v)}." for k, v in _ABOUT.items() if k in names]
-    return "".join(found)
+def _explained(names: Iterable[str]) -> str:
+    return "".join(
+        f" <b>{escape(name)}</b>: {escape(_ABOUT[name])}." for name in names if name in _ABOUT
+    )
 
 
 def _figure(figure: Figure | None) -> str:
@@ -195,7 +240,7 @@ def _singles(rows: Sequence[dict[str, Any]]) -> str:
             measure = table[what].get(who)
             cells.append(f"<td>{_single(measure)}</td>")
         body.append(f"<tr><td>{escape(line)}</td>{''.join(cells)}</tr>")
-    note = _explained(set(table))
+    note = _explained(table)
     return (
         f'<div class="scroll"><table class="numbers"><thead><tr><th></th>{heads}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"

@@ -7,20 +7,22 @@ programs of others, as far as their public parts can be installed: see `bench.ri
 one. What is not installed is said to be missing, and not claimed about.
 
 A rival draws another character, another part of the body, in another size: what each does is said
-beside its figures, and they compare latency, not art.
+beside its figures, and they compare latency, not art. So likeness is to each one's own pictures at
+its best: 1 of those that calculate in fp32 alone. The joints' error when they are shown is of those
+whose picture follows the body's joints.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
 from bench.camera import CameraSource, pictures_of
-from bench.quality import pose_errors
+from bench.quality import SAME, Smoothing, likeness_of, pose_errors
 from bench.report import Bench, Goal, measures_table, singles_table
 from bench.rivals import RIVALS, Rival
 from bench.show import STALE_MS, Run, files_of, latency_charts, play, watch
@@ -30,7 +32,7 @@ from bench.timeline import Timeline
 from engine.app import DEFAULT_CHARACTER, LIVE_FPS, PERFORMER, Options
 from engine.character import CharacterBundle
 from engine.clock import MonotonicClock
-from engine.commands.options import ThreadsOption
+from engine.commands.options import Draw, DrawOption, ThreadsOption
 from engine.errors import MissingDependency
 from engine.frame import Packet
 from engine.io.null import NullSink
@@ -83,12 +85,14 @@ def run_rival(
     return watch(pipeline, camera, clock, total_s + 1.0, skip_s), loop.left
 
 
-def judged(run: Run, clip: Path, options: Options, *, tracks: bool, smooth: bool) -> Any:
+def judged(
+    run: Run, clip: Path, options: Options, *, smoothing: Smoothing | None
+) -> dict[str, Measure]:
     """A run's figures, and the error of the joints when they are shown, where there are any."""
     measures = run.timeline.measures(STALE_MS)
-    if tracks:
+    if smoothing is not None:
         late_ms = measures["every frame due"]["p50"]
-        measures |= pose_errors(clip, options, late_ms, smooth=smooth)
+        measures |= pose_errors(clip, options, late_ms, smoothing=smoothing)
     return measures | {"cores used": Measure.single(run.cores_used, "cores", "lower")}
 
 
@@ -98,6 +102,7 @@ def main(
     rivals: Annotated[str, typer.Option(help="By name, or all.")] = "all",
     seconds: Annotated[float, typer.Option(help="For each.")] = 30.0,
     warm_up: Annotated[float, typer.Option(help="Seconds before that, not counted.")] = 3.0,
+    draw: DrawOption = Draw.AUTO,
     threads: ThreadsOption = 1,
     rival_threads: Annotated[
         int | None, typer.Option(min=1, help="Of PyTorch; by itself it takes all cores.")
@@ -109,15 +114,16 @@ def main(
         warm_up=f"{warm_up:g} s", models=[character],
     )  # fmt: skip
     bundle, pictures = CharacterBundle.load(character), pictures_of(clip, PICTURES)
-    clock, options = MonotonicClock(), Options(threads=threads)
+    clock, options = MonotonicClock(), Options(threads=threads, draw=draw.value)
     camera = CameraSource(pictures, LIVE_FPS, round((seconds + warm_up) * LIVE_FPS), clock)
     ours = play(
         camera, NullSink(), bundle, options, clock, seconds=seconds + warm_up + 1, skip_s=warm_up
     )  # fmt: skip
+    measures = judged(ours, clip, options, smoothing="one-euro")
     bench.add(
-        "Ayatsuri", judged(ours, clip, options, tracks=True, smooth=True), what=(
-            f"whole body, {bundle.resolution} px, One Euro; {ours.drawn_by.get('name', '')}"
-        ),
+        "Ayatsuri", measures | likeness_of(ours.bundle, options, ours.drawn_by, clip),
+        what="whole body, {resolution} px, One Euro; MediaPipe, {name}".format(**ours.drawn_by),
+        drawn_by=ours.drawn_by,
     )  # fmt: skip
     timelines: list[tuple[str, Timeline]] = [("Ayatsuri", ours.timeline)]
     missing = {}
@@ -131,7 +137,9 @@ def main(
             bench.console.print(f"[yellow]missing[/] {name}: {error}")
             rival.close()
             continue
-        measures = judged(run, clip, options, tracks=rival.tracks, smooth=False)
+        measures = judged(run, clip, options, smoothing="none" if rival.tracks else None)
+        if rival.exact:
+            measures |= SAME.measures()
         measures["waiting in the end"] = Measure.single(left, "frames", "lower")
         bench.add(rival.name, measures, what=rival.about)
         timelines.append((rival.name, run.timeline))

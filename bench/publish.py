@@ -1,5 +1,5 @@
-"""`ayatsuri bench publish`: the results that are kept in bench/results, as docs/bench.md shows
-them.
+"""`ayatsuri bench publish`: the results that are kept in bench/results, as docs/bench.md and the
+README show them.
 
 A machine is a folder of results, named for it: `ayatsuri bench open -o bench/results/NAME`. Only
 the JSON is kept; pages, traces and logs are made of a run, and stay where it was.
@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from bench import readme
 from bench.charts import chart_of
 from bench.report import interval, number, read
 from bench.statistics import SHARES, Figure, Measure
@@ -22,14 +23,15 @@ BEGIN: Final = "<!-- results: made by `ayatsuri bench publish` -->"
 END: Final = "<!-- end of results -->"
 
 ORDER: Final = (
-    "open", "live", "governor", "webrtc", "peers", "closed", "models", "stages", "smoothing",
-    "soak", "itself",
+    "open", "webrtc", "peers", "live", "soak", "governor", "closed", "models", "puppet", "stages",
+    "smoothing", "fidelity", "character", "render", "itself",
 )  # fmt: skip
 SHOWN: Final = {
     "open": (1, 3), "live": (0,), "governor": (0,), "webrtc": (1, 3), "peers": (0, 1),
     "closed": (0,), "models": (0,), "smoothing": (0, 1), "soak": (0, 3), "itself": (0,),
 }  # fmt: skip
 """Which of a result's charts a document shows."""
+_LONG: Final = 20  # lines of a table that is folded
 
 
 def machines(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -58,7 +60,7 @@ def section(name: str, results: list[dict[str, Any]], pictures: Path) -> str:
     parts = [f"### {name}\n", ", ".join(filter(None, facts)) + "."]
     for result in results:
         parts += ["", f"#### {result['question']}", "", _run(result), ""]
-        parts += _distributions(result) + _singles(result)
+        parts += _folded(_distributions(result)) + _folded(_singles(result))
         for index in SHOWN.get(result["bench"], ()):
             if index < len(result["charts"]):
                 chart = chart_of(result["charts"][index])
@@ -97,6 +99,13 @@ def _distributions(result: dict[str, Any]) -> list[str]:
     return [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1), *lines, ""]
 
 
+def _folded(lines: list[str]) -> list[str]:
+    """A long table behind its heading."""
+    if len(lines) <= _LONG:
+        return lines
+    return [f"<details><summary>{len(lines) - 3} lines</summary>", "", *lines, "</details>", ""]
+
+
 def _cell(figure: Figure | None) -> str:
     if figure is None:
         return "too few"
@@ -127,8 +136,9 @@ def main(
     document: Annotated[Path, typer.Option(help="To be brought up to date.")] = (
         ROOT / "docs/bench.md"
     ),
+    table: Annotated[Path, typer.Option("--readme", help="Its table, too.")] = ROOT / "README.md",
 ) -> None:
-    """Bring docs/bench.md up to date."""
+    """Bring docs/bench.md and the README's table up to date."""
     pictures = document.parent / "pictures"
     try:
         text = document.read_text(encoding="utf-8")
@@ -140,6 +150,32 @@ def main(
     after = rest.partition(END)[2]
     for old in pictures.glob("bench-*.svg"):
         old.unlink()
-    sections = [section(name, found, pictures) for name, found in machines(results).items()]
+    by_machine = machines(results)
+    sections = [section(name, found, pictures) for name, found in by_machine.items()]
     document.write_text(f"{before}{BEGIN}\n\n{chr(10).join(sections)}\n{END}{after}", "utf-8")
     console.say(f"{len(sections)} machines in {document}")
+    fill(table, by_machine)
+
+
+def fill(path: Path, by_machine: dict[str, list[dict[str, Any]]]) -> None:
+    """Write the README's table anew, from the results of the machine that it names.
+
+    Raises:
+        SinkError: it cannot be read, has no place for the table, or names another machine.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SinkError(f"{path} cannot be read: {error}") from error
+    begin = readme.BEGIN.search(text)
+    end = text.find(readme.END)
+    if begin is None or end < 0:
+        raise SinkError(f"{path} has no place for figures: {readme.BEGIN.pattern} {readme.END}")
+    name = begin[1]
+    if name not in by_machine:
+        raise SinkError(f"{path} has figures of {name}; there are results of {[*by_machine]}")
+    lines, gone = readme.table(text[begin.end() : end], by_machine[name])
+    path.write_text(f"{text[: begin.end()]}\n{lines}\n\n{text[end:]}", encoding="utf-8")
+    console.say(f"the figures of {name} in {path}")
+    if gone:
+        console.say(f"left as they were, for want of a result: {', '.join(gone)}")

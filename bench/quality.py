@@ -2,7 +2,9 @@
 
 Anybody can be quick by drawing worse, and steady by smoothing more. So a setting is also asked
 
-- how like its pictures are to the same network's in fp32 (SSIM), and how they shimmer beside those;
+- how like its pictures are to those of the best precision of what draws them, fp32 (SSIM), and how
+  they shimmer beside those: of a character's own network, or of a puppet with a painter. A puppet
+  without one has a single precision, and is its own best;
 - how far the joints that drive the character are from the true ones *at the moment when they are
   shown*: the estimator's errors, the smoothing's lag and the pipeline's latency in one figure.
 
@@ -12,117 +14,159 @@ The truth is the performer's clip, whose joints are known; see `bench.fidelity`.
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.fidelity import OTHERS, SIZE_PX, Truth, from_neck
 from bench.statistics import HIGHER, LOWER, Floats, Measure
-from engine.backends.base import Backend
 from engine.backends.choose import Candidate, open_candidate
+from engine.cast import Actor
+from engine.casting import what_draws
 from engine.character import CharacterBundle
+from engine.generator import Generator, NetworkGenerator
 from engine.likeness import ssim
 from engine.motion.draw import draw_pose
 from engine.motion.normalise import Normaliser
-from engine.motion.smooth import OneEuro
+from engine.motion.smooth import OneEuro, savgol
 from engine.options import Options
 from engine.pose.pose import Pose
 
 FRAMES: Final = 40
-"""Of the clip in a row, that a generator's pictures are compared over."""
+"""Of the clip in a row, that pictures are compared over."""
+
+BEST: Final = Candidate("onnxruntime", "fp32")
+
+Smoothing = Literal["one-euro", "savitzky-golay", "none"]
+"""As live input is smoothed, as files are, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """A generator's pictures beside fp32's: SSIM over white, and flicker in levels of 255."""
+    """Pictures beside the best ones: SSIM over white, and flicker in levels of 255."""
 
     ssim: float
     ssim_worst: float
     flicker: float
 
-    def measures(self) -> dict[str, Measure]:
-        """For a row of a result."""
+    @classmethod
+    def of(cls, made: NDArray[np.uint8], truth: NDArray[np.uint8]) -> "Likeness":
+        """Of two sequences of premultiplied RGBA pictures (T, S, S, 4)."""
+        from training.metrics.flicker import flicker
+
+        scores = [ssim(a, b) for a, b in zip(made, truth, strict=True)]
+        return cls(float(np.mean(scores)), min(scores), flicker(made, truth).error)
+
+    def measures(self, best: str = "fp32") -> dict[str, Measure]:
+        """For a row of a result; `best` names what the pictures were compared with."""
         return {  # the same in every run: the interval is the value
             name: Measure.single(value, unit, better, low=value, high=value, count=FRAMES)
             for name, value, unit, better in (
-                ("SSIM to fp32", self.ssim, "", HIGHER),
+                (f"SSIM to {best}", self.ssim, "", HIGHER),
                 ("worst SSIM", self.ssim_worst, "", HIGHER),
-                ("flicker to fp32", self.flicker, "levels", LOWER),
+                (f"flicker to {best}", self.flicker, "levels", LOWER),
             )
         }
 
 
-def likeness(bundle: CharacterBundle, backend: Backend, joints: NDArray[np.float32]) -> Likeness:
-    """Compare a backend's pictures of joints (T, 20, 4) with ONNX Runtime's in fp32."""
-    from training.metrics.flicker import flicker
+SAME: Final = Likeness(1.0, 1.0, 0.0)
 
-    exact = open_candidate(Candidate("onnxruntime", "fp32"), bundle.need_generator(), 1)
-    try:
-        truth = draw_all(exact, bundle.resolution, joints)
-    finally:
-        exact.close()
-    made = draw_all(backend, bundle.resolution, joints)
-    scores = [ssim(a, b) for a, b in zip(made, truth, strict=True)]
-    return Likeness(float(np.mean(scores)), min(scores), flicker(made, truth).error)
+
+def told(actor: Actor, options: Options) -> dict[str, Any]:
+    """What draws an actor.
+
+    `draw`, "generator" or "puppet"; its `name`; the `resolution` of its pictures; and where a
+    network does its `backend` and `precision`.
+    """
+    about: dict[str, Any] = {
+        "draw": what_draws(actor.bundle, options.draw), "name": actor.generator.name,
+        "resolution": actor.bundle.resolution,
+    }  # fmt: skip
+    if actor.choice is not None:
+        about |= actor.choice.to_dict()
+        about.pop("measured", None)
+    return about
 
 
 def likeness_of(
     bundle: CharacterBundle, options: Options, drawn_by: dict[str, Any], clip: Path
 ) -> dict[str, Measure]:
-    """The likeness of what drew a run, for a row of a result.
+    """The likeness of what drew a run to its best precision, for a row of a result.
 
     Args:
-        bundle: the character.
+        bundle: the character, as what draws needs it.
         options: of the run.
-        drawn_by: `engine.backends.choose.Choice.to_dict` of the run.
+        drawn_by: what `told` says of the run.
         clip: whose first frames are drawn.
     """
+    if "backend" not in drawn_by:
+        return SAME.measures()
     chosen = Candidate(str(drawn_by["backend"]), str(drawn_by["precision"]))
-    backend = open_candidate(chosen, bundle.need_generator(), options.threads)
+    joints = dance(bundle, clip, options)
+    made, truth = (
+        pictures(
+            opened(bundle, drawn_by["draw"], candidate, options.threads), joints, bundle.resolution
+        )
+        for candidate in (chosen, BEST)
+    )
+    return Likeness.of(made, truth).measures()
+
+
+def opened(bundle: CharacterBundle, draws: str, candidate: Candidate, threads: int) -> Generator:
+    """What draws a character by a network: its own, or the painter of its puppet."""
+    from engine.puppet.puppet import Puppet
+
+    if draws == "generator":
+        return NetworkGenerator(open_candidate(candidate, bundle.need_generator(), threads))
+    painter = bundle.painter
+    if painter is None:
+        return Puppet(bundle.drawings)
+    return Puppet(bundle.drawings, open_candidate(candidate, painter, threads))
+
+
+def pictures(generator: Generator, joints: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
+    """The pictures (T, S, S, 4) of joints (T, 20, 4) by a generator, which is closed then."""
+    pose_image = np.empty((size, size, 3), np.uint8)
+    made = np.empty((len(joints), size, size, 4), np.uint8)
     try:
-        return likeness(bundle, backend, dance(bundle, clip, options.pose_model)).measures()
+        for one, picture in zip(joints, made, strict=True):
+            draw_pose(one, pose_image)
+            generator.draw(one, pose_image, picture)
     finally:
-        backend.close()
+        generator.close()
+    return made
 
 
 def pose_errors(
-    clip: Path, options: Options, latency_ms: float, *, smooth: bool = True
+    clip: Path, options: Options, latency_ms: float | None, *, smoothing: Smoothing = "one-euro"
 ) -> dict[str, Measure]:
     """How far the joints are off, as found and when shown, for a row of a result.
 
     Args:
         clip: with its truth.
         options: which estimator.
-        latency_ms: from a picture to its being shown; where it is longer than the clip, the second
-            figure is left out.
-        smooth: as live input is, or not at all.
+        latency_ms: from a picture to its being shown; None: of a file, which is not shown at any
+            time. Where it is longer than the clip, the second figure is left out.
+        smoothing: of the joints.
     """
     truth = Truth.of(clip)
-    poses = estimated(clip, options.pose_model, options.pose_runtime)
-    places = live_track(truth, poses, OneEuro(size=SIZE_PX) if smooth else lambda joints, _: joints)
+    places = live_track(truth, estimated(clip, options.pose_model, options.pose_runtime), smoothing)
+    latencies = {"pose error, as found": 0.0}
+    if latency_ms is not None:
+        latencies["pose error, when shown"] = latency_ms
     found = {}
-    for name, ms in (("pose error, as found", 0.0), ("pose error, when shown", latency_ms)):
+    for name, ms in latencies.items():
         error = error_when_shown(places, truth, ms)
         if np.isfinite(error):
-            found[name] = Measure.single(error, "% torso", count=len(poses))
+            found[name] = Measure.single(error, "% torso", count=len(truth.times_ns))
     return found
 
 
-def draw_all(backend: Backend, size: int, joints: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The generator's pictures (T, S, S, 4) of joints (T, 20, 4)."""
-    pose_image = np.empty((size, size, 3), np.uint8)
-    pictures = np.empty((len(joints), size, size, 4), np.uint8)
-    for one, picture in zip(joints, pictures, strict=True):
-        draw_pose(one, pose_image)
-        backend.run(pose_image, picture)
-    return pictures
-
-
-def dance(bundle: CharacterBundle, clip: Path, model: str = "full") -> NDArray[np.float32]:
+def dance(bundle: CharacterBundle, clip: Path, options: Options) -> NDArray[np.float32]:
     """(T, 20, 4) joints of a character in a clip's first frames, smoothed as live input is."""
     truth = Truth.of(clip)
-    poses = estimated(clip, model, "mediapipe")
+    poses = estimated(clip, options.pose_model, options.pose_runtime)
     normalise = Normaliser(bundle.skeleton, size=bundle.resolution)
     smooth = OneEuro(size=bundle.resolution)
     track = []
@@ -155,11 +199,15 @@ def error_when_shown(places: Floats, truth: Truth, latency_ms: float) -> float:
     return float(100 * distance[:, OTHERS].mean() / truth.torso_px)
 
 
-def live_track(truth: Truth, poses: tuple[Pose | None, ...], smooth: Any) -> Floats:
-    """(T, 20, 2) px relative to the neck: the performer's own proportions, smoothed by `smooth`."""
+def live_track(truth: Truth, poses: tuple[Pose | None, ...], smooth: Smoothing | OneEuro) -> Floats:
+    """(T, 20, 2) px relative to the neck: the performer's own proportions, smoothed."""
     normalise = Normaliser(truth.skeleton, size=SIZE_PX)
-    track = [
-        smooth(normalise(pose, truth.size_wh, time_ns), time_ns)
-        for pose, time_ns in zip(poses, truth.times_ns, strict=True)
-    ]
-    return from_neck(np.stack(track))
+    times = zip(poses, truth.times_ns, strict=True)
+    raw = np.stack([normalise(pose, truth.size_wh, time_ns) for pose, time_ns in times])
+    if smooth == "none":
+        return from_neck(raw)
+    if smooth == "savitzky-golay":
+        return from_neck(savgol(raw))
+    euro = OneEuro(size=SIZE_PX) if smooth == "one-euro" else smooth
+    steps = zip(raw, truth.times_ns, strict=True)
+    return from_neck(np.stack([euro(joints, time_ns) for joints, time_ns in steps]))

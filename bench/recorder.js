@@ -1,7 +1,8 @@
 // Notes, in the page, every picture of the camera and every picture that is shown: which number is
 // in it (see bench/blockcode.py) and when. Run before the page's own script.
-((place, columns, rows, bits, checkBits, selector, candidates) => {
+((place, columns, rows, bits, checkBits, selector, candidates, every, most) => {
   const bench = (window.__bench = { camera: [], shown: [], reading: [] });
+  const kept = (window.__kept = []); // some of the pictures that were shown, as they were
 
   function crc8(number) {
     let rest = 0;
@@ -32,6 +33,14 @@
     return check === crc8(number) ? number : -1;
   }
 
+  // The same of a picture on a 2D canvas, for pages that have one.
+  bench.numberOn = (pen, width, height) => {
+    const w = Math.round(place.width * width), h = Math.round(place.height * height);
+    const { data } = pen.getImageData(
+      Math.round(place.left * width), Math.round(place.top * height), w, h);
+    return read((x, y) => data[4 * (y * w + x) + 1], w, h);
+  };
+
   // The strip alone is copied, as it was decoded: a canvas would convert the whole picture.
   async function numberIn(frame) {
     const even = (share, side) => 2 * Math.round((share * side) / 2);
@@ -47,6 +56,22 @@
     return read(at, rect.width, rect.height);
   }
 
+  async function keep(entry, frame) {
+    const { width, height } = frame.visibleRect;
+    const bytes = new Uint8Array(frame.allocationSize({ format: "RGBA" }));
+    await frame.copyTo(bytes, { format: "RGBA" });
+    kept.push({ number: entry[0], at: entry[4], width, height, bytes });
+  }
+
+  // One of them as text, for the way out of the page.
+  window.__take = (i) => {
+    const { number, at, width, height, bytes } = kept[i];
+    let text = "";
+    for (let from = 0; from < bytes.length; from += 32768)
+      text += String.fromCharCode(...bytes.subarray(from, from + 32768));
+    return { number, at, width, height, rgba: btoa(text) };
+  };
+
   function watch(video, list) {
     const look = async (now, about) => {
       const began = performance.now();
@@ -59,6 +84,8 @@
       bench.reading.push(performance.now() - began);
       try {
         entry[0] = await number;
+        if (list === bench.shown && entry[0] >= 0 && entry[0] % every === 0 && kept.length < most)
+          await keep(entry, frame);
       } finally {
         frame.close();
       }
@@ -99,5 +126,8 @@
     };
   }
 
-  addEventListener("DOMContentLoaded", () => watch(document.querySelector(selector), bench.shown));
+  addEventListener("DOMContentLoaded", () => {
+    const video = document.querySelector(selector);
+    if (video) watch(video, bench.shown); // a page of others says itself what it shows
+  });
 })

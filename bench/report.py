@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 
 from bench.charts import Chart
@@ -32,8 +32,7 @@ from engine.errors import SinkError
 from engine.models import MODELS
 
 SCHEMA_VERSION: Final = 1
-WIDTH: Final = 80
-"""Columns that every table fits."""
+_ACROSS: Final = 3  # rows of a result beside each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,22 +220,25 @@ def measures_table(title: str, rows: Sequence[Row], *, caption: str = "") -> Tab
     return table
 
 
-def singles_table(title: str, rows: Sequence[Row]) -> Table:
-    """The single figures of the rows, a line each."""
-    table = Table(title=title)
-    table.add_column("", overflow="fold")
-    names = list(dict.fromkeys(
-        name for row in rows for name, m in row.measures.items() if "value" in m.figures
-    ))  # fmt: skip
-    for row in rows:
-        table.add_column(row.name, justify="right", overflow="fold")
-    for name in names:
-        cells = []
-        for row in rows:
-            measure = row.measures.get(name)
-            cells.append("" if measure is None else f"{number(measure['value'])} {measure.unit}")
-        table.add_row(name, *cells)
-    return table
+def singles_table(title: str, rows: Sequence[Row]) -> Group:
+    """The single figures of the rows, a line each; of many rows in tables below each other."""
+    tables = []
+    for first in range(0, len(rows), _ACROSS):
+        some = rows[first : first + _ACROSS]
+        table = Table(title=title if first == 0 else None)
+        table.add_column("", overflow="fold")
+        names = list(dict.fromkeys(
+            name for row in some for name, m in row.measures.items() if "value" in m.figures
+        ))  # fmt: skip
+        for row in some:
+            table.add_column(row.name, justify="right", overflow="fold")
+        for name in names:
+            measures = [row.measures.get(name) for row in some]
+            table.add_row(
+                name, *("" if m is None else f"{number(m['value'])} {m.unit}" for m in measures)
+            )
+        tables.append(table)
+    return Group(*tables)
 
 
 def _cell(measure: Measure, name: str) -> str:
@@ -283,7 +285,8 @@ def _busy_s() -> tuple[float, float]:
     mine = os.times()
     everybody = psutil.cpu_times()
     idle = everybody.idle + getattr(everybody, "iowait", 0.0)
-    return mine.user + mine.system, sum(everybody) - idle
+    own = mine.user + mine.system + mine.children_user + mine.children_system
+    return own, sum(everybody) - idle
 
 
 def _hash(path: Path) -> str:

@@ -26,12 +26,14 @@ class Rival(Protocol):
         newest: whether its loop takes the newest frame; else it takes every one, in their order.
         tracks: whether its picture follows MediaPipe's joints, unsmoothed: then their error when
             they are shown is a figure of it.
+        exact: whether its network calculates in fp32, so that its pictures are its best ones.
     """
 
     name: str
     about: str
     newest: bool
     tracks: bool
+    exact: bool
 
     def open(self) -> None:
         """Load what it takes.
@@ -62,7 +64,7 @@ class EagerLoop:
         threads: of PyTorch.
     """
 
-    tracks = True
+    tracks = exact = True
 
     def __init__(self, newest: bool, threads: int) -> None:
         self.newest = newest
@@ -121,6 +123,7 @@ class TalkingHead3:
     name = "Talking Head Anime 3"
     newest = True
     tracks = False  # a head alone
+    exact = True
 
     def __init__(self, threads: int) -> None:
         self.about = (

@@ -13,10 +13,12 @@ from rich.table import Table
 
 from bench.charts import Chart, Series, by_percentile, histograms, over_time, waterfall
 from bench.logs import write_hdr, write_trace
-from bench.report import number
+from bench.quality import told
+from bench.report import Row, number
 from bench.statistics import Floats
 from bench.timeline import Recorder, Timeline, Usage, Watch
 from engine.app import LIVE_FPS, Options, build, load_cast
+from engine.cast import Actor
 from engine.character import CharacterBundle
 from engine.clock import MonotonicClock
 from engine.frame import Packet
@@ -37,11 +39,31 @@ class Run:
     timeline: Timeline
     usage: Usage
     cores_used: float
-    drawn_by: dict[str, Any]
+    took_s: float
 
     def drops(self) -> dict[str, int]:
         """Frames that were dropped before each part."""
         return {channel.name: channel.dropped for channel in self.report.channels}
+
+
+@dataclass(frozen=True, slots=True)
+class Played(Run):
+    """A run of the engine's own show.
+
+    Attributes:
+        bundle: the character, as what draws needs it.
+        drawn_by: see `bench.quality.told`.
+    """
+
+    bundle: CharacterBundle
+    drawn_by: dict[str, Any]
+
+    @classmethod
+    def of(cls, run: Run, actor: Actor, drawn_by: dict[str, Any]) -> "Played":
+        """A run, and who was drawn in it."""
+        return cls(
+            run.report, run.timeline, run.usage, run.cores_used, run.took_s, actor.bundle, drawn_by
+        )  # fmt: skip
 
 
 def watch(
@@ -52,12 +74,18 @@ def watch(
     skip_s: float,
     *,
     also: Callable[[Packet], None] | None = None,
+    keep: bool = False,
 ) -> Run:
     """Run a pipeline for so long, and note everything but its first `skip_s` seconds.
 
-    `also` is told of every packet that was shown, too.
+    Args:
+        pipeline, source, clock: of a show.
+        seconds: how long.
+        skip_s: see above.
+        also: told of every packet that was shown, too.
+        keep: whether Ctrl-C ends the run in order, and what was seen so far is kept.
     """
-    recorder = Recorder(clock)
+    recorder = Recorder(clock, round(seconds * (source.fps or LIVE_FPS)))
 
     def note(packet: Packet) -> None:
         recorder.note(packet)
@@ -66,12 +94,18 @@ def watch(
 
     used, began = time.process_time(), time.monotonic()
     with Watch(clock) as watcher:
-        report = pipeline.run(on_progress=note, duration_s=seconds)
-    cores = (time.process_time() - used) / (time.monotonic() - began)
+        try:
+            report = pipeline.run(on_progress=note, duration_s=seconds)
+        except KeyboardInterrupt:
+            if not keep:
+                raise
+            report = pipeline.snapshot()
+    took_s = time.monotonic() - began
+    cores = (time.process_time() - used) / took_s
     due_ns = getattr(source, "due_ns", None)
     if due_ns is None:
         due_ns = recorder.due_ns(source.fps or LIVE_FPS)
-    return Run(report, recorder.timeline(due_ns, skip_s=skip_s), watcher.usage(), cores, {})
+    return Run(report, recorder.timeline(due_ns, skip_s=skip_s), watcher.usage(), cores, took_s)
 
 
 def play(
@@ -84,19 +118,20 @@ def play(
     seconds: float,
     skip_s: float,
     fps: float = LIVE_FPS,
-) -> Run:
-    """The engine's own show from a source into a sink; closes both."""
+    also: Callable[[Packet], None] | None = None,
+    keep: bool = False,
+) -> Played:
+    """The engine's own show from a source into a sink; closes both. See `watch`."""
     with ExitStack() as cleanup:
         cleanup.callback(source.close)
         cleanup.callback(sink.close)
         cast = load_cast([bundle], options, fps=fps)
         cleanup.pop_all()
-    drawn_by = cast.actors[0].choice
+    actor = cast.actors[0]
+    drawn_by = told(actor, options)
     show = build(source, sink, cast, options, clock=clock)
-    run = watch(show.pipeline, source, clock, seconds, skip_s)
-    told = {} if drawn_by is None else drawn_by.to_dict()
-    told.pop("measured", None)
-    return Run(run.report, run.timeline, run.usage, run.cores_used, told)
+    run = watch(show.pipeline, source, clock, seconds, skip_s, also=also, keep=keep)
+    return Played.of(run, actor, drawn_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,21 +240,26 @@ def charts_of(runs: Sequence[tuple[str, Run]], budget_ms: float) -> list[Chart]:
 def steps_table(runs: Sequence[tuple[str, Run]]) -> Table:
     """Wait, work and drops of every part."""
     table = Table(title="Where the time goes", caption="ms, medians; dropped: before the part")
-    table.add_column("part")
-    for name, _ in runs:
-        table.add_column(f"{name}\nwait", justify="right")
-        table.add_column("work", justify="right")
-        table.add_column("dropped", justify="right")
-    parts = [(name, [(wait, work)]) for name, wait, work in steps(runs[0][1].timeline)]
-    for _, run in runs[1:]:
-        for (_, cells), (_, wait, work) in zip(parts, steps(run.timeline), strict=False):
-            cells.append((wait, work))
-    for i, (name, cells) in enumerate(parts):
-        line = []
-        for (wait, work), (_, run) in zip(cells, runs, strict=False):
-            line += [number(wait), number(work), str(run.report.channels[i].dropped)]
-        table.add_row(name, *line)
+    table.add_column("part", overflow="fold")
+    for column in ("wait", "work", "dropped"):
+        table.add_column(column, justify="right")
+    for name, run in runs:
+        table.add_section()
+        if len(runs) > 1:
+            table.add_row(f"[bold]{name}[/]")
+        for (part, wait, work), channel in zip(
+            steps(run.timeline), run.report.channels, strict=False
+        ):
+            table.add_row(part, number(wait), number(work), str(channel.dropped))
     return table
+
+
+def drawings(rows: Sequence[Row]) -> dict[str, str]:
+    """What draws in each row, in words; of all rows at once where it is the same."""
+    found = {
+        row.name: "{draw}, {resolution} px: {name}".format(**row.about["drawn_by"]) for row in rows
+    }
+    return {"drawn by": next(iter(found.values()))} if len({*found.values()}) == 1 else found
 
 
 def show_usage(console: Console, run: Run, cores: int) -> None:

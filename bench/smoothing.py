@@ -17,14 +17,13 @@ import typer
 from rich.table import Table
 
 from bench.charts import Chart, Series
-from bench.fidelity import OTHERS, SIZE_PX, Truth, from_neck, lag_ms
+from bench.fidelity import OTHERS, SIZE_PX, Truth, lag_ms
 from bench.quality import error_when_shown, estimated, live_track
 from bench.report import Bench, Goal
 from bench.statistics import Floats, Measure
 from engine.app import PERFORMER
 from engine.commands.options import PoseModel, PoseModelOption, PoseRuntimeName, PoseRuntimeOption
-from engine.motion.normalise import Normaliser
-from engine.motion.smooth import OneEuro, SavitzkyGolayDelay, savgol
+from engine.motion.smooth import OneEuro, SavitzkyGolayDelay
 
 SCALES: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
 SHIPPED: Final = "One Euro, as shipped"
@@ -77,13 +76,16 @@ def sweep(
             smooth = OneEuro(shipped.min_cutoff_hz * cutoff, shipped.beta * beta, size=SIZE_PX)
             name = SHIPPED if cutoff == beta == 1 else f"× {beta:g}"
             family.append(judge(name, live_track(truth, poses, smooth), truth, latency_ms))
-    normalise = Normaliser(truth.skeleton, size=SIZE_PX)
-    times = zip(poses, truth.times_ns, strict=True)
-    raw = np.stack([normalise(pose, truth.size_wh, time_ns) for pose, time_ns in times])
     waits_ms = 1e3 * (SavitzkyGolayDelay().window // 2) / truth.fps
     families[OTHERS_NAME] = [
-        judge("none", from_neck(raw), truth, latency_ms),
-        judge("Savitzky-Golay", from_neck(savgol(raw)), truth, latency_ms, waits_ms),
+        judge("none", live_track(truth, poses, "none"), truth, latency_ms),
+        judge(
+            "Savitzky-Golay",
+            live_track(truth, poses, "savitzky-golay"),
+            truth,
+            latency_ms,
+            waits_ms,
+        ),
     ]
     return families
 

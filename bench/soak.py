@@ -3,11 +3,12 @@
 A show lasts an evening. The puppet runs as in `open`, at 30 frames a second, for as long as is
 asked for, and is looked at ten times a second: resident memory, threads, open files; and the
 latency of every frame. Growth is the slope of a straight line through medians of equal stretches of
-time (Theil and Sen: the median of the slopes of all pairs), after a warm-up of an eighth of the run
-in which libraries fill their pools. A slope above its limit, times the hours that a show lasts, is
-a leak.
+time (Theil and Sen: the median of the slopes of all pairs), after a warm-up of an eighth of the
+run, and of a minute at least, in which libraries fill their pools. A slope above its limit, times
+the hours that a show lasts, is a leak.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -19,17 +20,30 @@ from rich.table import Table
 
 from bench.camera import CameraSource, pictures_of
 from bench.charts import Chart, over_time
-from bench.report import Bench, Goal, measures_table
-from bench.show import STALE_MS, Run, play
+from bench.quality import likeness_of, pose_errors
+from bench.report import Bench, Goal, measures_table, singles_table
+from bench.show import STALE_MS, Run, drawings, play
 from bench.statistics import Figure, Floats, Measure
 from engine.app import DEFAULT_CHARACTER, LIVE_FPS, PERFORMER, Options
 from engine.character import CharacterBundle
 from engine.clock import MonotonicClock
+from engine.commands.options import (
+    Draw,
+    DrawOption,
+    PoseRuntimeName,
+    PoseRuntimeOption,
+    ThreadsOption,
+)
+from engine.errors import AyatsuriError
+from engine.frame import Packet
 from engine.io.null import NullSink
 
 PICTURES: Final = 300
 STRETCHES: Final = 16
 _WARM_UP_SHARE: Final = 1 / 8
+_WARM_UP_S: Final = 60.0
+_LEAST_S: Final = 0.5  # after the warm-up
+_TELL_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,47 +139,101 @@ def charts(run: Run, seconds: float) -> list[Chart]:
     ]  # fmt: skip
 
 
+class Progress:
+    """Says how a long run does, once a minute; told of every packet that was shown."""
+
+    def __init__(self, say: Callable[[str], None], clock: MonotonicClock) -> None:
+        import psutil
+
+        self._say, self._clock, self._process = say, clock, psutil.Process()
+        self._began_ns = self._told_ns = clock.now_ns()
+        self._shown = 0
+
+    def note(self, packet: Packet) -> None:
+        """One more."""
+        self._shown += 1
+        now_ns = self._clock.now_ns()
+        passed_s = (now_ns - self._told_ns) * 1e-9
+        if passed_s < _TELL_S:
+            return
+        late_ms = (now_ns - packet.frame.captured_ns) * 1e-6
+        self._say(
+            f"{(now_ns - self._began_ns) / 60e9:.0f} min: {self._shown / passed_s:.1f} fps, this "
+            f"one {late_ms:.0f} ms late, {self._process.memory_info().rss * 1e-6:.0f} MB"
+        )
+        self._told_ns, self._shown = now_ns, 0
+
+
+def warm_up_s(seconds: float) -> float:
+    """Libraries fill their pools for a minute or so, and longer in longer runs."""
+    return max(seconds * _WARM_UP_SHARE, min(_WARM_UP_S, seconds / 3))
+
+
 def main(
     clip: Annotated[Path, typer.Argument(help="The video.")] = PERFORMER,
     character: Annotated[Path, typer.Option(help="The bundle.")] = DEFAULT_CHARACTER,
+    draw: DrawOption = Draw.AUTO,
     minutes: Annotated[float, typer.Option(help="How long; 240 is an evening.")] = 240.0,
-    pose_runtime: Annotated[str, typer.Option(help="mediapipe or onnx.")] = "mediapipe",
-    threads: Annotated[int, typer.Option(help="That draw the character.")] = 1,
+    with_quality: Annotated[
+        bool, typer.Option("--quality/--no-quality", help="Rate the pictures, too.")
+    ] = True,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
+    threads: ThreadsOption = 1,
 ) -> None:
-    """Measure it; fails where something grows beyond its limit."""
-    skip_s = 60 * minutes * _WARM_UP_SHARE
+    """Measure it; fails where something grows beyond its limit. Ctrl-C ends it, and it is told."""
+    seconds = 60 * minutes
+    skip_s = warm_up_s(seconds)
     bench = Bench(
         "soak", "Does anything grow over the hours?", "no growth at all",
-        warm_up=f"{skip_s:.0f} s, an eighth of the run", models=[character],
+        warm_up=f"{skip_s:.0f} s", models=[character],
     )  # fmt: skip
     bundle = CharacterBundle.load(character)
-    options = Options(threads=threads, pose_runtime=pose_runtime)  # type: ignore[arg-type]
-    clock, seconds = MonotonicClock(), 60 * minutes
+    options = Options(threads=threads, draw=draw.value, pose_runtime=pose_runtime.value)
+    clock = MonotonicClock()
     camera = CameraSource(pictures_of(clip, PICTURES), LIVE_FPS, round(seconds * LIVE_FPS), clock)
     run = play(
-        camera, NullSink(), bundle, options, clock, seconds=seconds + 1.0, skip_s=skip_s
+        camera, NullSink(), bundle, options, clock, seconds=seconds + 1.0, skip_s=skip_s,
+        also=Progress(bench.console.print, clock).note, keep=True,
     )  # fmt: skip
-    found = growths(run, skip_s, seconds)
-    row = bench.add("30 fps", run.timeline.measures(STALE_MS), drawn_by=run.drawn_by)
+    lasted_s = min(seconds, run.took_s)
+    if lasted_s < skip_s + _LEAST_S:
+        raise AyatsuriError(
+            f"the run ended after {lasted_s:.0f} s; it takes {skip_s + _LEAST_S:.0f} s to say "
+            "something about growth"
+        )
+    found = growths(run, skip_s, lasted_s)
+    measures = run.timeline.measures(STALE_MS)
     for limit in LIMITS:
         slope = found[limit.name]
-        row.measures[f"growth of {limit.name}"] = Measure.single(
+        measures[f"growth of {limit.name}"] = Measure.single(
             slope.value, _rate(limit), low=slope.low, high=slope.high,
         )  # fmt: skip
-    table = Table(title=f"Growth over {minutes:g} minutes", caption="an hour; limits: see below")
+    if with_quality:
+        measures |= likeness_of(run.bundle, options, run.drawn_by, clip)
+        measures |= pose_errors(clip, options, measures["every frame due"]["p50"])
+    bench.add("30 fps", measures, drawn_by=run.drawn_by)
+    bench.console.print(measures_table("Latency from when a frame was due", bench.rows))
+    bench.console.print(singles_table("At the sink", bench.rows))
+    bench.console.print(_table(found, lasted_s))
+    bench.charts = charts(run, lasted_s)
+    asked = goals(found, lasted_s / 60)
+    bench.finish(
+        len(run.timeline.due_ns), {}, asked, clip=clip.name, character=bundle.name,
+        drawn=drawings(bench.rows), minutes=round(lasted_s / 60, 2),
+        pose_runtime=options.pose_runtime, threads=threads,
+    )  # fmt: skip
+    if not all(goal.met for goal in asked):
+        raise typer.Exit(1)
+
+
+def _table(found: dict[str, Figure], seconds: float) -> Table:
+    table = Table(
+        title=f"Growth over {seconds / 60:.3g} minutes", caption="an hour; limits: see below"
+    )
     for column in ("", "growth", "middle half of the slopes"):
         table.add_column(column, justify="left" if not column else "right")
     for limit in LIMITS:
         slope = found[limit.name]
         ends = f"{slope.low:+.2f} to {slope.high:+.2f}"
         table.add_row(f"{limit.name}, {limit.unit}".rstrip(", "), f"{slope.value:+.2f}", ends)
-    bench.console.print(measures_table("Latency from when a frame was due", bench.rows))
-    bench.console.print(table)
-    bench.charts = charts(run, seconds)
-    asked = goals(found, minutes)
-    bench.finish(
-        len(run.timeline.due_ns), {}, asked, clip=clip.name, character=bundle.name,
-        minutes=minutes, pose_runtime=pose_runtime, threads=threads,
-    )  # fmt: skip
-    if not all(goal.met for goal in asked):
-        raise typer.Exit(1)
+    return table

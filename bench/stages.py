@@ -26,10 +26,11 @@ from bench.charts import Chart, Series
 from bench.kernels import Compared, compare
 from bench.report import Bench, Goal, Timing, time_calls
 from bench.synthetic import Pass, black
-from engine.app import DEFAULT_CHARACTER, PERFORMER
+from engine.app import DEFAULT_CHARACTER, PERFORMER, Options, load_cast
 from engine.channel import Channel, ChannelClosed
 from engine.character import CharacterBundle
 from engine.clock import MonotonicClock
+from engine.commands.options import Draw, DrawOption
 from engine.frame import Frame, Packet
 from engine.io.composite import Background, CompositeStage
 from engine.io.file import FileSource
@@ -220,6 +221,7 @@ def kernels_table(kernels: Sequence[Compared]) -> Table:
 def main(
     clip: Annotated[Path, typer.Argument(help="The video.")] = PERFORMER,
     character: Annotated[Path, typer.Option(help="The bundle.")] = DEFAULT_CHARACTER,
+    draw: DrawOption = Draw.AUTO,
     count: Annotated[int, typer.Option(help="Calls of each piece.")] = 3000,
     frames: Annotated[int, typer.Option(help="Different frames to call them with.")] = 200,
     pose: Annotated[str, typer.Option(help="MediaPipe's model.")] = "full",
@@ -230,7 +232,9 @@ def main(
         "What does everything cost that is no network?",
         "33333 us between two frames of a camera",
     )
-    bundle = CharacterBundle.load(character)
+    cast = load_cast([character], Options(draw=draw.value))
+    bundle = cast.actors[0].bundle  # in the size of what draws
+    cast.close()
     recorded = record(clip, frames, pose)
     pieces = measure(clip, bundle, recorded, count)
     table = Table(title="One frame, one thread", caption="us; * on a live frame's way, summed")
@@ -302,5 +306,6 @@ def main(
         ],
         clip=clip.name,
         character=bundle.name,
+        resolution=bundle.resolution,
         frames=len(recorded.frames),
     )

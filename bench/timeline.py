@@ -20,42 +20,45 @@ Ints = NDArray[np.int64]
 
 _MS = 1e-6
 _AGE_STEP_NS = 1_000_000
+_MOST_AGES = 1_000_000  # of a run of hours, further apart
+_LEAST_ROWS = 1024
 
 
 class Recorder:
     """Notes every packet that a sink has written; give `note` to `Pipeline.run(on_progress=...)`.
 
-    Packed arrays: lists of objects would grow a run's memory by megabytes a minute.
+    Its memory is taken at the first packet, so that what is measured grows by none of it.
+
+    Args:
+        clock: the pipeline's.
+        expect: packets; more are noted as well.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._rows = array("q")
-        self._width = 0
+    def __init__(self, clock: Clock, expect: int = 0) -> None:
+        self._clock, self._expect = clock, expect
+        self._rows = np.empty((0, 3), np.int64)
         self._names: tuple[str, ...] = ()
+        self.shown = 0
+        """Packets so far."""
 
     def note(self, packet: Packet) -> None:
         """One packet has been shown, just now."""
         now_ns = self._clock.now_ns()
-        if not self._width:
+        if self.shown == len(self._rows):
             self._names = tuple(stamp.stage for stamp in packet.stamps)
-            self._width = 3 + 2 * len(packet.stamps)
-        rows = self._rows
-        rows.append(packet.frame.sequence)
-        rows.append(packet.frame.captured_ns)
-        rows.append(now_ns)
+            more = max(self._expect, len(self._rows), _LEAST_ROWS)
+            # Filled: memory that was never written to is not taken yet.
+            new = np.full((more, 3 + 2 * len(packet.stamps)), -1, np.int64)
+            self._rows = np.concatenate([self._rows, new]) if self.shown else new
+        row = [packet.frame.sequence, packet.frame.captured_ns, now_ns]
         for stamp in packet.stamps:
-            rows.append(stamp.start_ns)
-            rows.append(stamp.end_ns)
-
-    @property
-    def shown(self) -> int:
-        """Packets so far."""
-        return len(self._rows) // self._width if self._width else 0
+            row += (stamp.start_ns, stamp.end_ns)
+        self._rows[self.shown] = row
+        self.shown += 1
 
     def due_ns(self, fps: float) -> Ints:
         """When each frame was due, for a source without a schedule: evenly between those shown."""
-        table = np.array(self._rows, np.int64).reshape(-1, max(self._width, 3))
+        table = self._rows[: self.shown]
         if not len(table):
             return np.empty(0, np.int64)
         first, last = table[0], table[-1]
@@ -72,7 +75,7 @@ class Recorder:
             due_ns: when each frame was due, by its sequence number.
             skip_s: frames due in so many first seconds are left out.
         """
-        table = np.array(self._rows, np.int64).reshape(-1, max(self._width, 3))
+        table = self._rows[: self.shown]
         first = int(np.searchsorted(due_ns, due_ns[0] + round(skip_s * 1e9))) if len(due_ns) else 0
         table = table[table[:, 0] >= first]
         return Timeline(
@@ -149,10 +152,14 @@ class Timeline:
         return np.asarray(waited[seen | (waited > waited[seen].max())])
 
     def ages_ms(self) -> Floats:
-        """How old the picture before the viewer's eyes was, at every millisecond."""
+        """How old the picture before the viewer's eyes was, at every millisecond.
+
+        Of runs over a quarter of an hour: at a million moments, evenly.
+        """
         if len(self.shown_ns) < 2:
             return np.empty(0)
-        ticks = np.arange(self.shown_ns[0], self.shown_ns[-1], _AGE_STEP_NS)
+        first, last = int(self.shown_ns[0]), int(self.shown_ns[-1])
+        ticks = np.arange(first, last, max(_AGE_STEP_NS, (last - first) // _MOST_AGES))
         newest = np.searchsorted(self.shown_ns, ticks, side="right") - 1
         return np.asarray((ticks - self.captured_ns[newest]) * _MS)
 

@@ -27,33 +27,38 @@ import numpy as np
 import typer
 from rich.markup import escape
 
-from bench import blockcode
+from bench import blockcode, codec, pages
 from bench.browser import Page, browsing, camera_file
 from bench.clocks import ClockMap, exchange
+from bench.codec import Kept
 from bench.glass import SCREEN, CodedSink, Film, Ledger, timelines
 from bench.lossy import Network, Relay, relaying
-from bench.quality import pose_errors
+from bench.pages import FLAGS, PAGES, PageRival, serving
+from bench.quality import likeness_of, pose_errors, told
 from bench.report import Bench, Goal, measures_table, singles_table
-from bench.show import files_of, latency_charts, waterfall_chart
+from bench.show import drawings, files_of, latency_charts, waterfall_chart
 from bench.statistics import Measure
 from bench.timeline import Timeline
-from engine.app import DEFAULT_CHARACTER, PERFORMER, Options
+from engine.app import DEFAULT_CHARACTER, LIVE_FPS, PERFORMER, Options, load_cast
 from engine.commands.options import (
+    Draw,
+    DrawOption,
     PoseModel,
     PoseModelOption,
     PoseRuntimeName,
     PoseRuntimeOption,
     ThreadsOption,
 )
-from engine.errors import StudioError
+from engine.errors import MissingDependency, StudioError
 
 FILM: Final = 300
 """Frames until the numbers come round: ten seconds."""
 
 STALE_MS: Final = 200.0
 _SHOWN: Final = "#character"
+_KEPT: Final = "__kept.length"
 _START: Final = "document.getElementById('start').click()"
-_OPENING_S: Final = 60.0
+_OPENING_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +71,13 @@ class Seen:
     about: dict[str, Any]
 
 
-def script(direct: bool) -> str:
+def script(direct: bool, keep_every: int) -> str:
     """The recorder, ready to be run in the page."""
     text = (files("bench") / "recorder.js").read_text(encoding="utf-8").rstrip()
     place = {name: getattr(blockcode.PLACE, name) for name in ("left", "top", "width", "height")}
     given = (
         place, blockcode.COLUMNS, blockcode.ROWS, blockcode.BITS, blockcode.CHECK_BITS, _SHOWN,
-        direct,
+        direct, keep_every, codec.MOST,
     )  # fmt: skip
     return f"{text}({', '.join(map(json.dumps, given))});"
 
@@ -127,8 +132,8 @@ async def studio(
 
 
 async def perform(
-    page: Page, ledger: Ledger, seconds: float, skip_s: float
-) -> tuple[Timeline, Timeline, ClockMap, dict[str, Any]]:
+    page: Page, ledger: Ledger, seconds: float, skip_s: float, exchanges: int = 40
+) -> tuple[Timeline, Timeline, ClockMap, dict[str, Measure], dict[str, Any]]:
     """Perform for so long; what was seen."""
 
     async def ask() -> tuple[float, float]:
@@ -142,10 +147,10 @@ async def perform(
     await page.js(_START)
     await page.until("window.__bench.shown.length > 5", _OPENING_S)
     first_s = time.monotonic() - clicked
-    before = await exchange(ask, now_ms)
+    before = await exchange(ask, now_ms, exchanges)
     await asyncio.sleep(seconds + skip_s)
     noted = await page.js("({...window.__bench, mirror: null, report: null})")
-    after = await exchange(ask, now_ms)
+    after = await exchange(ask, now_ms, exchanges)
     clocks = ClockMap.of(before, after)
     camera, shown = noted["camera"], noted["shown"]
     # Chromium tells when a local camera captured a frame; if one does not, when it was presented.
@@ -154,6 +159,12 @@ async def perform(
     on_screen = [(row[0], row[4]) for row in shown]
     whole, parts = timelines(film, on_screen, ledger, clocks, skip_s + first_s)
     hud = await hud_of(page, seconds)
+    pictures = [Kept.of(await page.js(f"__take({i})")) for i in range(await page.js(_KEPT))]
+    sent = [
+        Kept(number, float(clocks.there(np.array([at_ns * 1e-6]))[0]), image)
+        for number, at_ns, image in ledger.pictures
+    ]
+    after_ms = film.due_ms[film.first] + 1e3 * (skip_s + first_s)
     first = next((i for i, row in enumerate(shown) if row[0] >= 0), 0)  # what came before is blank
     unread = sum(row[0] < 0 for row in shown[first:])
     about = {
@@ -167,7 +178,8 @@ async def perform(
         "pictures on the screen": len(shown),
         "figures of the page": hud,
     }
-    return whole, parts, clocks, about
+    likeness = codec.measures(codec.scores(film, sent, pictures, after_ms))
+    return whole, parts, clocks, likeness, about
 
 
 async def hud_of(page: Page, seconds: float) -> dict[str, float]:
@@ -196,16 +208,19 @@ async def measure(
     clip: Path, character: Path, options: Options, network: Network, seconds: float, skip_s: float
 ) -> Seen:
     """One run over one network."""
-    ledger = Ledger()
+    keep_every = codec.every(seconds + skip_s)
+    ledger = Ledger(keep_every=keep_every)
     with tempfile.TemporaryDirectory() as folder:
         camera = camera_file(clip, Path(folder) / "camera.mjpeg", FILM, coded=True)
         async with relaying(network) as relay:
             direct = network.name == "direct"
             async with (
                 studio(character, options, ledger, None if direct else relay) as url,
-                browsing(url, Path(folder) / "home", camera=camera, script=script(direct)) as page,
+                browsing(
+                    url, Path(folder) / "home", camera=camera, script=script(direct, keep_every)
+                ) as page,
             ):
-                whole, parts, clocks, about = await perform(page, ledger, seconds, skip_s)
+                whole, parts, clocks, likeness, about = await perform(page, ledger, seconds, skip_s)
             counts = {"to server": relay.to_server, "to client": relay.to_client}
             about["packets"] = {n: {"came": c.came, "lost": c.lost} for n, c in counts.items()}
     if not len(whole.sequence):
@@ -217,7 +232,28 @@ async def measure(
         measures["the page's own figure, less"] = Measure.single(less_ms, "ms", "neither")
     unread = 100 * about["not read on the screen"] / max(about["pictures on the screen"], 1)
     measures["codes not read"] = Measure.single(unread, "%")
+    measures |= likeness
     return Seen(whole, parts, measures, about)
+
+
+async def measure_page(clip: Path, rival: PageRival, seconds: float, skip_s: float) -> Seen:
+    """One run of a rival's page: the same film, browser and recorder, and no server."""
+    with tempfile.TemporaryDirectory() as folder:
+        camera = camera_file(clip, Path(folder) / "camera.mjpeg", FILM, coded=True)
+        async with (
+            serving(rival) as url,
+            browsing(
+                url, Path(folder) / "home", camera=camera, script=script(True, 0), flags=FLAGS
+            ) as page,
+        ):
+            whole, parts, _, _, told = await perform(page, Ledger(), seconds, skip_s, exchanges=1)
+            joints = await page.js("window.__joints ?? []")
+    if not len(whole.sequence):
+        raise StudioError(f"{rival.name} said of no frame that it was shown: {told}")
+    measures = whole.measures(STALE_MS)
+    measures |= pages.pose_errors(joints, clip, measures["every frame due"]["p50"])
+    kept = ("first picture after s", "camera's time", "reading a code ms", "pictures on the screen")
+    return Seen(whole, parts, measures, {k: told[k] for k in kept} | pages.about(rival))
 
 
 def main(
@@ -226,12 +262,16 @@ def main(
     networks: Annotated[
         str, typer.Option(help="Each of: direct, clean (relayed), 5%, 50ms, 20ms-late, 5%+50ms.")
     ] = "direct,5%,25%,50ms",
+    rivals: Annotated[
+        str, typer.Option(help="Pages of others, by name, all or none: kalidokit.")
+    ] = "all",
     seconds: Annotated[float, typer.Option(help="On each.")] = 30.0,
     warm_up: Annotated[float, typer.Option(help="Seconds before that, not counted.")] = 5.0,
     with_quality: Annotated[
         bool, typer.Option("--quality/--no-quality", help="The joints' error when shown, too.")
     ] = True,
     seed: Annotated[int, typer.Option(help="Of the networks.")] = 0,
+    draw: DrawOption = Draw.AUTO,
     threads: ThreadsOption = 1,
     pose_model: PoseModelOption = PoseModel.FULL,
     pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
@@ -244,8 +284,12 @@ def main(
         seed=seed, warm_up=f"{warm_up:g} s", models=[character],
     )  # fmt: skip
     options = Options(
-        threads=threads, pose_model=pose_model.value, pose_runtime=pose_runtime.value
+        threads=threads, draw=draw.value, pose_model=pose_model.value,
+        pose_runtime=pose_runtime.value,
     )  # fmt: skip
+    cast = load_cast([character], options, fps=LIVE_FPS)  # chooses, once for all, what draws
+    bundle, drawn_by = cast.actors[0].bundle, told(cast.actors[0], options)
+    cast.close()
     runs: list[tuple[str, Timeline]] = []
     parts: list[tuple[str, Timeline]] = []
     missing: dict[str, str] = {}
@@ -259,12 +303,26 @@ def main(
             bench.console.print(f"[yellow]not connected[/] {network.name}: {escape(str(error))}")
             continue
         late_ms = seen.measures["every frame due"]["p50"]
-        measures = seen.measures | (pose_errors(clip, options, late_ms) if with_quality else {})
-        bench.add(network.name, measures, **seen.about)
+        measures = seen.measures
+        if with_quality:
+            measures |= likeness_of(bundle, options, drawn_by, clip)
+            measures |= pose_errors(clip, options, late_ms)
+        bench.add(network.name, measures, **seen.about, drawn_by=drawn_by)
         runs.append((network.name, seen.whole))
         parts.append((network.name, seen.parts))
     if not runs:
         raise StudioError(f"nothing could be seen in the browser: {missing}")
+    wanted = {"all": list(PAGES), "none": []}.get(rivals, rivals.split(","))
+    for rival in (PAGES[name] for name in wanted):
+        try:
+            seen = asyncio.run(measure_page(clip, rival, seconds, warm_up))
+        except (MissingDependency, StudioError, TimeoutError, ValueError) as error:
+            missing[rival.name] = str(error)
+            bench.console.print(f"[yellow]not measured[/] {escape(str(error))}")
+            continue
+        bench.add(rival.name, seen.measures, **seen.about)
+        runs.append((rival.name, seen.whole))
+        bench.console.print(f"[bold]{rival.name}[/]: {rival.about}")
     bench.console.print(measures_table("Glass to glass", bench.rows))
     bench.console.print(singles_table("On the screen", bench.rows))
     bench.charts = [
@@ -273,11 +331,13 @@ def main(
     bench.extras = files_of(bench.name, parts)
     first = bench.rows[0].measures
     bench.finish(
-        sum(len(timeline.due_ns) for _, timeline in runs), {"not connected": missing},
+        sum(len(timeline.due_ns) for _, timeline in runs), {"missing": missing},
         [
             Goal("every frame due, p95", first["every frame due"]["p95"], STALE_MS, False, "ms"),
             Goal("codes not read", first["codes not read"]["value"], 1.0, False, "%"),
         ],
-        clip=clip.name, character=character.name, seconds=seconds, threads=threads,
+        clip=clip.name, drawn=drawings([row for row in bench.rows if "drawn_by" in row.about]),
+        what={row.name: row.about["what"] for row in bench.rows if "what" in row.about},
+        seconds=seconds, threads=threads,
         pose_model=options.pose_model, pose_runtime=options.pose_runtime, film=FILM,
     )  # fmt: skip

@@ -117,7 +117,7 @@ class Governing:
         self.changes: list[Change] = []
         self._show, self._targets, self._options = show, targets, options
         self._clock, self._say = clock, say
-        self._ways = {id(actor): _present(actor) for actor in show.cast.actors}
+        self._ways = {id(actor): present(actor) for actor in show.cast.actors}
         start = min(self._ways[id(first)], len(self.levels) - 1)
         self._governor = Governor(gains(self.levels, first.ways), start)
         self._pose: str = options.pose_model
@@ -195,7 +195,7 @@ class Governing:
         return changed
 
 
-def _present(actor: Actor) -> int:
+def present(actor: Actor) -> int:
     """Which of its ways draws an actor now; the first where none is known to."""
     drawn = actor.choice.candidate if actor.choice else None
     return next((i for i, way in enumerate(actor.ways) if drawn and way.candidate == drawn), 0)

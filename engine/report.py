@@ -145,10 +145,10 @@ class Report:
             lost += f", {self.missed_by_source} missed by the source"
         table = Table(
             title=f"{self.frames_out} of {self.frames_in} frames, {self.fps:.1f} fps, {lost}",
-            caption="ms; wait: from the stage before; work: in the stage",
+            caption="ms; wait: from the stage before; work: in the stage; lost: dropped before it",
         )
         table.add_column("stage", no_wrap=True)
-        for column in ("wait p50", "p95", "work p50", "p95", "p99", "max", "dropped before"):
+        for column in ("wait p50", "p95", "work p50", "p95", "p99", "max", "lost"):
             table.add_column(column, justify="right")
         for stage, channel in zip(self.stages, self.channels, strict=True):
             columns = (stage.wait.p50_ms, stage.wait.p95_ms, *_columns(stage.work))
@@ -165,7 +165,7 @@ def _columns(latency: Latency) -> tuple[float, float, float, float]:
 
 def _ms(value: float) -> str:
     """Five characters, so that a table fits 80 columns."""
-    return f"{value:.2f}" if value < 100 else f"{value:.1f}"
+    return f"{value:.{2 if value < 100 else 1 if value < 1000 else 0}f}"
 
 
 def machine() -> dict[str, str]:

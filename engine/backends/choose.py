@@ -48,6 +48,9 @@ GATE: Final = 0.985
 SHARE: Final = 0.25
 """Of the time between two frames: the generator may take so much while exactness comes first."""
 
+MEASURED: Final = "measured"
+"""The folder of the user's cache that keeps what was measured."""
+
 _SCHEMA: Final = 1
 _ROUNDS: Final = 8
 _SECONDS: Final = 1.0  # for one candidate at most, unless a single round takes longer
@@ -324,7 +327,7 @@ def _remembered(
     say: Callable[[str], None],
 ) -> list[Measured]:
     """What was measured of these on an earlier day, or now."""
-    path = cache_folder() / "measured" / f"{_key(subject, wanted, threads)}.json"
+    path = cache_folder() / MEASURED / f"{_key(subject, wanted, threads)}.json"
     found = _read(path, wanted)
     if found is None:
         say(f"measuring what draws {subject.name} best: {', '.join(map(str, wanted))} ...")

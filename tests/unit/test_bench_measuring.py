@@ -1,9 +1,7 @@
 """The measuring is measured: known latencies, stalls, leaks, and how sure percentiles are."""
 
 import json
-import subprocess
-from pathlib import Path
-from types import SimpleNamespace
+import sys
 
 import numpy as np
 import pytest
@@ -190,7 +188,11 @@ def result(values, bench: str = "open", **more) -> dict:
         "ceiling": "", "when": "2026-11-21T12:00:00+00:00", "samples": len(values), "warm_up": "",
         "seed": None, "seconds": 1.0, "cores_used_by_others": 0.0, "rows": [row.to_dict()],
         "figures": {}, "goals": [], "setup": {},
-        "machine": {"processor": "a", "cores": 2, "python": "3"}, "charts": [],
+        "machine": {
+            "processor": "a", "cores": 2, "python": "3", "memory_gb": 24.0, "gpu": None,
+            "platform": "Linux", "commit": "abc",
+        },
+        "charts": [],
     } | more  # fmt: skip
 
 
@@ -251,27 +253,73 @@ def test_a_page_of_several_says_what_could_not_be_measured():
     assert "webrtc</b> was not measured: no &lt;browser&gt;" in made
 
 
+PRETENDS = """#!{python}
+import json, sys, time
+name, folder = sys.argv[3], sys.argv[5]
+if name == "live":
+    time.sleep(600)
+if name == "webrtc":
+    sys.exit("trouble\\n\\nthere is no browser")
+with open(f"{{folder}}/{{name}}.json", "w") as file:
+    json.dump({result}, file)
+sys.exit(name == "soak")
+"""
+
+
 def test_all_runs_each_by_itself_and_goes_on_after_one_that_cannot(tmp_path, monkeypatch):
-    ran = []
-
-    def pretend(command, **kwargs):
-        name, folder = command[3], Path(command[5])
-        ran.append(name)
-        if name == "live":
-            raise subprocess.TimeoutExpired(command, kwargs["timeout"])
-        if name != "webrtc":
-            folder.mkdir(exist_ok=True)
-            (folder / f"{name}.json").write_text(json.dumps(result([1.0] * 30, name)))
-        return SimpleNamespace(stderr="trouble\n\nthere is no browser\n", returncode=1)
-
-    monkeypatch.setattr(everything.subprocess, "run", pretend)
-    said = CliRunner().invoke(app, ["all", "-o", str(tmp_path / "r"), "--only", "open,webrtc,live"])
-    assert ran == ["open", "webrtc", "live"]
+    made = result([1.0] * 30)
+    made["goals"] = [
+        {"figure": "growth", "measured": 9, "limit": 1.0, "at_least": False, "unit": "MB/h",
+         "met": False}
+    ]  # fmt: skip
+    program = tmp_path / "python"
+    program.write_text(PRETENDS.format(python=sys.executable, result=made))
+    program.chmod(0o755)
+    folder = tmp_path / "r"
+    folder.mkdir()
+    monkeypatch.setenv("AYATSURI_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache/measured").mkdir(parents=True)
+    (folder / "webrtc.json").write_text("of an earlier day")
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(everything, "_LIMIT_S", 3)
+    gone = everything.Need("a camera", lambda: False, "buy one")
+    plans = [
+        everything.Plan(name, (), 60, (), 20, (gone,) if name == "closed" else ())
+        for name in ("open", "webrtc", "live", "closed", "soak", "models")
+    ]
+    monkeypatch.setattr(everything, "PLANS", plans)
+    said = CliRunner().invoke(
+        app, ["all", "-o", str(folder), "--only", "open,webrtc,live,closed,soak"]
+    )
     assert said.exit_code == 1
-    assert "there is no browser" in said.output
-    assert "not done after" in said.output
-    assert "there is no browser" in (tmp_path / "r/index.html").read_text()
+    words = " ".join(said.output.split())
+    assert "4 of 5 benchmarks, about 4 min" in words
+    assert "missing a camera: closed cannot be measured; buy one" in words
+    assert "1 of 5 in order" in words
+    assert not (tmp_path / "cache/measured").exists()
+    text = (folder / "index.html").read_text()
+    for trouble in (
+        "<b>webrtc</b> was not measured: trouble there is no browser",
+        "<b>live</b> was not measured: it was not done after",
+        "<b>closed</b> was not measured: a camera is missing: buy one",
+        "<b>soak</b> failed: growth: 9 MB/h, wanted ≤ 1",
+    ):
+        assert trouble in text
     assert CliRunner().invoke(app, ["all", "-o", "x", "--only", "opne"]).exit_code == 2
+
+
+def test_all_says_how_long_it_takes_and_what_it_would_do_without_doing_it(tmp_path):
+    said = CliRunner().invoke(app, ["all", "-o", str(tmp_path / "r"), "--dry", "--brief"])
+    assert said.exit_code == 0
+    assert "benchmarks, about" in said.output
+    assert not (tmp_path / "r").exists()
+
+
+def test_all_knows_the_benchmarks_by_name():
+    from bench.commands import COMMANDS
+
+    assert {plan.name for plan in everything.PLANS} <= set(COMMANDS)
+    assert all(0 < plan.brief_s <= plan.full_s for plan in everything.PLANS)
 
 
 @pytest.mark.parametrize("log", [False, True])
@@ -323,15 +371,20 @@ def test_the_table_of_networks_names_them_whole_in_80_columns():
     from bench.models import table
 
     one = Contender(
-        "live", "ONNX Runtime", "fp32", 2, lambda image: image, 0.99912, 0.99, 0.1, 9, 12.3
-    )
-    one.wall_ns, one.cpu_ns = [123_456_789] * 3, [123_456_789] * 3
+        "live", "ONNX Runtime", "fp32", 2, lambda image: image, ssim=0.99912, flicker=12.34,
+        floor_ms=12.3,
+    )  # fmt: skip
+    one.wall_ns, one.cpu_ns = [123_456_789] * 3, [12_345_678_901] * 3
+    eager = Contender("live", "PyTorch", "fp32, eager", 2, lambda image: image)
+    eager.wall_ns = eager.cpu_ns = [1_234_567_890] * 3
     console = Console(width=80)
     with console.capture() as captured:
-        console.print(table("live, 256 px", [one], "note"))
-    (line,) = [line for line in captured.get().splitlines() if "ONNX" in line]
+        console.print(table("live, 256 px", [one, eager], "note"))
+    text = captured.get()
+    assert "…" not in text, "a heading is cut off"
+    (line,) = [line for line in text.splitlines() if "ONNX" in line]
     assert line.split() == [
-        "ONNX", "Runtime", "fp32", "2", "123.5", "123.5", "123.5", "123.5", "12.3", "0.999"
+        "ONNX", "Runtime", "fp32", "2", "123.5", "123.5", "12346", "12.3", "0.999", "12.34"
     ]  # fmt: skip
 
 

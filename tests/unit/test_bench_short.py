@@ -30,18 +30,20 @@ def test_kernels_are_worth_being_compiled():
 def test_parts_overlap(tmp_path):
     bundle = CharacterBundle.load(write_bundle(tmp_path / "stick.character", 256))
     options = Options(backend="onnxruntime", precision="fp32")
-    parts = parts_alone(PERFORMER, bundle, options, 25, None)
+    parts, _ = parts_alone(PERFORMER, bundle, options, 25, None)
     together = whole(PERFORMER, bundle, options, 25, None)
-    assert together.frames_out == 25
+    assert together.report.frames_out == 25
+    steady = together.steady_fps("pose")
+    assert steady > together.report.fps, "without the time to fill and to drain"
     # Not even one after the other would it be slower than so much.
     one_after_the_other = 1 / sum(1 / part.fps for part in parts)
-    assert together.fps > 0.5 * one_after_the_other
+    assert together.report.fps > 0.5 * one_after_the_other
 
 
 class Known:
     """A rival that takes 60 ms a frame."""
 
-    name, about, tracks = "known", "", False
+    name, about, tracks, exact = "known", "", False, True
 
     def __init__(self, newest):
         self.newest = newest
@@ -124,7 +126,7 @@ def test_other_programs_take_the_processor_and_leave_it():
 
     import psutil
 
-    from bench.governor import OtherPrograms
+    from bench.load import OtherPrograms
 
     def children() -> list[psutil.Process]:
         return psutil.Process().children()

@@ -129,7 +129,7 @@ def test_an_answer_leads_through_the_network_alone():
 
 def test_a_film_that_comes_round_tells_its_turns_apart():
     numbers = [n % 10 for n in range(3, 48) if n % 7]
-    film = Film.of(numbers, [100.0 * n for n in range(3, 48) if n % 7], 10)
+    film = Film.of(numbers, [100.0 * n for n in range(3, 48) if n % 7], 10, 10.0)
     assert film.first == 3
     assert film.due_ms[3:].tolist() == pytest.approx([100.0 * n for n in range(3, 48)])
     assert film.frame(5, 2600.0) == 25  # seen 100 ms later
@@ -139,8 +139,14 @@ def test_a_film_that_comes_round_tells_its_turns_apart():
         Film.of([-1, 4], [0.0, 1.0], 10)
 
 
+def test_a_page_that_misses_most_of_a_turn_still_knows_which_it_is():
+    frames = [2, 9, 27, 28, 51, 68, 69]  # of turns of 20, at 10 a second
+    film = Film.of([n % 20 for n in frames], [100.0 * n + n % 3 for n in frames], 20, 10.0)
+    assert [round(film.due_ms[n] / 100) for n in frames] == frames
+
+
 def test_the_way_of_a_frame_from_three_places():
-    film = Film.of([*range(10), *range(5)], [100.0 * n for n in range(15)], 10)
+    film = Film.of([*range(10), *range(5)], [100.0 * n for n in range(15)], 10, 10.0)
     clocks = ClockMap.of([Exchange(0, 1000, 1000, 0)], [Exchange(10, 1010, 1010, 10)])
     ledger = Ledger(("pose", "encode"))
     for n in (0, 2, 12):
