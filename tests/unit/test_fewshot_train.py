@@ -1,9 +1,13 @@
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+
+from tensorboard.backend.event_processing import event_accumulator  # noqa: E402
 
 from tests.fewshot import SMALL, TINY, blobs, equal_states  # noqa: E402
 from training.fewshot import checkpoint  # noqa: E402
@@ -58,7 +62,21 @@ def test_it_learns(tmp_path: Path, mode: str) -> None:
     assert last["shift_after"] <= last["shift_before"]
     assert 0 <= last["waited_share"] <= 1
     assert (tmp_path / "samples.png").read_bytes().startswith(b"\x89PNG")
-    assert list((tmp_path / "tensorboard").iterdir())
+    found = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    lines = curve(tmp_path)
+    assert set(found.Tags()["scalars"]) == set(lines[0])
+    for name in lines[0]:
+        told = [(event.step, event.value) for event in found.Scalars(name)]
+        assert told == [(line["step"], pytest.approx(line[name], rel=1e-6)) for line in lines]
+    pictures = found.Images("samples")
+    assert [event.step for event in pictures] == [30, 60]
+    shown, kept = (
+        cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        for content in (
+            pictures[-1].encoded_image_string, (tmp_path / "samples.png").read_bytes()
+        )
+    )  # fmt: skip
+    assert (shown == kept).all()
 
 
 @pytest.mark.parametrize(
