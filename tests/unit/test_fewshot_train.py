@@ -181,6 +181,47 @@ def test_a_full_disk_keeps_the_last_checkpoint(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_kill_while_it_writes_keeps_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    training = begin(short())
+    training.save(path)
+    kept = path.read_bytes()
+    training.step = 2
+
+    def killed(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as now:
+        now.setattr(checkpoint.os, "fsync", killed)
+        with pytest.raises(KeyboardInterrupt):
+            training.save(path)
+    assert path.read_bytes() == kept
+    training.save(path)  # over what the killed one left
+    assert checkpoint.load(path)["step"] == 2
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_curve_without_room_leaves_a_whole_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: object) -> None:
+        raise OSError(checkpoint.errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter.flush", full)
+    with pytest.raises(DiskFullError, match=r"no room for the curve .* checkpoint is whole"):
+        run(begin(short()), blobs(3, 16), [], tmp_path, HERE, every=1)
+    assert checkpoint.load(tmp_path / "checkpoint.pt")["step"] == 1
+
+
+def test_a_damaged_curve_is_named(tmp_path: Path) -> None:
+    for content in ("no JSON\n", '{"loss": 1}\n', "[1]\n"):
+        (tmp_path / "curve.jsonl").write_text(content)
+        with pytest.raises(CheckpointError, match=r"curve.jsonl is damaged.*delete it"):
+            run(begin(short()), blobs(3, 16), [], tmp_path, HERE)
+
+
 def test_rates_sizes_and_step_weights_follow_the_paper() -> None:
     config = TrainConfig(
         steps=96, warm_up=0, sizes=(64, 128, 256), grow_at=(0.25, 0.5), multi_step=0.5
