@@ -106,9 +106,9 @@ class Painter(nn.Module):
         steep, shift, rise, base = CURVES.to(features)[:, :, None, None]
         maps = base + rise * torch.sigmoid(steep * self.network(features).float() + shift)
         least = torch.where(SIGNED, -1.0, 0.0).to(maps)[:, None, None]
-        if not self.training:
+        if not maps.requires_grad:
             return torch.maximum(maps, least)
-        # A gate that is shut has a gradient, too.
+        # A gate that is shut has a gradient, too: also in adaptation, which is in evaluation mode.
         return maps + (torch.maximum(maps, least) - maps).detach()
 
 
