@@ -160,7 +160,10 @@ def meta(
     shots: Annotated[int, typer.Option(help="Pictures of a support set, K.")] = 4,
     queries: Annotated[int, typer.Option(help="Pictures of a query set; the paper has 1.")] = 4,
     support: Annotated[str, typer.Option(help="views, random, shifts or mixed.")] = "views",
-    source: Annotated[str, typer.Option(help="front, support, any or few.")] = "front",
+    source: Annotated[str, typer.Option(help="front, support, any, few or view.")] = "front",
+    drawings: Annotated[
+        int, typer.Option(help="Known of a character in training, 1 to so many (for warp).")
+    ] = 1,
     inner_steps: Annotated[int, typer.Option(help="Steps of adaptation in training.")] = 4,
     inner_rate: Annotated[float, typer.Option(help="Their rate.")] = 1e-3,
     second_order: Annotated[bool, typer.Option("--second-order")] = False,
@@ -205,7 +208,8 @@ def meta(
         return
     pixels = _numbers(sizes, int)
     config = TrainConfig(
-        "plain" if plain else "meta", steps, tasks, EpisodeConfig(shots, queries, support, source),
+        "plain" if plain else "meta", steps, tasks,
+        EpisodeConfig(shots, queries, support, source, drawings),
         InnerConfig(inner_steps, inner_rate, second_order), multi_step, rate, rate_end,
         sizes=pixels, grow_at=_numbers(grow_at, float), seed=seed, bf16=bf16,
         compile=compiled,

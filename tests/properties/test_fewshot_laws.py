@@ -73,8 +73,11 @@ def test_an_episode_asks_for_what_its_support_does_not_show(
     parts = (episode.support, episode.query)
     sources = {which(z, CHARACTER) for part in parts for z in part.inputs.source}
     assert len(sources) == 1  # one picture z of the character
+    assert all(part.inputs.more.shape[1] == 0 for part in parts)
     if source == "front":
         assert sources == {0}
+    if source == "view":
+        assert sources <= set(range(4))
     if source == "support" and support in ("views", "random"):
         assert sources <= set(shown)
     for samples in parts:
@@ -82,6 +85,38 @@ def test_an_episode_asks_for_what_its_support_does_not_show(
             x, y = joints[4, :2].int().tolist()  # the wrist's disc is where its joint says
             assert truth[3, y, x] == 1
     assert same(episode, draw_episode(CHARACTER, config, np.random.default_rng(seed)))
+
+
+@FEW
+@given(
+    drawings=st.integers(2, 4),
+    source=st.sampled_from(("view", "few")),
+    seed=st.integers(0, 1000),
+)
+def test_further_drawings_are_of_the_character(drawings: int, source: str, seed: int) -> None:
+    config = EpisodeConfig(2, 3, "random", source, drawings)
+    episode = draw_episode(CHARACTER, config, np.random.default_rng(seed))
+    for part in (episode.support, episode.query):
+        inputs = part.inputs
+        assert inputs.more.shape == (len(part), drawings - 1, 4, 16, 16)
+        assert (inputs.more == inputs.more[:1]).all()
+        known = [which(picture, CHARACTER) for picture in inputs.more[0]]
+        first = which(inputs.source[0], CHARACTER)
+        assert set(known) <= set(range(4 if source == "view" else 8))
+        others = [i for i in known if i != first]  # where there are less, the source is repeated
+        assert len(set(others)) == len(others)
+        for i, joints in zip(known, inputs.more_joints[0], strict=True):
+            np.testing.assert_array_equal(joints, CHARACTER.joints[i])
+
+
+def test_as_many_drawings_are_known_as_will_be() -> None:
+    config = EpisodeConfig(1, 1, "random", "view", 4)
+    counts = []
+    for seed in range(400):
+        inputs = draw_episode(CHARACTER, config, np.random.default_rng(seed)).query.inputs
+        pictures = torch.cat([inputs.source, inputs.more[0]])
+        counts.append(len({which(picture, CHARACTER) for picture in pictures}))
+    assert np.bincount(counts, minlength=5)[1:] == pytest.approx([100] * 4, abs=30)
 
 
 @FEW
@@ -152,6 +187,10 @@ def test_episodes_that_cannot_be_are_refused() -> None:
         EpisodeConfig(support="all")
     with pytest.raises(ValueError, match="no source 'back'"):
         EpisodeConfig(source="back")
+    with pytest.raises(ValueError, match="1 to 4 drawings in an episode, found 5"):
+        EpisodeConfig(support="random", drawings=5)
+    with pytest.raises(ValueError, match="shifts are of one drawing, found 2"):
+        EpisodeConfig(support="mixed", drawings=2)
     with pytest.raises(ValueError, match="there are 4 basic views"):
         draw_episode(CHARACTER, EpisodeConfig(shots=5), rng)
     with pytest.raises(ValueError, match="has 4 pictures; an episode of 4 shots needs at least 5"):

@@ -74,14 +74,36 @@ def test_the_result_can_be_baked(spectral: bool) -> None:
     assert parity.max_error <= 1
 
 
-def test_several_pictures_are_a_support_set_too() -> None:
-    support, held_out = support_set(blob(0)[:3], 4)
-    assert len(support) == 3
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_of_several_pictures_each_is_drawn_from_the_others(count: int) -> None:
+    character = blob(0)[:count]
+    support, held_out = support_set(character, 4)
+    assert len(support) == (count - 1) ** 2  # all pairs but those of the last
     assert len(held_out) == 1
-    assert (support.inputs.source == support.truth[0]).all()
-    shown = held_out.inputs.joints[0, :, 0] - held_out.inputs.source_joints[0, :, 0]
-    assert (shown == shown[0]).all()
-    assert shown[0] != 0
+    pairs = set()
+    for part in (support, held_out):
+        inputs = part.inputs
+        for row in range(len(part)):
+            target, source = (
+                index(joints[row], character) for joints in (inputs.joints, inputs.source_joints)
+            )
+            further = [index(joints, character) for joints in inputs.more_joints[row]]
+            assert sorted([target, source, *further]) == list(range(count))
+            assert (target == count - 1) == (part is held_out)
+            for i, picture in ((source, inputs.source[row]), (target, part.truth[row])):
+                shown = (picture.permute(1, 2, 0) * 255).round().byte().numpy()
+                assert (shown == character.pictures[i]).all()
+            pairs.add((target, source))
+    assert len(pairs) == len(support) + 1
+
+
+def index(joints: torch.Tensor, character: CharacterPictures) -> int:
+    return int(np.argmax((character.joints == joints.numpy()).all(axis=(1, 2))))
+
+
+def test_a_method_adapts_to_several_pictures() -> None:
+    result = adapted(network(), blob(0)[:4], optimiser="adam", rate=0.001)
+    assert min(result.held_out) < result.held_out[0]
 
 
 @pytest.mark.parametrize("shots", [1, 4, 10])

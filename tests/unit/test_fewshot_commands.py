@@ -102,6 +102,18 @@ def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "foreign")
     with pytest.raises(CheckpointError, match="weights of something else"):
         weights.read(tmp_path / "foreign")
+    about = {"recipe": TINY_RECIPE.to_dict()}
+    for said, header in (
+        ("does not hold what it says, tiny", json.dumps(about)),
+        ("none of this program's", json.dumps({"recipe": {"style": 1}})),
+        ("does not say what made it", "{}"),
+        ("does not say what made it", "no JSON"),
+    ):
+        save_file(
+            {"a": torch.zeros(1)}, tmp_path / "odd", {"format": weights.FORMAT, "about": header}
+        )
+        with pytest.raises(CheckpointError, match=said):
+            weights.read(tmp_path / "odd")
     with pytest.raises(CheckpointError, match="none of this program's"):
         Recipe.from_dict({"style": 1})
     with pytest.raises(SettingsError, match="no method 'magic'; there are fewshot"):

@@ -1,9 +1,13 @@
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+
+from tensorboard.backend.event_processing import event_accumulator  # noqa: E402
 
 from tests.fewshot import SMALL, TINY, blobs, equal_states  # noqa: E402
 from training.fewshot import checkpoint  # noqa: E402
@@ -58,7 +62,21 @@ def test_it_learns(tmp_path: Path, mode: str) -> None:
     assert last["shift_after"] <= last["shift_before"]
     assert 0 <= last["waited_share"] <= 1
     assert (tmp_path / "samples.png").read_bytes().startswith(b"\x89PNG")
-    assert list((tmp_path / "tensorboard").iterdir())
+    found = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    lines = curve(tmp_path)
+    assert set(found.Tags()["scalars"]) == set(lines[0])
+    for name in lines[0]:
+        told = [(event.step, event.value) for event in found.Scalars(name)]
+        assert told == [(line["step"], pytest.approx(line[name], rel=1e-6)) for line in lines]
+    pictures = found.Images("samples")
+    assert [event.step for event in pictures] == [30, 60]
+    shown, kept = (
+        cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        for content in (
+            pictures[-1].encoded_image_string, (tmp_path / "samples.png").read_bytes()
+        )
+    )  # fmt: skip
+    assert (shown == kept).all()
 
 
 @pytest.mark.parametrize(
@@ -161,6 +179,47 @@ def test_a_full_disk_keeps_the_last_checkpoint(
         training.save(path)
     assert path.read_bytes() == kept
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_kill_while_it_writes_keeps_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    training = begin(short())
+    training.save(path)
+    kept = path.read_bytes()
+    training.step = 2
+
+    def killed(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as now:
+        now.setattr(checkpoint.os, "fsync", killed)
+        with pytest.raises(KeyboardInterrupt):
+            training.save(path)
+    assert path.read_bytes() == kept
+    training.save(path)  # over what the killed one left
+    assert checkpoint.load(path)["step"] == 2
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_curve_without_room_leaves_a_whole_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: object) -> None:
+        raise OSError(checkpoint.errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter.flush", full)
+    with pytest.raises(DiskFullError, match=r"no room for the curve .* checkpoint is whole"):
+        run(begin(short()), blobs(3, 16), [], tmp_path, HERE, every=1)
+    assert checkpoint.load(tmp_path / "checkpoint.pt")["step"] == 1
+
+
+def test_a_damaged_curve_is_named(tmp_path: Path) -> None:
+    for content in ("no JSON\n", '{"loss": 1}\n', "[1]\n"):
+        (tmp_path / "curve.jsonl").write_text(content)
+        with pytest.raises(CheckpointError, match=r"curve.jsonl is damaged.*delete it"):
+            run(begin(short()), blobs(3, 16), [], tmp_path, HERE)
 
 
 def test_rates_sizes_and_step_weights_follow_the_paper() -> None:

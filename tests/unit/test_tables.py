@@ -126,6 +126,17 @@ def test_no_shots_is_the_run_as_it_was_trained(tmp_path: Path) -> None:
     assert (before.made != after.made).any()
 
 
+def test_several_drawings_are_another_trial(tmp_path: Path) -> None:
+    here = the_study(tmp_path / "tables")
+    trials = (Trial("fewshot", 1), Trial("fewshot", 4, 4))
+    here.do(trials)
+    found = [read_result(here.folder, trial, 0, SMALL) for trial in trials]
+    assert [result.drawings for result in found] == [1, 4]
+    one, four = (read_pictures(here.folder, trial, 0) for trial in trials)
+    assert (one.truth == four.truth).all()
+    assert (one.made != four.made).any()
+
+
 def test_fid_is_added_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here, trial = the_study(tmp_path / "tables"), Trial("fewshot", 0)
     here.do([trial])
@@ -147,7 +158,7 @@ def test_every_run_sees_the_same_pictures_as_often() -> None:
         assert replace(config, mode="meta", multi_step=0.0) == RUNS["fewshot"].config(Budget(), 3)
     assert {t.run for table in TABLES.values() for t in table.trials} <= set(RUNS)
     for number, titles in (
-        (6, ["PATN", "PG2", "Pix2Pix", "XingGAN", "Ours", "warp"]),
+        (6, ["PATN", "PG2", "Pix2Pix", "XingGAN", "Ours", "warp", "warp, 4 drawings"]),
         (8, ["1 shot", "4 shots", "10 shots"]),
         (9, ["w/o ML", "w/o FT", "w/o FRM", "w/o MSL", "Full"]),
     ):
@@ -221,6 +232,7 @@ def test_a_table_has_the_papers_figures_beside_ours(tmp_path: Path) -> None:
         ({"ssim": "high"}, "a measure is no number"),
         ({}, "it has no characters"),
         ({"run": "patn"}, "is of patn"),
+        ({"drawings": 4}, "with 1 shots of 4 drawings"),
         ({"budget": SMALL.to_dict() | {"steps": 9}}, "another budget than .* steps 9 and not 4"),
         ({"style": 1}, "is damaged"),
     ],

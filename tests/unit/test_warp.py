@@ -22,7 +22,7 @@ from training.fewshot.warp.labels import BACKGROUND, part_labels
 from training.fewshot.warp.layers import Layers, Views
 from training.fewshot.warp.maps import frames_of
 from training.fewshot.warp.masks import cut, fill, part_masks, radii, settle, spine_length
-from training.fewshot.warp.network import WarpGenerator, bend, blend
+from training.fewshot.warp.network import FEATURES, MAPS, WarpGenerator, bend, blend
 from training.metrics import alpha_iou
 from training.motion.poses import random_pose
 
@@ -207,6 +207,21 @@ def test_gradients_reach_every_weight():
         assert weight.grad is not None, name
         assert torch.isfinite(weight.grad).all(), name
         assert weight.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_gate_that_is_shut_can_be_opened(training: bool):
+    painter = WarpGenerator("tiny", Cutter((8, 16))).painter.train(training)
+    gate = slice(MAPS - 20, MAPS - 16)
+    with torch.no_grad():
+        painter.network.leave.bias[gate] = -1.0
+    features = torch.rand(1, FEATURES, 8, 8)
+    maps = painter.maps(features)
+    assert maps[:, gate].abs().max() < 1e-6
+    maps[:, gate].sum().backward()
+    assert (painter.network.leave.bias.grad[gate] > 0).all()
+    with torch.no_grad():
+        torch.testing.assert_close(painter.maps(features), maps)
 
 
 def test_it_learns_from_the_puppet_on():

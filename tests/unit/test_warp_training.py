@@ -11,7 +11,7 @@ import torch
 from tests.fewshot import blobs, equal_states
 from training.fewshot.adapt import AdaptConfig, adapt, support_set
 from training.fewshot.config import TrainConfig
-from training.fewshot.episodes import EpisodeConfig, meta_batch
+from training.fewshot.episodes import EpisodeConfig, meta_batch, samples
 from training.fewshot.errors import SettingsError
 from training.fewshot.objective import edge_distance
 from training.fewshot.recipe import Recipe, build
@@ -130,6 +130,38 @@ def test_it_adapts_to_a_drawing():
     found = adapt(method, objective, support, held_out, AdaptConfig(shots=2, steps=4, every=2))
     assert len(found.held_out) == 3
     assert found.method.known is method.known
+
+
+@torch.no_grad()
+def test_several_drawings_are_fused_part_by_part():
+    method, _ = build(RECIPE)
+    assert isinstance(method, WarpGenerator)
+    character = blobs(1)[0]
+    several = samples(character, np.array([4, 5]), np.random.default_rng(0), np.arange(1, 4))
+    alone = samples(character, np.array([4, 5]), np.random.default_rng(0))
+    made = method(several.inputs)
+    fused = judge.draw(method, character[:4], character.joints[4:6])
+    shown = (made * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    np.testing.assert_allclose(shown, np.stack(fused), atol=1)
+    assert (made - method(alone.inputs)).abs().max() > 0.1
+    # One drawing given again and again is one drawing.
+    again = samples(character, np.array([4, 5]), np.random.default_rng(0), np.zeros(3, np.intp))
+    torch.testing.assert_close(method(again.inputs), method(alone.inputs), atol=0.01, rtol=0)
+
+
+def test_the_trainer_takes_several_drawings(tmp_path: Path):
+    config = TrainConfig("plain", 2, 2, EpisodeConfig(1, 2, "random", "view", 4), sizes=(32,))
+    training = Training.new(config, *build(RECIPE))
+    run(training, blobs(2), (), tmp_path, Workers(CPU), every=2)
+    assert training.step == 2
+
+
+def test_it_adapts_to_several_drawings():
+    method, objective = build(RECIPE)
+    support, held_out = support_set(blobs(1)[0][:4], 4)
+    found = adapt(method, objective, support, held_out, AdaptConfig(steps=4, every=2))
+    assert len(found.held_out) == 3
+    assert min(found.held_out) <= found.held_out[0]
 
 
 def test_mixed_precision_does_not_move_pixels():

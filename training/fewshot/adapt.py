@@ -1,9 +1,10 @@
 """Adaptation to a character never seen, from one drawing or a few (Wang 2024, sections 5.1, 5.5).
 
-The support set of one drawing is the drawing itself, shifted sideways; of several, the drawings.
-Parameters descend the character adapting loss, one sample a step, and a shift that is not in the
-support set says when to stop. All is done in evaluation mode: batch norms keep the statistics that
-they were trained with, so that what is adapted is what will be baked.
+The support set of one drawing is the drawing itself, shifted sideways; of several, each drawn from
+the others. Parameters descend the character adapting loss, one sample a step, and a shift, or a
+drawing, that is not in the support set says when to stop: at once, if no step makes it any better.
+All is done in evaluation mode: batch norms keep the statistics that they were trained with, so that
+what is adapted is what will be baked.
 """
 
 import copy
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.dataset.samples import CharacterPictures
-from training.fewshot.episodes import Samples, choose_shifts, samples, shifted
+from training.fewshot.episodes import Samples, backgrounds, choose_shifts, shifted
 from training.fewshot.errors import AdaptationError, SettingsError
 from training.fewshot.inputs import Inputs
 from training.fewshot.objective import Objective
@@ -75,9 +76,9 @@ def support_set(
 ) -> tuple[Samples, Samples]:
     """The support set from a character's known pictures, the first of them the source; a held-out.
 
-    One picture is shifted sideways into `shots`; several are taken as they are. AdaptationError
-    where there is none, where it is empty or of another size than the network's, or where it leaves
-    no room to be shifted.
+    One picture is shifted sideways into `shots`; several are each drawn from all others, see
+    `left_out`, but for the last, which is held out. AdaptationError where there is none, where one
+    is empty or of another size than the network's, or where one alone leaves no room to be shifted.
     """
     if len(character) == 0:
         raise AdaptationError(
@@ -91,17 +92,32 @@ def support_set(
     if not character.pictures[..., 3].any(axis=(1, 2)).all():
         raise AdaptationError("a picture of the support set is empty: its alpha is 0 everywhere")
     rng = np.random.default_rng(seed)
-    one = len(character) == 1
-    shifts = choose_shifts(character.pictures[0], shots + 1 if one else 2, rng)
+    if len(character) > 1:
+        return left_out(character, rng)
+    shifts = choose_shifts(character.pictures[0], shots + 1, rng)
     if len(set(shifts.tolist())) < len(shifts):
         raise AdaptationError(
             f"the character leaves room for {len(set(shifts.tolist()))} sideways shifts within the "
             f"picture, and {len(shifts)} are needed: leave a margin, or take fewer shots"
         )
-    held_out = shifted(character, shifts[-1:], rng)
-    if one:
-        return shifted(character, shifts[:-1], rng), held_out
-    return samples(character, np.arange(len(character)), rng), held_out
+    return shifted(character, shifts[:-1], rng), shifted(character, shifts[-1:], rng)
+
+
+def left_out(character: CharacterPictures, rng: np.random.Generator) -> tuple[Samples, Samples]:
+    """Every picture but the last, to be drawn from each other one; and the last, from the first.
+
+    The pictures that are neither are further drawings: who takes several is given all but the one
+    to be drawn. Shifts ask for what the drawing shows already; this asks for other sides of it.
+    """
+    count = len(character)
+    pairs = [(j, (j + k) % count) for k in range(1, count) for j in range(count)]
+    pairs = sorted(pairs, key=lambda pair: pair[0] == count - 1)  # those of the last come last
+    target, source = np.array(pairs).T
+    more = [[i for i in range(count) if i not in pair] for pair in pairs]
+    inputs, truth = Inputs.of(character, source, target, np.array(more, np.intp))
+    drawn = Samples(inputs, truth, backgrounds(len(pairs), rng))
+    last = (count - 1) ** 2
+    return drawn[:last], drawn[last : last + 1]
 
 
 def adapt(
@@ -169,7 +185,13 @@ def asked(known: Inputs, poses: NDArray[np.float32]) -> Inputs:
         torch.from_numpy(poses.copy()).to(device),
         *(
             part[:1].expand(count, *part.shape[1:])
-            for part in (known.source, known.source_pose, known.source_joints)
+            for part in (
+                known.source,
+                known.source_pose,
+                known.source_joints,
+                known.more,
+                known.more_joints,
+            )
         ),
     )
 

@@ -14,6 +14,8 @@ from training.fewshot.errors import CheckpointError, DiskFullError
 
 KIND = "ayatsuri few-shot training"
 VERSION = 1
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk that has no room."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -27,7 +29,7 @@ def write_whole(path: Path, content: bytes) -> None:
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise DiskFullError(
                 f"no room for {path} ({len(content) / 1e6:.0f} MB): free some and start again; "
                 f"{'the last one is whole' if path.exists() else 'nothing was written'}"

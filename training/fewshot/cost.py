@@ -66,7 +66,10 @@ def blank_inputs(size: int, batch: int = 1) -> Inputs:
     """Inputs without content, for counting, on the default device."""
     drawn = torch.empty(batch, 3, size, size)
     joints = torch.empty(batch, 20, 4)
-    return Inputs(drawn, joints, torch.empty(batch, 4, size, size), drawn, joints)
+    return Inputs(
+        drawn, joints, torch.empty(batch, 4, size, size), drawn, joints,
+        torch.empty(batch, 0, 4, size, size), torch.empty(batch, 0, 20, 4),
+    )  # fmt: skip
 
 
 def costs(size: int = 256) -> Iterator[Cost]:

@@ -7,7 +7,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from training.fewshot.checkpoint import write_whole
+from training.fewshot.checkpoint import FULL, write_whole
+from training.fewshot.errors import CheckpointError, DiskFullError
 from training.fewshot.validate import encode_sheet
 
 
@@ -15,7 +16,7 @@ class Diary:
     """What a run leaves in its folder: curve.jsonl, samples.png and TensorBoard's events.
 
     A run that was killed may have written more than its last checkpoint knows: what came after
-    `step` is cut off.
+    `step` is cut off. CheckpointError where the curve is none.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -26,17 +27,31 @@ class Diary:
         if self.curve.exists():
             lines = self.curve.read_text().splitlines(keepends=True)
             whole = [line for line in lines if line.endswith("\n")]  # the last may be cut short
-            kept = [line for line in whole if int(json.loads(line)["step"]) <= step]
+            try:
+                kept = [line for line in whole if int(json.loads(line)["step"]) <= step]
+            except (ValueError, KeyError, TypeError) as error:
+                raise CheckpointError(
+                    f"{self.curve} is damaged or no curve ({error}): delete it, the run goes on "
+                    "without"
+                ) from error
             write_whole(self.curve, "".join(kept).encode())
         self._events = SummaryWriter(folder / "tensorboard", purge_step=step + 1)
 
     def write(self, line: dict[str, float]) -> None:
-        """A line of the curve: to the file, to TensorBoard and to the terminal."""
-        with self.curve.open("a") as curve:
-            curve.write(json.dumps(line) + "\n")
-        for name, value in line.items():
-            self._events.add_scalar(name, value, int(line["step"]))
-        self._events.flush()
+        """A line of the curve: to the file, to TensorBoard and to the terminal; DiskFullError."""
+        try:
+            with self.curve.open("a") as curve:
+                curve.write(json.dumps(line) + "\n")
+            for name, value in line.items():
+                self._events.add_scalar(name, value, int(line["step"]))
+            self._events.flush()
+        except OSError as error:
+            if error.errno in FULL:
+                raise DiskFullError(
+                    f"no room for the curve in {self.folder}: free some and start again; the last "
+                    "checkpoint is whole"
+                ) from error
+            raise
         print(" ".join(f"{name}={value:.5g}" for name, value in line.items()), flush=True)
 
     def show(self, picture: NDArray[np.uint8], step: int) -> None:

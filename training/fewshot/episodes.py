@@ -20,7 +20,7 @@ from training.fewshot.errors import SettingsError
 from training.fewshot.inputs import Inputs
 
 SUPPORTS = ("views", "random", "shifts", "mixed")
-SOURCES = ("front", "support", "any", "few")
+SOURCES = ("front", "support", "any", "few", "view")
 FEW, FRONT_SHARE = 8, 0.4  # of the source "few": how many there are, how often it is the front
 SHIFT_SHARE = 0.25
 """How far a drawing is shifted at most, as a share of the picture's width."""
@@ -41,7 +41,9 @@ class EpisodeConfig:
     K poses; "shifts" the source moved sideways (section 5.5), which is what a user with one drawing
     has; "mixed" one of the three each time. `source`, the picture z: the "front" view, one of the
     "support" set, "any", or one of "few", most often the front view: what a method prepares from a
-    source can be kept then.
+    source can be kept then. A "view" is as few, of the basic views alone. With `drawings` above 1
+    there are further drawings of the character beside the source, 1 to that many with it, of the
+    same few or views; where there are less, the source is repeated.
 
     The paper draws one query a character; here it is as many as `queries`, all from poses that the
     support set does not have, so that the statistics of the batch norms are those of several poses.
@@ -51,12 +53,21 @@ class EpisodeConfig:
     queries: int = 4
     support: str = "views"
     source: str = "front"
+    drawings: int = 1
 
     def __post_init__(self) -> None:
         if self.support not in SUPPORTS:
             raise SettingsError(f"no support {self.support!r}; there are {', '.join(SUPPORTS)}")
         if self.source not in SOURCES:
             raise SettingsError(f"no source {self.source!r}; there are {', '.join(SOURCES)}")
+        if not 1 <= self.drawings <= len(VIEWS):
+            raise SettingsError(
+                f"a character has 1 to {len(VIEWS)} drawings in an episode, found {self.drawings}"
+            )
+        if self.drawings > 1 and self.support in ("shifts", "mixed"):
+            raise SettingsError(
+                f"shifts are of one drawing, found {self.drawings}: take random poses or the views"
+            )
         if self.shots < 1 or self.queries < 1:
             raise SettingsError(
                 f"an episode needs at least one shot and one query, found {self.shots} and "
@@ -146,8 +157,8 @@ def draw_episode(
     source = 0
     if config.source == "any":
         source = int(rng.integers(len(character)))
-    elif config.source == "few" and rng.random() > FRONT_SHARE:
-        source = int(rng.integers(1, min(FEW, len(character))))
+    elif config.source in ("few", "view") and rng.random() > FRONT_SHARE:
+        source = int(rng.integers(1, min(_few(config), len(character))))
     elif config.source == "support" and mode != "shifts":
         source = int(rng.choice(shots))
     if mode == "shifts":
@@ -155,19 +166,37 @@ def draw_episode(
     others = np.setdiff1d(np.arange(len(character)), shots)
     wanted = rng.choice(others, config.queries, replace=len(others) < config.queries)
 
-    picked = resized(character[np.concatenate([[source], shots, wanted])], size or character.size)
+    more = np.full(config.drawings - 1, source)
+    if config.drawings > 1:
+        further = np.setdiff1d(np.arange(min(_few(config), len(character))), [source])
+        found = rng.permutation(further)[: rng.integers(config.drawings)]
+        more[: len(found)] = found
+    order = np.concatenate([[source], shots, wanted, more])
+    picked = resized(character[order], size or character.size)
+    last = 1 + len(shots) + len(wanted)
+    drawings = np.arange(last, len(picked))
     if mode == "shifts":
         support = shifted(picked, choose_shifts(picked.pictures[0], config.shots, rng), rng)
     else:
-        support = samples(picked, np.arange(1, 1 + len(shots)), rng)
-    return Episode(support, samples(picked, np.arange(1 + len(shots), len(picked)), rng))
+        support = samples(picked, np.arange(1, 1 + len(shots)), rng, drawings)
+    return Episode(support, samples(picked, np.arange(1 + len(shots), last), rng, drawings))
+
+
+def _few(config: EpisodeConfig) -> int:
+    """How many of a character's first pictures may be its drawings."""
+    return len(VIEWS) if config.source == "view" else FEW
 
 
 def samples(
-    character: CharacterPictures, targets: NDArray[np.integer], rng: np.random.Generator
+    character: CharacterPictures,
+    targets: NDArray[np.integer],
+    rng: np.random.Generator,
+    more: NDArray[np.integer] | None = None,
 ) -> Samples:
-    """The pictures `targets` of a character, to be drawn from its first."""
-    inputs, truth = Inputs.of(character, np.zeros(len(targets), np.intp), np.asarray(targets))
+    """The pictures `targets` of a character, to be drawn from its first, and `more` of them."""
+    source, others = np.zeros(len(targets), np.intp), np.arange(0) if more is None else more
+    further = np.tile(others, (len(targets), 1))
+    inputs, truth = Inputs.of(character, source, np.asarray(targets), further)
     return Samples(inputs, truth, backgrounds(len(targets), rng))
 
 

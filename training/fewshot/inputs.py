@@ -17,7 +17,8 @@ class Inputs:
     """B pairs of a source picture, which is known, and a target pose, which is asked for.
 
     A method is an `nn.Module` whose `forward(inputs)` gives (B, 4, S, S) premultiplied RGBA in
-    [0, 1] (or RGB on white, (B, 3, S, S), for the papers' tables). It takes what it needs.
+    [0, 1] (or RGB on white, (B, 3, S, S), for the papers' tables). It takes what it needs: the
+    papers' methods know one source, `warp` also the R further drawings of the character.
     """
 
     pose: Tensor  # (B, 3, S, S) drawn target pose in [0, 1], 0 is the background
@@ -25,13 +26,24 @@ class Inputs:
     source: Tensor  # (B, 4, S, S) premultiplied RGBA in [0, 1]
     source_pose: Tensor  # (B, 3, S, S) drawn pose of the source
     source_joints: Tensor  # (B, 20, 4)
+    more: Tensor  # (B, R, 4, S, S) further drawings, as the source
+    more_joints: Tensor  # (B, R, 20, 4)
 
     @classmethod
     def of(
-        cls, character: CharacterPictures, source: np.ndarray, target: np.ndarray
+        cls,
+        character: CharacterPictures,
+        source: np.ndarray,
+        target: np.ndarray,
+        more: np.ndarray | None = None,
     ) -> tuple[Self, Tensor]:
-        """The inputs for sample indices `source` and `target`, both (B,), and the true pictures."""
+        """The inputs for sample indices `source` and `target`, both (B,), and the true pictures.
+
+        `more`, (B, R), are the indices of further drawings; none without.
+        """
         size = character.size
+        if more is None:
+            more = np.zeros((len(source), 0), np.intp)
         here, there = character.joints[source], character.joints[target]
         inputs = cls(
             pose_tensor(pose_images(there, size)),
@@ -39,6 +51,8 @@ class Inputs:
             to_tensor(character.pictures[source]),
             pose_tensor(pose_images(here, size)),
             torch.from_numpy(here.copy()),
+            to_tensor(character.pictures[more.ravel()]).unflatten(0, more.shape),
+            torch.from_numpy(character.joints[more]),
         )
         return inputs, to_tensor(character.pictures[target])
 

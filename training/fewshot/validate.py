@@ -40,12 +40,14 @@ def attempt(
     *,
     queries: int,
     device: torch.device,
+    drawings: int = 1,
 ) -> Trial:
-    """Adapt to the front view alone, and draw `queries` other poses spread over the data."""
+    """Adapt to the first basic views, and draw `queries` other poses spread over the data."""
     picks = np.linspace(len(VIEWS), len(character) - 1, queries).astype(np.intp)
-    support, held_out = support_set(character[:1], config.shots, config.seed)
+    support, held_out = support_set(character[:drawings], config.shots, config.seed)
     support, held_out = support.to(device), held_out.to(device)
-    wanted = samples(character, picks, np.random.default_rng(config.seed)).to(device)
+    rng, more = np.random.default_rng(config.seed), np.arange(1, drawings)
+    wanted = samples(character, picks, rng, more).to(device)
     adapted = adapt(method, objective, support, held_out, config)
     return Trial(
         character.pictures[0],
@@ -69,11 +71,13 @@ def attempts(
     size: int,
     queries: int = 4,
     device: torch.device,
+    drawings: int = 1,
 ) -> list[Trial]:
     """`attempt` with every character, at `size` px."""
     return [
         attempt(
-            method, objective, resized(c, size), config, queries=queries, device=device
+            method, objective, resized(c, size), config, queries=queries, device=device,
+            drawings=drawings,
         )
         for c in characters
     ]  # fmt: skip

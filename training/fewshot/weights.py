@@ -46,8 +46,18 @@ def read(path: Path) -> tuple[nn.Module, dict[str, Any]]:
         raise CheckpointError(
             f"{path} holds {header.get('format', 'weights of something else')}, expected {FORMAT}"
         )
-    about = json.loads(header["about"])
-    method, _ = build(Recipe.from_dict({**about["recipe"], "perceptual": False, "gan": False}))
-    method.load_state_dict(tensors)
+    try:
+        about = json.loads(header["about"])
+        recipe = Recipe.from_dict({**about["recipe"], "perceptual": False, "gan": False})
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} does not say what made it: {error}") from error
+    method, _ = build(recipe)
+    try:
+        method.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path} does not hold what it says, {recipe.method} {recipe.preset}: "
+            f"{str(error)[:300]}"
+        ) from error
     settle(method)
     return method.eval(), about

@@ -59,15 +59,21 @@ FULL = "fewshot-msl"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Trial:
-    """A trained run, adapted to one drawing's shifts; 0 shots: as it was trained."""
+    """A trained run, adapted to one drawing's shifts; 0 shots: as it was trained.
+
+    With several `drawings`, the basic views, it draws from all of them, and adapts to them as they
+    are, each drawn from the others.
+    """
 
     run: str
     shots: int
+    drawings: int = 1
 
     @property
     def name(self) -> str:
         """For files."""
-        return f"{self.run}-{self.shots}"
+        of = f"-of-{self.drawings}" if self.drawings > 1 else ""
+        return f"{self.run}-{self.shots}{of}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,7 @@ class Table:
     def trials(self) -> tuple[Trial, ...]:
         """Of the rows, each once, of methods that there are, in the order of `RUNS`."""
         found = {row.trial for row in self.rows if RUNS[row.trial.run].method in METHODS}
-        return tuple(sorted(found, key=lambda t: (list(RUNS).index(t.run), t.shots)))
+        return tuple(sorted(found, key=lambda t: (list(RUNS).index(t.run), t.drawings, t.shots)))
 
 
 def _baseline(title: str, run: str, fid: float | None, ssim: float | None) -> tuple[Row, Row]:
@@ -119,6 +125,8 @@ TABLES = {
             _PART_1,
             _FULL_1,
             *_baseline("`warp` (not in the paper)", "warp", None, None),
+            Row("`warp`, 4 drawings", Trial("warp", 0, 4)),
+            Row("`warp`, adapted (4 drawings)", Trial("warp", 4, 4)),
         ),
     ),
     2: Table(
@@ -156,11 +164,14 @@ def shots_named(shots: int) -> str:
 
 
 FIGURES = {
-    6: tuple(
-        (_SHORT.get(row.title, row.title.split(" (")[0].strip("`")), row.trial)
-        for row in TABLES[1].rows
-        if row.trial not in {Trial("fewshot", 1), Trial("warp", 0)}
-        and (row.fid is not None or row.trial.run == "warp")
+    6: (
+        *(
+            (_SHORT.get(row.title, row.title), row.trial)
+            for row in TABLES[1].rows
+            if row.fid is not None and row.trial != Trial("fewshot", 1)
+        ),
+        ("warp", Trial("warp", 0)),
+        ("warp, 4 drawings", Trial("warp", 0, 4)),
     ),
     8: tuple((shots_named(shots), Trial(FULL, shots))
              for shots in (1, 4, 10)),

@@ -157,7 +157,7 @@ def costs(folder: Path) -> Iterator[list[str]]:
     trials = dict.fromkeys(trial for table in TABLES.values() for trial in table.trials)
     found: dict[str, dict[int, Result]] = {}
     for trial in trials:
-        if result_path(folder, trial, budget.seeds[0]).exists():
+        if trial.drawings == 1 and result_path(folder, trial, budget.seeds[0]).exists():
             result = read_result(folder, trial, budget.seeds[0], budget)
             found.setdefault(trial.run, {})[trial.shots] = result
     for run, results in found.items():

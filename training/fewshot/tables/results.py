@@ -36,6 +36,7 @@ class Result:
     adapt_seconds: float  # of wall time, the mean over characters
     characters: dict[str, dict[str, float]]
     whole: dict[str, float]
+    drawings: int = 1
 
     def write(self, path: Path) -> None:
         """Write it whole or not at all."""
@@ -53,10 +54,10 @@ def read_result(folder: Path, trial: Trial, seed: int, budget: Budget, data: str
     """A trial's numbers; ResultError if missing, damaged, or of another budget or data set."""
     path = result_path(folder, trial, seed)
     found = _parsed(path, lambda text: _checked(json.loads(text)))
-    if (found.run, found.shots, found.seed) != (trial.run, trial.shots, seed):
+    if (Trial(found.run, found.shots, found.drawings), found.seed) != (trial, seed):
         raise ResultError(
-            f"{path} is of {found.run} with {found.shots} shots and seed {found.seed}: delete it, "
-            "and run the table again"
+            f"{path} is of {found.run} with {found.shots} shots of {found.drawings} drawings and "
+            f"seed {found.seed}: delete it, and run the table again"
         )
     if found.budget != budget.to_dict():
         raise ResultError(

@@ -122,13 +122,16 @@ class Study:
 
     def judge(self, trial: Trial, seed: int) -> Result:
         """Adapt to the held-out characters, draw, measure, and write it all down."""
-        self.say(f"judging {trial.run} with {shots_named(trial.shots)}")
+        self.say(
+            f"judging {trial.run} with {shots_named(trial.shots)} of {trial.drawings} drawings"
+        )
         path = self.checkpoint_of(RUNS[trial.run], seed)
         training, recipe = commands.load_training(path, self.place.device)
         trials = attempts(
             training.shipped(), training.objective, self.held_out,
             self.budget.adaptation(trial.shots, seed), size=self.budget.size,
             queries=self.budget.pictures, device=self.place.device,
+            drawings=trial.drawings,
         )  # fmt: skip
         pictures = Pictures(
             *(
@@ -140,7 +143,7 @@ class Study:
             trial.run, trial.shots, seed, self.budget.to_dict(), recipe.to_dict(),
             json.loads(json.dumps(training.config.to_dict())), self.digest,
             minutes(path.parent), fmean(t.seconds for t in trials),
-            self._by_character(pictures), self._of_all(pictures),
+            self._by_character(pictures), self._of_all(pictures), trial.drawings,
         )  # fmt: skip
         target = result_path(self.folder, trial, seed)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from training.fewshot.warp.cache import LayerCache
 from training.fewshot.warp.carry import Scene, carry
 from training.fewshot.warp.compose import compose, depth_order
 from training.fewshot.warp.cutter import Cutter
-from training.fewshot.warp.layers import Layers
+from training.fewshot.warp.layers import Layers, Views
 from training.fewshot.warp.maps import Frames, frames_of
 from training.fewshot.warp.masks import cut, settle, spine_length
 from training.fewshot.warp.shipped import shipped_cutter
@@ -65,6 +65,10 @@ class WarpGenerator(nn.Module):
     def forward(self, inputs: Inputs) -> Tensor:
         with exactly(inputs.source):
             layers = self.prepare(inputs.source, inputs.source_joints)
+            if inputs.more.shape[1]:
+                further = zip(inputs.more.unbind(1), inputs.more_joints.unbind(1), strict=True)
+                views = Views.of([layers, *(self.prepare(*drawing) for drawing in further)])
+                layers = views.nearest(frames_of(inputs.joints))
         return self.draw(layers, inputs.pose, inputs.joints)
 
 
@@ -102,9 +106,9 @@ class Painter(nn.Module):
         steep, shift, rise, base = CURVES.to(features)[:, :, None, None]
         maps = base + rise * torch.sigmoid(steep * self.network(features).float() + shift)
         least = torch.where(SIGNED, -1.0, 0.0).to(maps)[:, None, None]
-        if not self.training:
+        if not maps.requires_grad:
             return torch.maximum(maps, least)
-        # A gate that is shut has a gradient, too.
+        # A gate that is shut has a gradient, too: also in adaptation, which is in evaluation mode.
         return maps + (torch.maximum(maps, least) - maps).detach()
 
 
