@@ -38,6 +38,7 @@ from engine.commands.options import (
     SmoothingOption,
     ThreadsOption,
 )
+from engine.commands.refine import refine
 from engine.commands.running import behind_a_bar
 from engine.commands.serve import serve
 from engine.commands.transfer import transfer
@@ -241,6 +242,7 @@ def models(
 
 
 app.command()(adapt)
+app.command()(refine)
 app.command()(transfer)
 
 
