@@ -144,6 +144,7 @@ def serve(
         host=host, port=port, token=token, origins=tuple(origin or ()), certificate=cert, key=key,
         ice_servers=tuple(map(IceServer.parse, ice_server or ())), sessions=sessions,
         push=tuple(map(parse, push or ())), push_token=push_token, drain_s=drain, folder=folder,
+        refine=True,
     )  # fmt: skip
     options = Options(
         background=background, size_px=size, smoothing=smoothing.value,

@@ -19,8 +19,8 @@ from engine.puppet.puppet import Puppet
 from training.fewshot import weights
 from training.fewshot.adapt import AdaptConfig, Adapted, adapt
 from training.fewshot.errors import AdaptationError
-from training.fewshot.objective import Objective
-from training.fewshot.recipe import Recipe, build
+from training.fewshot.objective import Objective, PaperObjective, Weights
+from training.fewshot.recipe import WARP_PERCEPTUAL
 from training.fewshot.warp.cycles import (
     Cutting,
     Cycle,
@@ -31,10 +31,13 @@ from training.fewshot.warp.cycles import (
     turned,
 )
 from training.fewshot.warp.network import WIDTHS, Painter, WarpGenerator
+from training.losses import Perceptual
 
 PAINTER: Final = Path(__file__).with_name("painter.safetensors")
 CONFIG: Final = AdaptConfig(steps=120, rate=3e-4, rate_end=0.1, every=20, patience=2)
 """Of the shipped painter; measured, see docs/enrolment.md."""
+WEIGHTS: Final = Weights(perceptual=WARP_PERCEPTUAL, gan=0, alpha=0, edges=30, dots=100)
+"""Those that the painter was trained with, but for dots: it outlines with them."""
 POSES, HELD_OUT, PLACES = 6, 3, 4
 TIE: Final = 0.01
 """Perceptual distances that differ by less than this share are alike."""
@@ -123,7 +126,7 @@ def refine_painter(
         raise AdaptationError(f"{bundle.name} has no cut drawings: enrol it with `ayatsuri adapt`")
     method = shipped_method(shrink) if method is None else method
     if objective is None:
-        _, objective = build(Recipe("warp", "live", bundle.resolution, gan=False))
+        objective = PaperObjective(weights=WEIGHTS, perceptual=Perceptual())
     known, cutting = known_of(bundle)
     rng = np.random.default_rng(seed)
     joints = known[0].drawing.joints
