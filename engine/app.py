@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from engine.cast import Actor, Cast
 from engine.casting import Character, load_cast
+from engine.character import CharacterBundle
 from engine.clock import Clock, MonotonicClock
 from engine.controls import KEYS, Controls
 from engine.errors import SinkError
@@ -26,6 +27,7 @@ from engine.stages import (
     Smoother,
     Unsmoothed,
 )
+from engine.watching import Watch
 
 if TYPE_CHECKING:
     from engine.io.composite import CompositeStage
@@ -278,6 +280,12 @@ def live(
     )  # fmt: skip
     keys.controls = show.controls
     governing = Governing(show, targets, options, clock, on_message) if targets else None
+    files = {
+        actor.bundle.name: Path(one)
+        for actor, one in zip(cast.actors, who, strict=True)
+        if not isinstance(one, CharacterBundle)
+    }
+    Watch(cast, lambda: files, options, fps=targets.fps or LIVE_FPS, say=on_message).start()
     try:
         with TerminalKeys(keys.press), governing or nullcontext():
             show.pipeline.run(duration_s=seconds, on_progress=governing.note if governing else None)

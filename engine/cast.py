@@ -75,6 +75,18 @@ class Actor:
                 self.generator, self.choice = generator, choice
         leaves.close()
 
+    def take_over(self, newcomer: "Actor") -> None:
+        """Play on as another actor of the same body, from the next picture on.
+
+        As `replace`; the newcomer's bundle and ways come too, and it is not to be used any more.
+        """
+        with self._lock:
+            leaves = newcomer.generator if self._closed else self.generator
+            if not self._closed:
+                self.generator, self.choice = newcomer.generator, newcomer.choice
+                self.bundle, self.ways = newcomer.bundle, newcomer.ways
+        leaves.close()
+
     def close(self) -> None:
         """Close the generator, and any that is still to come; idempotent."""
         with self._lock:
@@ -94,7 +106,7 @@ class Cast:
             raise ValueError("a cast needs at least one actor")
         self.actors = tuple(actors)
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed = threading.Event()
         self._wish = 0
         self._switches = deque([(0, 0)], maxlen=_REMEMBERED_SWITCHES)  # (from sequence, actor)
 
@@ -109,7 +121,7 @@ class Cast:
     def add(self, actor: Actor) -> None:
         """Let one more actor wait in the wings; in a cast that was closed, they are closed too."""
         with self._lock:
-            closed = self._closed
+            closed = self._closed.is_set()
             if not closed:
                 self.actors = (*self.actors, actor)
         if closed:
@@ -157,6 +169,10 @@ class Cast:
     def close(self) -> None:
         """Close every actor, and those who are still to come; idempotent."""
         with self._lock:
-            self._closed = True
+            self._closed.set()
         for actor in self.actors:
             actor.close()
+
+    def wait_closed(self, seconds: float) -> bool:
+        """Wait until it is closed, or so long; whether it is."""
+        return self._closed.wait(seconds)

@@ -133,7 +133,7 @@ class CharacterBundle:
             BundleHashMismatch: a file is not the one that the manifest names.
             BundleDamaged: anything else that is missing, unreadable or contradictory.
         """
-        files = _read_files(Path(path))
+        files = read_files(Path(path))
         manifest = parse_manifest(files.get(MANIFEST), path)
         for name, digest in manifest.files.items():
             if name not in files:
@@ -209,7 +209,8 @@ def _network(
     return Network(models.pop("fp32"), input_spec, output_spec, models)
 
 
-def _read_files(path: Path) -> dict[str, bytes]:
+def read_files(path: Path) -> dict[str, bytes]:
+    """All files of a bundle, unchecked but for their sizes; raises BundleError."""
     if not path.exists():
         raise BundleNotFound(f"there is no character bundle at {path}")
     if path.is_dir():

@@ -26,6 +26,7 @@ from engine.commands.options import (
     ThreadsOption,
     shows,
 )
+from engine.commands.refine import refine
 from engine.commands.running import behind_a_bar
 from engine.commands.serve import serve
 from engine.commands.transfer import transfer
@@ -232,6 +233,7 @@ def models(
 
 
 app.command()(adapt)
+app.command()(refine)
 app.command()(transfer)
 
 

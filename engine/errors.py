@@ -40,6 +40,7 @@
         SeveralFigures
         APhotograph
         BadKeypoints
+        RefinementFailed
       MissingDependency           an optional package or system library is not installed
 
 A message says what was expected, what was found and what to do about it.
@@ -204,6 +205,10 @@ class APhotograph(EnrolError):
 
 class BadKeypoints(EnrolError):
     """A file of keypoints cannot be read, or does not fit a figure."""
+
+
+class RefinementFailed(EnrolError):
+    """What was adapted to a character cannot be used; the character is as it was."""
 
 
 class MissingDependency(AyatsuriError):

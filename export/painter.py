@@ -30,12 +30,12 @@ from training.fewshot.warp.carry import Scene
 from training.fewshot.warp.network import (
     CURVES,
     FEATURES,
-    MAPS,
     SIGNED,
     Painter,
     WarpGenerator,
     finish,
     look,
+    shrinking,
 )
 from training.to_onnx import to_onnx
 
@@ -92,8 +92,9 @@ class PainterGraph(nn.Module):
         self.register_buffer("rise", scale * rise[:, None, None])
         self.register_buffer("base", scale * base[:, None, None] + offset)
         if shrink > 1:
-            self.register_buffer("smaller", _moved(FEATURES, range(20), shrink) / shrink**2)
-            self.register_buffer("larger", _moved(MAPS, range(MAPS - 36, MAPS), shrink))
+            smaller, larger = shrinking(shrink)
+            self.register_buffer("smaller", smaller)
+            self.register_buffer("larger", larger)
 
     def forward(self, features: Tensor) -> Tensor:
         """See the class."""
@@ -104,25 +105,6 @@ class PainterGraph(nn.Module):
         if self.shrink > 1:
             maps = conv_transpose2d(maps, self.larger, stride=self.shrink)
         return maps.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
-
-
-def _moved(channels: int, pixels: range, shrink: int) -> Tensor:
-    """Weights (C, C, K, K) of the sums over K x K cells, to be one of a K times smaller picture.
-
-    A cell holds in its channels `pixels` 2 x 2 pixels of each map (+ 2 dy + dx). In the smaller
-    picture each of these is a sum over a quarter of the cells; other channels are sums over all.
-    """
-    weights = torch.zeros(channels, channels, shrink, shrink)
-    side = shrink // 2
-    for channel in range(channels):
-        if channel not in pixels:
-            weights[channel, channel] = 1
-            continue
-        first, place = divmod(channel - pixels.start, 4)
-        of = slice(pixels.start + 4 * first, pixels.start + 4 * first + 4)
-        y, x = (side * step for step in divmod(place, 2))
-        weights[channel, of, y : y + side, x : x + side] = 1
-    return weights
 
 
 def export_painter(painter: Painter, size: int, *, shrink: int = 1) -> bytes:

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from engine.character import encode_reference, pack
 from engine.manifest import SCHEMA_VERSION, Manifest, SkeletonManifest, TensorManifest
 from engine.pose.skeleton import PUPPET_20
+from engine.puppet.painter import PAINT, painter_shapes
 
 
 def stick_model(size: int = 64) -> onnx.ModelProto:
@@ -38,6 +39,31 @@ def stick_model(size: int = 64) -> onnx.ModelProto:
         ],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def painter_model(size: int, shade: int = 128) -> bytes:
+    """A painter that answers the same to everything: all parts visible, and a change of colour."""
+    takes, gives = painter_shapes(size)
+    maps = np.full(gives, 128, np.uint8)
+    maps[..., PAINT : PAINT + 20] = 0
+    maps[..., PAINT + 20 : PAINT + 32] = shade
+    nodes = [
+        helper.make_node("ReduceMax", ["features"], ["most"], keepdims=1),
+        helper.make_node("Min", ["most", "zero"], ["none"]),
+        helper.make_node("Max", ["none", "answer"], ["maps"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "painter",
+        [helper.make_tensor_value_info("features", TensorProto.UINT8, list(takes))],
+        [helper.make_tensor_value_info("maps", TensorProto.UINT8, list(gives))],
+        [
+            helper.make_tensor("zero", TensorProto.UINT8, [], [0]),
+            numpy_helper.from_array(maps, "answer"),
+        ],
+    )
+    opset = [helper.make_opsetid("", 20)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=10).SerializeToString()
 
 
 def standing_rest(size: int = 64) -> np.ndarray:

@@ -1,6 +1,7 @@
 """ONNX Runtime: on every processor, and on what other providers this build has."""
 
 import os
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,38 @@ def load() -> Any:
     import onnxruntime
 
     return onnxruntime
+
+
+def open_asset(
+    name: str,
+    what: str,
+    *,
+    model: bytes | None = None,
+    threads: int = 1,
+    keep_memory: bool = True,
+) -> Any:
+    """A session on the processor of a network that ships.
+
+    Args:
+        name: of its file among the engine's assets.
+        what: it is, for messages: "the cutter".
+        model: another one instead.
+        threads: of the processor.
+        keep_memory: between runs; what runs rarely should give it back.
+
+    Raises:
+        BackendError: it cannot be loaded.
+    """
+    onnxruntime = load()
+    options: Any = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.enable_cpu_mem_arena = keep_memory
+    if model is None:
+        model = (files("engine") / "assets" / name).read_bytes()
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exception classes are private and share no base
+        raise BackendError(f"{what}'s network cannot be loaded: {error}") from error
 
 
 class OnnxRuntimeBackend:

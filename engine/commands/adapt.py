@@ -12,9 +12,12 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from engine import console
+from engine.commands.refine import FpsOption, MinutesOption, with_a_bar
+from engine.report import cores
 
 if TYPE_CHECKING:
     from engine.enrol.enrol import Character, Wish
+    from engine.generator import Generator
 
 _STEPS_EACH = 3  # reading, finding, cutting
 
@@ -69,6 +72,16 @@ def adapt(
             "slower, and as yet it outlines characters that have no outlines.",
         ),
     ] = False,
+    refine: Annotated[
+        bool,
+        typer.Option(
+            "--refine",
+            help="Then let the small network learn to mend this character, a minute or two: see "
+            "`ayatsuri refine`. The puppet is written first, and is live meanwhile.",
+        ),
+    ] = False,
+    fps: FpsOption = 30.0,
+    minutes: MinutesOption = 5.0,
     anyway: Annotated[
         bool,
         typer.Option("--anyway", help="Also a photograph, or the largest of several figures."),
@@ -77,10 +90,16 @@ def adapt(
     """Make a live character of a drawing, in seconds. Then: ayatsuri live -c BUNDLE"""
     if size % 16:
         raise typer.BadParameter("the size must be a multiple of 16", param_hint="--size")
-    if paint and size % 32:
-        raise typer.BadParameter("with --paint it must be a multiple of 32", param_hint="--size")
+    if (paint or refine) and size % 32:
+        raise typer.BadParameter(
+            "with --paint or --refine it must be a multiple of 32", param_hint="--size"
+        )
     from engine.enrol.enrol import Wish, enrol, save_png, write
     from engine.enrol.enrol import preview as picture_of
+    from engine.refining import find_refiner
+
+    if refine:
+        find_refiner()  # what is missing is told at once
 
     wish = Wish(
         name=name, author=author, licence=licence, size=size, keypoints=tuple(keypoints or ()),
@@ -109,15 +128,24 @@ def adapt(
     seconds = time.perf_counter() - began
     if save_keypoints is not None:
         _save_keypoints(character, save_keypoints)
-    if preview is not None:
-        save_png(picture_of(character), preview)
-    if clip is not None:
-        _write_clip(character, clip)
     console.show(_table(character, wish))
     console.say(
         f"wrote [bold]{escape(str(output))}[/] in {seconds:.1f} s; see it move: "
         f"[bold]ayatsuri live -c {escape(str(output))}[/]"
     )
+    if refine:
+        with_a_bar(output, fps, minutes, cores())
+    if preview is not None or clip is not None:
+        from engine.casting import load_cast
+
+        cast = load_cast([output], fps=fps)
+        try:
+            if preview is not None:
+                save_png(picture_of(character, cast.actors[0].generator), preview)
+            if clip is not None:
+                _write_clip(character, clip, cast.actors[0].generator)
+        finally:
+            cast.close()
 
 
 def _bar() -> Progress:
@@ -159,11 +187,12 @@ def _save_keypoints(character: "Character", path: Path) -> None:
             raise SinkError(f"{target} cannot be written: {error}") from error
 
 
-def _write_clip(character: "Character", path: Path) -> None:
+def _write_clip(character: "Character", path: Path, generator: "Generator") -> None:
     from engine.enrol.enrol import clip as write_clip
 
     with console.progress_bar() as bar:
         task = bar.add_task(escape(path.name), total=None)
         write_clip(
-            character, path, lambda done, total: bar.update(task, completed=done, total=total)
-        )
+            character, path, generator,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )  # fmt: skip

@@ -1,7 +1,8 @@
 """`ayatsuri live`: the webcam puppet."""
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -49,16 +50,38 @@ def live(
     target_fps: TargetFpsOption = None,
     target_latency: TargetLatencyOption = None,
     target_cpu: TargetCpuOption = None,
+    refine: Annotated[
+        bool,
+        typer.Option(
+            "--refine",
+            help="Meanwhile let a small network learn to mend the first character, a puppet: see "
+            "`ayatsuri refine`. It takes over when it is better.",
+        ),
+    ] = False,
 ) -> None:
     """The webcam puppet. Keys: m mirror, c recalibrate, n/p switch character, s pose, q quit."""
-    from engine.app import KEYS, Targets
+    from engine.app import KEYS, LIVE_FPS, Targets
     from engine.app import live as run_live
 
     console.say("[bold]keys[/]  " + "   ".join(f"[bold cyan]{k}[/] {v}" for k, v in KEYS.items()))
-    result = run_live(
-        source, sink, character or None, report=report, seconds=seconds, push=push or (),
-        push_token=push_token, options=options,
-        targets=Targets(target_fps, target_latency, target_cpu),
-        on_message=lambda text: console.say(f"[cyan]{escape(text)}[/]"),
-    )  # fmt: skip
+
+    def say(text: str) -> None:
+        console.say(f"[cyan]{escape(text)}[/]")
+
+    def progress(line: dict[str, Any]) -> None:
+        if said := line.get("told") or line.get("error"):
+            say(f"refine: {said}")
+
+    if refine and not character:
+        raise typer.BadParameter("name a puppet's bundle with -c", param_hint="--refine")
+    with ExitStack() as cleanup:
+        if refine and character:
+            from engine.refining import Background
+
+            cleanup.enter_context(Background(character[0], progress, fps=target_fps or LIVE_FPS))
+        result = run_live(
+            source, sink, character or None, report=report, seconds=seconds, push=push or (),
+            push_token=push_token, options=options,
+            targets=Targets(target_fps, target_latency, target_cpu), on_message=say,
+        )  # fmt: skip
     console.show(result.table())

@@ -116,6 +116,7 @@ def serve(
         host=host, port=port, token=token, origins=tuple(origin or ()), certificate=cert, key=key,
         ice_servers=tuple(map(IceServer.parse, ice_server or ())), sessions=sessions,
         push=tuple(map(parse, push or ())), push_token=push_token, drain_s=drain, folder=folder,
+        refine=True,
     )  # fmt: skip
     look = None if preset is None else load_preset(preset)
 

@@ -7,8 +7,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from engine.enrol.reading import over_white
 from engine.frame import Frame, Packet
@@ -34,6 +36,7 @@ _NEAREST: Final = {
     "eye_inner": "eye", "eye_outer": "eye", "pinky": "wrist", "index": "wrist", "thumb": "wrist",
     "heel": "ankle",
 }  # fmt: skip
+_MOVING_S, _MOVING_FROM, _MOVING_EVERY, _MOVING_PX = 12.0, 240, 3, 192
 _TOP, _BOTTOM = np.array([250.0, 247.0, 255.0]), np.array([222.0, 228.0, 247.0])
 
 
@@ -95,6 +98,33 @@ def write_clip(
         sink.close()
 
 
+def moving(generator: Generator, skeleton: CharacterSkeleton, size: int) -> bytes:
+    """A few seconds of the standard dance as an animated WebP file, small: for a bundle.
+
+    Args:
+        generator: draws pictures of `size` pixels.
+        skeleton: of the character.
+        size: of its pictures.
+    """
+    track = dance(skeleton, size, _MOVING_S)[_MOVING_FROM::_MOVING_EVERY]
+    ground = soft_ground(size)
+    pictures = [
+        Image.fromarray(
+            cv2.resize(
+                laid_over(drawn(generator, joints, size), ground), (_MOVING_PX, _MOVING_PX),
+                interpolation=cv2.INTER_AREA,
+            )
+        )
+        for joints in track
+    ]  # fmt: skip
+    buffer = BytesIO()
+    pictures[0].save(
+        buffer, "WEBP", save_all=True, append_images=pictures[1:], loop=0, quality=70, method=2,
+        duration=_MOVING_EVERY * 1000 // FPS,
+    )  # fmt: skip
+    return buffer.getvalue()
+
+
 def drawn(generator: Generator, joints: F32, size: int) -> U8:
     """(S, S, 4) premultiplied RGBA: a character at joints (20, 4)."""
     pose_image, out = np.empty((size, size, 3), np.uint8), np.empty((size, size, 4), np.uint8)
@@ -118,7 +148,5 @@ def laid_over(picture: U8, ground: U8) -> U8:
 
 def thumbnail(picture: U8, size: int = 192) -> U8:
     """A small picture (size, size, 3) of a character (S, S, 4), over white."""
-    import cv2
-
     small = cv2.resize(over_white(picture), (size, size), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8)

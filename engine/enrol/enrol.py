@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.enrol.bones import cut_by_bones
-from engine.enrol.clip import FPS, dance, drawn, laid_over, soft_ground, thumbnail, write_clip
+from engine.enrol.clip import (
+    FPS,
+    dance,
+    drawn,
+    laid_over,
+    moving,
+    soft_ground,
+    thumbnail,
+    write_clip,
+)
 from engine.enrol.cutout import cut_out
 from engine.enrol.editor import edit
 from engine.enrol.finding import Figure, find_figure
@@ -25,6 +34,7 @@ from engine.enrol.reading import Picture, read_picture
 from engine.enrol.support import sheet, support_set, symmetry
 from engine.enrol.usual import usual
 from engine.errors import BadKeypoints, SinkError
+from engine.generator import Generator
 from engine.io._kernels_composite import straighten
 from engine.pose.anime import AnimePose
 from engine.pose.skeleton import PUPPET_20
@@ -205,19 +215,22 @@ def view_name(figure: Figure, taken: set[str]) -> str:
     return full
 
 
-def preview(character: Character) -> U8:
-    """(S, W, 3) of every view joints and parts, and the character in a pose of the dance."""
+def preview(character: Character, generator: Generator | None = None) -> U8:
+    """(S, W, 3) of every view joints and parts, and the character in a pose of the dance.
+
+    The generator draws the latter; else the puppet.
+    """
     shown = []
     for view in character.views:
         shown += [overlay(view.placed.picture, view.placed.joints), parts_picture(view.drawing)]
     size = character.puppet.size
     track = dance(character.front.placed.skeleton, size, (_SHOWN_POSE + 1) / FPS)
-    pose = drawn(character.puppet, track[_SHOWN_POSE], size)
+    pose = drawn(generator or character.puppet, track[_SHOWN_POSE], size)
     return panels([*shown, laid_over(pose, soft_ground(size))])
 
 
 def write(character: Character, path: str | Path, wish: Wish) -> Path:
-    """Write the bundle, with the support set's pictures and a thumbnail in it.
+    """Write the bundle, with the support set's pictures, a thumbnail and a moving preview in it.
 
     Raises:
         SinkError: it cannot be written.
@@ -255,6 +268,7 @@ def write(character: Character, path: str | Path, wish: Wish) -> Path:
             "support": [example.how for example in examples],
         },
         extras={
+            "preview.webp": moving(character.puppet, front.placed.skeleton, character.puppet.size),
             "support.png": png(sheet(examples)),
             "thumbnail.png": png(thumbnail(front.placed.picture)),
         },
@@ -264,12 +278,16 @@ def write(character: Character, path: str | Path, wish: Wish) -> Path:
 def clip(
     character: Character,
     path: str | Path,
+    generator: Generator | None = None,
     on_frame: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Write a video of the character that dances the standard dance, 20 s."""
+    """Write a video of the character that dances the standard dance, 20 s.
+
+    The generator draws it; else the puppet.
+    """
     size = character.puppet.size
     track = dance(character.front.placed.skeleton, size)
-    write_clip(path, character.puppet, track, size, on_frame)
+    write_clip(path, generator or character.puppet, track, size, on_frame)
 
 
 def straight(picture: U8) -> U8:

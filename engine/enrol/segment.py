@@ -6,16 +6,14 @@ Its answer is coarse at the edge; there the picture decides, see `engine.enrol.m
 """
 
 from functools import cache
-from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backends.onnxruntime import load
+from engine.backends.onnxruntime import open_asset
 from engine.enrol.matte import refine
-from engine.errors import BackendError
 from engine.pose.skeleton import PUPPET_20
 
 U8 = NDArray[np.uint8]
@@ -48,17 +46,7 @@ class Segmenter:
     """
 
     def __init__(self, model: bytes | None = None, *, threads: int = 1) -> None:
-        onnxruntime = load()
-        if model is None:
-            model = (files("engine") / "assets" / _WEIGHTS).read_bytes()
-        options: Any = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        try:
-            self._session: Any = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's own exceptions have no common base
-            raise BackendError(f"the cut-out's network cannot be loaded: {error}") from error
+        self._session = open_asset(_WEIGHTS, "the cut-out", model=model, threads=threads)
 
     def alpha(self, picture: U8, joints: NDArray[np.floating], *, refined: bool = True) -> U8:
         """How much of each pixel is the figure: (H, W) of bytes.

@@ -4,13 +4,11 @@
 (section 3.1): Martinez et al. 2017, a residual network that sees 17 keypoints of one picture.
 """
 
-from importlib.resources import files
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
-from engine.backends.onnxruntime import load
-from engine.errors import BackendError
+from engine.backends.onnxruntime import open_asset
 from engine.mocap.joints import AT, LIFT_17, MIRROR, body_size, centred, from_mediapipe, mid_hip
 from engine.mocap.rotations import Array
 from engine.mocap.track import Track
@@ -54,17 +52,7 @@ class BaselineLifter:
     name = "baseline"
 
     def __init__(self, model: bytes | None = None) -> None:
-        onnxruntime = load()
-        if model is None:
-            model = (files("engine") / "assets" / _WEIGHTS).read_bytes()
-        options: Any = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        try:
-            self._session: Any = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's own exceptions have no common base
-            raise BackendError(f"the lifter's network cannot be loaded: {error}") from error
+        self._session = open_asset(_WEIGHTS, "the lifter", model=model)
 
     def lift(self, track: Track) -> Array:
         """See `Lifter`."""

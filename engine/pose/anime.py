@@ -4,15 +4,11 @@
 finds drawn figures poorly.
 """
 
-from importlib.resources import files
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backends.onnxruntime import load
-from engine.errors import BackendError
+from engine.backends.onnxruntime import open_asset
 from engine.pose.heatmaps import decode
 from engine.pose.skeleton import PUPPET_20
 
@@ -41,17 +37,7 @@ class AnimePose:
     """
 
     def __init__(self, model: bytes | None = None, *, threads: int = 1) -> None:
-        onnxruntime = load()
-        if model is None:
-            model = (files("engine") / "assets" / _WEIGHTS).read_bytes()
-        options: Any = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        try:
-            self._session: Any = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's own exceptions have no common base
-            raise BackendError(f"the estimator's network cannot be loaded: {error}") from error
+        self._session = open_asset(_WEIGHTS, "the estimator", model=model, threads=threads)
 
     def estimate(self, picture: U8, *, careful: bool = True) -> F32:
         """Keypoints (20, 3) of `PUPPET_20`: x and y in pixels of the picture, score in [0, 1].

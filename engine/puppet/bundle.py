@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.character import encode_reference, pack
-from engine.errors import SinkError
+from engine.character import encode_reference, pack, read_files
+from engine.errors import NotInBundle, SinkError
 from engine.manifest import (
+    MANIFEST,
     SCHEMA_VERSION,
     DrawingManifest,
     Manifest,
@@ -19,6 +20,7 @@ from engine.manifest import (
     PuppetManifest,
     SkeletonManifest,
     TensorManifest,
+    parse_manifest,
 )
 from engine.motion.proportions import CharacterSkeleton
 from engine.puppet.drawing import CutDrawing
@@ -79,16 +81,8 @@ def write_puppet_bundle(
         )  # fmt: skip
     paints = None
     if painter is not None:
-        files["painter.onnx"] = painter
-        takes, gives = painter_shapes(size)
-        paints = NetworkManifest(
-            file="painter.onnx",
-            input=TensorManifest(name="features", shape=takes),
-            output=TensorManifest(name="maps", shape=gives),
-        )
-        if painter_int8 is not None:
-            files[painter_int8[1].file] = painter_int8[0]
-            paints = paints.model_copy(update={"precisions": {"int8": painter_int8[1]}})
+        paints, networks = _painter(size, painter, painter_int8)
+        files |= networks
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         name=name,
@@ -101,10 +95,70 @@ def write_puppet_bundle(
         puppet=PuppetManifest(drawings=entries, painter=paints),
         training=training or {},
     )
-    path = Path(path)
+    return _write(Path(path), pack(files, manifest))
+
+
+def write_painted(
+    path: str | Path,
+    painter: bytes,
+    painter_int8: tuple[bytes, PrecisionManifest] | None,
+    training: dict[str, Any],
+    extras: Mapping[str, bytes],
+) -> Path:
+    """Give a puppet's bundle another painter, and leave all else in it as it is.
+
+    Args:
+        path: of the file, which is replaced, whole or not at all.
+        painter, painter_int8: see `write_puppet_bundle`.
+        training: entries that are added to the manifest's.
+        extras: files that are added, or replaced.
+
+    Raises:
+        BundleError: there is no such file, or it is no bundle.
+        NotInBundle: it is no puppet's.
+        SinkError: it cannot be written.
+    """
+    files = read_files(Path(path))
+    manifest = parse_manifest(files.pop(MANIFEST, None), path)
+    if manifest.puppet is None:
+        raise NotInBundle(f"{manifest.name} has no cut drawings that a painter could paint over")
+    if manifest.puppet.painter is not None:
+        for name in manifest.puppet.painter.files.values():
+            files.pop(name, None)
+    paints, networks = _painter(manifest.resolution, painter, painter_int8)
+    files |= {**networks, **extras}
+    manifest = manifest.model_copy(
+        update={
+            "files": {file: sha256(data).hexdigest() for file, data in files.items()},
+            "puppet": manifest.puppet.model_copy(update={"painter": paints}),
+            "training": {**manifest.training, **training},
+        }
+    )
+    return _write(Path(path), pack(files, manifest))
+
+
+def _painter(
+    size: int, painter: bytes, painter_int8: tuple[bytes, PrecisionManifest] | None
+) -> tuple[NetworkManifest, dict[str, bytes]]:
+    """A painter's entry in the manifest, and its files."""
+    takes, gives = painter_shapes(size)
+    entry = NetworkManifest(
+        file="painter.onnx",
+        input=TensorManifest(name="features", shape=takes),
+        output=TensorManifest(name="maps", shape=gives),
+    )
+    files = {"painter.onnx": painter}
+    if painter_int8 is not None:
+        files[painter_int8[1].file] = painter_int8[0]
+        entry = entry.model_copy(update={"precisions": {"int8": painter_int8[1]}})
+    return entry, files
+
+
+def _write(path: Path, data: bytes) -> Path:
+    """Replace a file, whole or not at all; raises SinkError."""
     partial = path.with_name(f"{path.name}.partial")
     try:
-        partial.write_bytes(pack(files, manifest))
+        partial.write_bytes(data)
         partial.replace(path)
     except OSError as error:
         raise SinkError(f"the character {path} cannot be written: {error}") from error

@@ -5,14 +5,12 @@ belongs to. What other parts hide is painted in by the same graph.
 """
 
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backends.onnxruntime import load
-from engine.errors import BackendError
+from engine.backends.onnxruntime import open_asset
 from engine.puppet.drawing import CutDrawing
 from engine.puppet.tidy import tidy
 
@@ -50,13 +48,5 @@ def cut(picture: NDArray[np.uint8], joints: NDArray[np.float32], name: str = "fr
 
 @cache
 def _session() -> Any:
-    onnxruntime = load()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
     # Enrolment cuts a few drawings; what it took is given back in between.
-    options.enable_cpu_mem_arena = False
-    model = (files("engine") / "assets" / _WEIGHTS).read_bytes()
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own exceptions have no common base
-        raise BackendError(f"the cutter's network cannot be loaded: {error}") from error
+    return open_asset(_WEIGHTS, "the cutter", keep_memory=False)

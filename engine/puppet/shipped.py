@@ -9,16 +9,28 @@ _STEP: Final = {"": 16, ".large": 32}
 """Pictures are multiples of so many pixels: what it looks at is halved four times."""
 
 
-def shipped_painter(size: int, precision: Literal["fp32", "int8"] = "fp32") -> bytes:
+def usual_shrink(size: int) -> int:
+    """How many times smaller a picture of `size` pixels the painter looks at: 1 or 2."""
+    return 2 if size >= LARGE_PX else 1
+
+
+def shipped_painter(
+    size: int, precision: Literal["fp32", "int8"] = "fp32", *, shrink: int | None = None
+) -> bytes:
     """The painter's network for pictures of `size` pixels, as a bundle holds it.
 
     The network is convolutions alone, so the file that ships, which is for one size, becomes that
     for another by the shapes of what it takes and gives.
 
+    Args:
+        size: of the pictures.
+        precision: of the network.
+        shrink: 1 or 2, how many times smaller a picture it looks at; else as usual for the size.
+
     Raises:
-        ValueError: a size that is no multiple of 16, or, from `LARGE_PX`, of 32.
+        ValueError: a size that is no multiple of 16, or, where it shrinks, of 32.
     """
-    kind = ".large" if size >= LARGE_PX else ""
+    kind = ".large" if (shrink or usual_shrink(size)) == 2 else ""
     if size <= 0 or size % _STEP[kind]:
         raise ValueError(f"expected a size that is a multiple of {_STEP[kind]}, found {size}")
     name = f"painter{kind}{'.int8' if precision == 'int8' else ''}.onnx"

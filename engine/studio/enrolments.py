@@ -21,8 +21,10 @@ from typing import Any, Final
 
 from aiohttp import BodyPartReader, web
 
+from engine.app import LIVE_FPS
 from engine.character import SUFFIX
-from engine.errors import AyatsuriError, BadLook, BundleError, StudioFull
+from engine.errors import AyatsuriError, BadLook, BundleError, MissingDependency, StudioFull
+from engine.refining import Background
 from engine.studio.gallery import Gallery
 from engine.studio.guard import Guard
 from engine.studio.studio import Studio
@@ -76,7 +78,9 @@ class Enrolments:
         self._guard = guard
         self._enrolments: dict[str, Enrolment] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._refining: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Semaphore(1)
+        self._mending = asyncio.Semaphore(1)
 
     def add_routes(self, app: web.Application) -> None:
         """Put them where they belong."""
@@ -135,6 +139,7 @@ class Enrolments:
             enrolment.tell({"stage": "It did not work", "share": 1.0, "error": str(error)})
         else:
             enrolment.tell({"stage": "Done", "share": 1.0, **done})
+            self._refine(done["done"]["character"])
 
     def _make(self, name: str, suffix: str, data: bytes, step: Step) -> Event:
         """On a thread: the last event of a drawing that has become a character.
@@ -167,10 +172,39 @@ class Enrolments:
             "preview": f"data:image/png;base64,{picture}",
         }
 
+    def _refine(self, name: str) -> None:
+        """Let the character be mended by and by, if its file is kept; sessions take it over."""
+        path = self._studio.gallery.paths.get(name)
+        if not self._studio.settings.refine or path is None or not path.is_file():
+            return
+        task = asyncio.create_task(self._refined(name, path), name="refining")
+        self._refining.add(task)
+        task.add_done_callback(self._refining.discard)
+
+    async def _refined(self, name: str, path: Path) -> None:
+        def tell(line: Event) -> None:
+            log.info("%s is refined: %s", name, line.get("told") or line.get("error") or line)
+
+        async with self._mending:
+            try:
+                background = Background(path, tell, fps=LIVE_FPS)
+            except MissingDependency as error:
+                log.info("%s stays a plain puppet: %s", name, error)
+                return
+            try:
+                await asyncio.to_thread(background.wait)
+            finally:
+                background.close()
+        try:
+            self._studio.gallery.add(path)
+        except BundleError as error:  # somebody took it away meanwhile
+            log.warning("%s cannot be read any more: %s", name, error)
+
     async def _shutdown(self, app: web.Application) -> None:
-        for task in tuple(self._tasks):
+        tasks = (*self._tasks, *self._refining)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _tell(response: web.StreamResponse, enrolment: Enrolment) -> None:

@@ -80,6 +80,8 @@ class Settings:
         drain_s: how long sessions may go on when the server is told to end (SIGTERM).
         folder: where presets, the last session's settings and background pictures are kept; None:
             nowhere.
+        refine: whether characters that are enrolled here are then refined, where torch is
+            installed; see `engine.refining`.
 
     Raises:
         StudioError: they do not go together.
@@ -106,6 +108,7 @@ class Settings:
     internal: bool = False
     drain_s: float = 10.0
     folder: Path | None = None
+    refine: bool = False
 
     def __post_init__(self) -> None:
         for origin in self.origins:

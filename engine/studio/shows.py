@@ -13,6 +13,7 @@ from engine.casting import open_actor
 from engine.clock import Clock
 from engine.pipeline import Sink, Source
 from engine.studio.gallery import Gallery
+from engine.watching import Watch
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ def gallery_shows(gallery: Gallery, options: Options | None = None) -> MakeShow:
             cast = Cast([opened(wanted or gallery.bundles[0])])
             cleanup.pop_all()
         show = build(source, sink, cast, options, clock=clock)
+        watch = Watch(cast, lambda: gallery.paths, options, fps=LIVE_FPS, say=log.info, shelf=shelf)
+        watch.start()
 
         def recruit(name: str) -> Actor:
             bundle = gallery.get(name)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from engine.backends import choose
 from engine.backends.choose import Candidate
@@ -19,10 +18,9 @@ from engine.manifest import Manifest, PrecisionManifest
 from engine.options import Options
 from engine.puppet.bundle import write_puppet_bundle
 from engine.puppet.drawing import CutDrawing
-from engine.puppet.painter import PAINT, painter_shapes
 from engine.puppet.puppet import Puppet
 from engine.puppet.trial import painter_of
-from tests.bundles import rewrite_manifest, write_bundle
+from tests.bundles import painter_model, rewrite_manifest, write_bundle
 from tests.cut_drawings import cut_drawing
 from tests.puppets import skeleton
 
@@ -123,31 +121,6 @@ def test_what_draws_can_be_asked_for(doll: Path, tmp_path: Path) -> None:
     assert actor.generator.name == "puppet"
     actor.close()
     assert {*both.files()} == {*stick.files(), *puppet.files()}
-
-
-def painter_model(size: int, shade: int = 128) -> bytes:
-    """A painter that answers the same to everything: all parts visible, and a change of colour."""
-    takes, gives = painter_shapes(size)
-    maps = np.full(gives, 128, np.uint8)
-    maps[..., PAINT : PAINT + 20] = 0
-    maps[..., PAINT + 20 : PAINT + 32] = shade
-    nodes = [
-        helper.make_node("ReduceMax", ["features"], ["most"], keepdims=1),
-        helper.make_node("Min", ["most", "zero"], ["none"]),
-        helper.make_node("Max", ["none", "answer"], ["maps"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "painter",
-        [helper.make_tensor_value_info("features", TensorProto.UINT8, list(takes))],
-        [helper.make_tensor_value_info("maps", TensorProto.UINT8, list(gives))],
-        [
-            helper.make_tensor("zero", TensorProto.UINT8, [], [0]),
-            numpy_helper.from_array(maps, "answer"),
-        ],
-    )
-    opset = [helper.make_opsetid("", 20)]
-    return helper.make_model(graph, opset_imports=opset, ir_version=10).SerializeToString()
 
 
 def test_a_painter_is_chosen_like_any_network(

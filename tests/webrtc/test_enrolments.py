@@ -1,5 +1,6 @@
 """A drawing is sent to the studio, and becomes a character there."""
 
+import asyncio
 import json
 from io import BytesIO
 
@@ -67,6 +68,40 @@ def test_a_drawing_becomes_a_character(tmp_path):
             another = Gallery()
             add_kept(another, tmp_path)
             assert another.get(name) is not None
+            gallery.remove(name)
+
+    within(90, show)
+
+
+@pytest.mark.slow
+def test_a_character_is_refined_by_and_by(tmp_path, monkeypatch):
+    """The process that does it is a stand-in; what is done with its bundle is not."""
+    from engine.puppet.bundle import write_painted
+    from engine.puppet.shipped import shipped_painter
+
+    closed = []
+
+    class Refining:
+        def __init__(self, path, tell, *, fps):
+            self.path, self.tell = path, tell
+
+        def wait(self):
+            write_painted(self.path, shipped_painter(512), None, {"refined": {}}, {})
+            self.tell({"told": "it is better now"})
+
+        def close(self):
+            closed.append(self.path)
+
+    monkeypatch.setattr("engine.studio.enrolments.Background", Refining)
+
+    async def show():
+        async with running(folder=tmp_path, refine=True) as server:
+            gallery = server.studio.gallery
+            [*_, last] = await enrolled(server, form(drawing(), "Mended"))
+            name = last["done"]["character"]
+            while gallery.get(name).painter is None:
+                await asyncio.sleep(0.05)
+            assert closed == [gallery.paths[name]]
             gallery.remove(name)
 
     within(90, show)

@@ -9,6 +9,7 @@ what is adapted is what will be baked.
 
 import copy
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -38,13 +39,15 @@ class AdaptConfig:
     adaptation ends, and the best parameters are taken. `shots` shifts are made of one drawing.
 
     The paper descends at 0.03 (section 5.1); 0.003 and Adam come out better on characters never
-    seen, and Adam needs half the steps. A gradient longer than `clip` is shortened to it first.
+    seen, and Adam needs half the steps. A gradient longer than `clip` is shortened to it first. The
+    rate goes to `rate_end` of it, evenly.
     """
 
     shots: int = 4
     steps: int = 60
     optimiser: str = "adam"
     rate: float = 5e-4
+    rate_end: float = 1.0
     clip: float = 10.0
     every: int = 5
     patience: int = 3
@@ -126,9 +129,11 @@ def adapt(
     support: Samples,
     held_out: Samples,
     config: AdaptConfig,
+    go_on: Callable[[int, list[float]], bool] = lambda step, curve: True,
 ) -> Adapted[M]:
     """A copy of the method, adapted to the support set; the method stays as it is.
 
+    `go_on` is told of the steps done and the held-out losses so far, and may end it.
     AdaptationError if the support set is empty or the loss is no number.
     """
     if len(support) == 0:
@@ -155,6 +160,7 @@ def adapt(
 
     curve = [judged()]
     best, best_step, step = copy.deepcopy(method.state_dict()), 0, 0
+    go_on(step, curve)
     while step < config.steps and len(curve) - 1 - best_step // config.every < config.patience:
         for _ in range(min(config.every, config.steps - step)):
             pick = step % len(support)
@@ -163,6 +169,9 @@ def adapt(
                 parameter.grad = gradient
             if config.clip:
                 nn.utils.clip_grad_norm_(trained, config.clip)
+            falls = 1 + (config.rate_end - 1) * step / config.steps
+            for group in optimiser.param_groups:
+                group["lr"] = config.rate * falls
             optimiser.step()
             step += 1
         curve.append(judged())
@@ -172,6 +181,8 @@ def adapt(
             )
         if curve[-1] < min(curve[:-1]):
             best, best_step = copy.deepcopy(method.state_dict()), step
+        if not go_on(step, curve):
+            break
     method.load_state_dict(best)
     method.zero_grad(set_to_none=True)
     return Adapted(method, best_step, step, time.monotonic() - began, curve)

@@ -46,6 +46,10 @@ class LayerCache:
                 self._keep(key, known)
         return torch.stack([found[key] for key in keys]).float() / 255
 
+    def put(self, picture: Tensor, joints: Tensor, layers: Tensor) -> None:
+        """Keep layers (5, L, S, S) in bytes, of a picture (4, S, S) that was cut elsewhere."""
+        self._keep(_key(picture, joints), layers)
+
     def _keep(self, key: bytes, layers: Tensor) -> None:
         if key not in self._kept:
             self._bytes += layers.nbytes

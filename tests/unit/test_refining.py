@@ -1,0 +1,176 @@
+"""Refinement around the network: what it needs, what it writes, and what it leaves as it was."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import engine.cli
+from engine import refining
+from engine.backends import choose
+from engine.backends.choose import Candidate
+from engine.character import CharacterBundle
+from engine.errors import BundleNotFound, MissingDependency, NotInBundle, RefinementFailed
+from engine.manifest import PrecisionManifest
+from engine.puppet.bundle import write_painted, write_puppet_bundle
+from engine.refining import Background, Progress, Refined, find_refiner, refine
+from tests.bundles import painter_model, write_bundle
+from tests.cut_drawings import cut_drawing
+from tests.puppets import skeleton
+
+SIZE = 64
+LIKENESS = PrecisionManifest(
+    file="painter.int8.onnx", ssim=1, ssim_min=1, mean_error=0, max_error=0
+)
+SCORES = {"puppet": {"perceptual": 0.02}, "adapted": {"perceptual": 0.01}}
+
+
+@pytest.fixture(autouse=True)
+def _one_runtime(tmp_path, monkeypatch):
+    monkeypatch.setenv("AYATSURI_CACHE", str(tmp_path / "cache"))
+    both = [Candidate("onnxruntime", "fp32"), Candidate("onnxruntime", "int8")]
+    monkeypatch.setattr(choose, "candidates", lambda network: both)
+
+
+@pytest.fixture
+def doll(tmp_path: Path) -> Path:
+    return write_puppet_bundle(
+        tmp_path / "doll.character", "Doll", [cut_drawing(SIZE)], skeleton(SIZE),
+        np.full((90, 60, 4), 200, np.uint8), training={"method": "enrolment"},
+        extras={"support.png": b"inspected by people"},
+    )  # fmt: skip
+
+
+def better(bundle, *, shrink, minutes, threads, on_progress):
+    on_progress(Progress(1, 1, 0.5, 1.0, 0.0))
+    models = painter_model(SIZE, 100), painter_model(SIZE, 101)
+    return Refined("adapted", SCORES, models[0], (models[1], LIKENESS), {"steps": 1})
+
+
+def test_a_better_painter_replaces_the_bundle(doll: Path):
+    before = CharacterBundle.load(doll)
+    told: list[Progress] = []
+    said: list[str] = []
+    outcome = refine(doll, fps=1, refiner=better, on_progress=told.append, say=said.append)
+    assert outcome.replaced
+    assert "adapted 0.0100" in outcome.told
+    after = CharacterBundle.load(doll)
+    assert after.painter is not None
+    assert {*after.painter.variants} == {"int8"}
+    assert after.manifest.training["method"] == "enrolment"
+    record = after.manifest.training["refined"]
+    assert record["winner"] == "adapted"
+    assert record["shrink"] == 1
+    assert record["picture_ms"] > 0
+    assert after.manifest.skeleton == before.manifest.skeleton
+    np.testing.assert_array_equal(after.drawings[0].pixels, before.drawings[0].pixels)
+    with zipfile.ZipFile(doll) as archive:
+        assert archive.read("support.png") == b"inspected by people"
+        assert archive.read("preview.webp").startswith(b"RIFF")
+    assert len(told) == 1
+    assert "width 1/1" in said[0]
+    assert not list(doll.parent.glob("*.partial"))
+    refine(doll, fps=1, refiner=better)  # again: the old painter goes
+    assert CharacterBundle.load(doll).painter is not None
+
+
+def test_what_is_no_better_changes_nothing(doll: Path):
+    before = doll.read_bytes()
+    outcome = refine(doll, fps=1, refiner=lambda bundle, **_: Refined("puppet", SCORES))
+    assert not outcome.replaced
+    assert "stays a plain puppet" in outcome.told
+    assert doll.read_bytes() == before
+
+
+def test_a_rate_that_nothing_holds_keeps_the_puppet(doll: Path):
+    before = doll.read_bytes()
+
+    def never(bundle, **_):
+        raise AssertionError("it is told before anything is learnt")
+
+    outcome = refine(doll, fps=1e6, refiner=never)
+    assert not outcome.replaced
+    assert "--fps" in outcome.told
+    assert doll.read_bytes() == before
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RefinementFailed])
+def test_whoever_stops_it_keeps_the_puppet(doll: Path, error: type[BaseException]):
+    before = doll.read_bytes()
+
+    def stopped(bundle, **_):
+        raise error
+
+    with pytest.raises(error):
+        refine(doll, fps=1, refiner=stopped)
+    assert doll.read_bytes() == before
+
+
+def test_a_bundle_that_changed_meanwhile_is_left_alone(doll: Path):
+    def meddled(bundle, **more):
+        write_painted(doll, painter_model(SIZE), None, {"by": "somebody"}, {})
+        return better(bundle, **more)
+
+    with pytest.raises(RefinementFailed, match="changed meanwhile"):
+        refine(doll, fps=1, refiner=meddled)
+    assert CharacterBundle.load(doll).manifest.training["by"] == "somebody"
+
+
+def test_only_a_puppets_file_can_be_refined(tmp_path: Path):
+    stick = write_bundle(tmp_path / "stick.character")
+    with pytest.raises(NotInBundle, match="no puppet"):
+        refine(stick, refiner=better)
+    with pytest.raises(NotInBundle, match="no cut drawings"):
+        write_painted(stick, painter_model(SIZE), None, {}, {})
+    with pytest.raises(BundleNotFound, match="ayatsuri adapt"):
+        refine(tmp_path, refiner=better)
+
+
+def test_without_torch_it_says_what_to_install(doll: Path, monkeypatch):
+    monkeypatch.setattr(refining, "entry_points", lambda group: [])
+    with pytest.raises(MissingDependency, match=r"pip install 'ayatsuri\[train\]'"):
+        find_refiner()
+    with pytest.raises(MissingDependency):
+        Background(doll)
+    monkeypatch.setenv("COLUMNS", "200")
+    for arguments in (["refine", str(doll)], ["adapt", "none.png", "--refine"]):
+        result = CliRunner().invoke(engine.cli.app, arguments)
+        assert result.exit_code == 1
+        assert "pip install 'ayatsuri[train]'" in result.output
+
+    class Broken:
+        def load(self):
+            raise ModuleNotFoundError("No module named 'torch'")
+
+    monkeypatch.setattr(refining, "entry_points", lambda group: [Broken()])
+    with pytest.raises(MissingDependency, match="torch"):
+        find_refiner()
+
+
+def test_the_command_tells_of_itself_in_json(doll: Path, monkeypatch):
+    monkeypatch.setattr(refining, "find_refiner", lambda: better)
+    result = CliRunner().invoke(engine.cli.app, ["refine", str(doll), "--json", "--fps", "1"])
+    assert result.exit_code == 0, result.output
+    first, last = result.output.strip().splitlines()
+    assert '"held_out": 0.5' in first
+    assert '"replaced": true' in last
+
+
+def test_the_command_shows_how_far_it_is(doll: Path, monkeypatch):
+    monkeypatch.setattr(refining, "find_refiner", lambda: better)
+    monkeypatch.setenv("COLUMNS", "200")
+    result = CliRunner().invoke(engine.cli.app, ["refine", str(doll), "--fps", "1"])
+    assert result.exit_code == 0, result.output
+    assert "painted by the adapted painter now" in result.output
+
+
+def test_the_refiner_that_is_named_exists():
+    import tomllib
+    from importlib import import_module
+
+    pytest.importorskip("torch")
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    module, _, name = project["entry-points"][refining.GROUP]["painter"].partition(":")
+    assert callable(getattr(import_module(module), name))

@@ -1,0 +1,186 @@
+"""Cycles: a support set whose truth is the drawing, and a painter that learns from it."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.character import CharacterBundle
+from engine.enrol.bones import cut_by_bones
+from engine.errors import RefinementFailed
+from engine.likeness import ssim
+from engine.puppet.bundle import write_puppet_bundle
+from engine.puppet.puppet import Puppet
+from export.painter import export_painter
+from export.refine import judge, parity
+from tests.cut_drawings import cut_drawing
+from tests.puppets import skeleton
+from training.fewshot.adapt import AdaptConfig
+from training.fewshot.errors import AdaptationError
+from training.fewshot.objective import PaperObjective, Weights
+from training.fewshot.warp.cache import LayerCache
+from training.fewshot.warp.cutter import Cutter
+from training.fewshot.warp.cycles import Known, crossings, cycles, placed, samples_of, turned
+from training.fewshot.warp.network import FEATURES, Painter, WarpGenerator
+from training.fewshot.warp.refine import known_of, refine_painter, winner
+
+SIZE = 64
+
+
+def known() -> Known:
+    """A body of capsules; its parts are cut by bones, so that they add up to it."""
+    drawing = cut_drawing(SIZE)
+    picture = np.empty((SIZE, SIZE, 4), np.uint8)
+    Puppet([drawing]).carry(drawing.joints, picture)
+    return Known(picture, cut_by_bones(picture, drawing.joints))
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory) -> CharacterBundle:
+    path = tmp_path_factory.mktemp("doll") / "doll.character"
+    write_puppet_bundle(
+        path, "Doll", [known().drawing], skeleton(SIZE), known().picture,
+        training={"drawings": [{"parts_by": "bones"}]},
+    )  # fmt: skip
+    return CharacterBundle.load(path)
+
+
+def test_parts_in_their_own_pose_add_up_to_the_drawing():
+    one = known()
+    out = np.empty_like(one.picture)
+    Puppet([one.drawing]).carry(one.drawing.joints, out)
+    assert np.abs(out.astype(int) - one.picture).max() <= 3
+
+
+def test_a_cycle_comes_back_to_the_drawing():
+    one, rng = known(), np.random.default_rng(0)
+    (still,) = cycles([one], [one.drawing.joints], cut_by_bones, rng, places=1)
+    pose = turned(one.drawing.joints, rng)
+    (cycle,) = cycles([one], [pose], cut_by_bones, rng, places=1)
+    back = {}
+    for name, each in (("still", still), ("moved", cycle)):
+        back[name] = np.empty_like(one.picture)
+        Puppet([each.cut]).carry(each.joints, back[name])
+        np.testing.assert_array_equal(each.truth, one.picture)
+    likeness = {name: ssim(picture, one.picture) for name, picture in back.items()}
+    assert likeness["still"] > 0.99
+    assert ssim(cycle.source, one.picture) < likeness["moved"] < 0.99  # with the faults of a cut
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**31))
+def test_a_place_changes_no_pixel(seed: int):
+    one = known()
+    shown, joints = placed(one.picture, one.drawing.joints, np.random.default_rng(seed))
+    assert sorted(shown.sum(axis=2).ravel()) == sorted(one.picture.sum(axis=2).ravel())
+    assert joints.dtype == np.float32
+    np.testing.assert_allclose(
+        np.linalg.norm(joints[2, :2] - joints[5, :2]),
+        np.linalg.norm(one.drawing.joints[2, :2] - one.drawing.joints[5, :2]), rtol=1e-5,
+    )  # fmt: skip
+    for index in (1, 9, 12):  # neck and knees, wherever they are now
+        x, y = joints[index, :2].astype(int)
+        assert shown[y, x, 3] > 128
+
+
+def test_every_drawing_meets_every_other():
+    one, other = known(), known()
+    assert crossings([one]) == []
+    made = crossings([one, other])
+    assert [(c.source is one.picture, c.truth is one.picture) for c in made] == [
+        (True, False), (False, True),
+    ]  # fmt: skip
+    with pytest.raises(AdaptationError, match="a drawing and a pose"):
+        cycles([], [one.drawing.joints], cut_by_bones, np.random.default_rng(0))
+
+
+def test_samples_are_drawn_with_the_parts_as_they_were_cut():
+    one, rng = known(), np.random.default_rng(0)
+    made = cycles([one], [turned(one.drawing.joints, rng)], cut_by_bones, rng, places=2)
+    method = WarpGenerator("tiny", Cutter((4, 8)).requires_grad_(False)).eval()
+    samples = samples_of(made, method.known, rng)
+    assert len(samples) == 2
+    with torch.no_grad():
+        drawn = (
+            (method(samples.inputs) * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+        )
+    assert len(method.known) == 1  # nothing was cut again
+    for picture, cycle in zip(drawn, made, strict=True):
+        out = np.empty_like(picture)
+        Puppet([cycle.cut]).carry(cycle.joints, out)
+        assert ssim(np.ascontiguousarray(picture), out) > 0.97
+
+
+def adapted(bundle: CharacterBundle, steps: int = 20, **more):
+    torch.manual_seed(0)
+    return refine_painter(
+        bundle,
+        config=AdaptConfig(steps=steps, rate=3e-3, every=10),
+        method=WarpGenerator("tiny", Cutter((4, 8)).requires_grad_(False)).eval(),
+        objective=PaperObjective(weights=Weights(perceptual=0, alpha=0, gan=0, edges=60)),
+        **more,
+    )
+
+
+def test_a_few_steps_mend_cycles_that_were_not_seen(bundle: CharacterBundle):
+    told = []
+    made = adapted(bundle, go_on=lambda step, curve, left_s: told.append((step, left_s)))
+    curve = made.adapted.held_out
+    assert min(curve) < 0.95 * curve[0]
+    assert [step for step, _ in told] == [0, 10, 20]
+    assert told[-1][1] == 0
+    before, after = (next(iter(p.parameters())) for p in (made.shipped, made.painter))
+    assert not torch.equal(before, after)
+    networks = {"adapted": export_painter(made.painter, SIZE)}
+    assert {*judge(networks, made.held_out)} == {"puppet", "adapted"}
+
+
+def test_its_time_is_kept(bundle: CharacterBundle):
+    assert adapted(bundle, steps=1000, minutes=1e-9).adapted.steps == 10
+
+
+def test_a_bundles_drawings_are_known(bundle: CharacterBundle):
+    (one,), cutting = known_of(bundle)
+    assert np.abs(one.picture.astype(int) - known().picture).max() <= 3
+    assert (cutting(one.picture, one.drawing.joints).pixels == known().drawing.pixels).mean() > 0.9
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("shrink", [1, 2])
+def test_a_broken_export_is_refused(shrink: int):
+    torch.manual_seed(0)
+    painters = []
+    for _ in range(2):
+        painters.append(Painter((8, 16, 16), shrink).eval())
+        torch.nn.init.normal_(painters[-1].network.leave.weight, std=0.2)
+    shown = np.random.default_rng(0).integers(0, 256, (1, 32, 32, FEATURES), np.uint8)
+    models = [export_painter(painter, SIZE, shrink=shrink) for painter in painters]
+    assert parity(painters[0], models[0], shown) < 0.1
+    with pytest.raises(RefinementFailed, match="differs from PyTorch"):
+        parity(painters[0], models[1], shown)
+
+
+def _score(perceptual: float, sharpness: float = 0.8, ssim: float = 0.9) -> dict[str, float]:
+    return {"perceptual": perceptual, "sharpness": sharpness, "ssim": ssim}
+
+
+def test_the_winner_is_the_nearest_to_the_eye():
+    puppet = _score(0.020)
+    assert winner({"puppet": puppet, "adapted": _score(0.018)}) == "adapted"
+    assert winner({"puppet": puppet, "adapted": _score(0.022, 1.0, 1.0)}) == "puppet"
+    # A painter costs time: it has to be better by more than a tie.
+    assert winner({"puppet": puppet, "adapted": _score(0.0199, 1.0, 1.0)}) == "puppet"
+    alike = {"shipped": _score(0.0180, 1.8), "adapted": _score(0.0181, 1.0)}
+    assert winner({"puppet": puppet, **alike}) == "adapted"
+    equally_sharp = {"shipped": _score(0.0180, 0.8, 0.95), "adapted": _score(0.0181, 0.8, 0.9)}
+    assert winner({"puppet": puppet, **equally_sharp}) == "shipped"
+
+
+def test_layers_that_were_cut_elsewhere_are_kept():
+    cache = LayerCache()
+    picture, joints = torch.rand(4, 8, 8), torch.rand(20, 4)
+    layers = torch.randint(0, 256, (5, 2, 8, 8), dtype=torch.uint8)
+    cache.put(picture, joints, layers)
+    found = cache(picture[None], joints[None], lambda p, j: pytest.fail("it is known"))
+    torch.testing.assert_close(found[0], layers.float() / 255)

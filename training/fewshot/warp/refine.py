@@ -1,0 +1,171 @@
+"""Adapting the painter that ships to one character: on cycles of its own drawings."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.character import CharacterBundle
+from engine.enrol.bones import cut_by_bones
+from engine.enrol.hands import with_hands
+from engine.puppet.cut import cut
+from engine.puppet.drawing import CutDrawing
+from engine.puppet.puppet import Puppet
+from training.fewshot import weights
+from training.fewshot.adapt import AdaptConfig, Adapted, adapt
+from training.fewshot.errors import AdaptationError
+from training.fewshot.objective import Objective, PaperObjective, Weights
+from training.fewshot.recipe import WARP_PERCEPTUAL
+from training.fewshot.warp.cycles import (
+    Cutting,
+    Cycle,
+    Known,
+    crossings,
+    cycles,
+    samples_of,
+    turned,
+)
+from training.fewshot.warp.network import WIDTHS, Painter, WarpGenerator
+from training.losses import Perceptual
+
+PAINTER: Final = Path(__file__).with_name("painter.safetensors")
+CONFIG: Final = AdaptConfig(steps=120, rate=3e-4, rate_end=0.1, every=20, patience=2)
+"""Of the shipped painter; measured, see docs/enrolment.md."""
+WEIGHTS: Final = Weights(perceptual=WARP_PERCEPTUAL, gan=0, alpha=0, edges=30, dots=100)
+"""Those that the painter was trained with, but for dots: it outlines with them."""
+POSES, HELD_OUT, PLACES = 6, 3, 4
+TIE: Final = 0.01
+"""Perceptual distances that differ by less than this share are alike."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Adaptation:
+    """A painter before and after, how that went, and cycles that it did not learn from."""
+
+    shipped: Painter
+    adapted: Adapted[WarpGenerator]
+    held_out: list[Cycle]
+    support: int  # cycles that it learned from
+
+    @property
+    def painter(self) -> Painter:
+        """The adapted one."""
+        return self.adapted.method.painter
+
+
+def known_of(bundle: CharacterBundle) -> tuple[list[Known], Cutting]:
+    """A bundle's drawings, and what cuts pictures as they were cut.
+
+    A drawing's parts in its own pose add up to it.
+    """
+    known = []
+    for drawing in bundle.drawings:
+        picture = np.empty((drawing.size, drawing.size, 4), np.uint8)
+        Puppet([drawing]).carry(drawing.joints, picture)
+        known.append(Known(picture, drawing))
+    told = bundle.manifest.training.get("drawings", [])
+    bones = bool(told) and all(entry.get("parts_by") == "bones" for entry in told)
+    return known, _by_bones if bones else _by_cutter
+
+
+def _by_cutter(picture: NDArray[np.uint8], joints: NDArray[np.float32]) -> CutDrawing:
+    return with_hands(cut(picture, joints))
+
+
+def _by_bones(picture: NDArray[np.uint8], joints: NDArray[np.float32]) -> CutDrawing:
+    return with_hands(cut_by_bones(picture, joints))
+
+
+def shipped_method(shrink: int = 1) -> WarpGenerator:
+    """The warp generator that ships, for pictures so many times larger than what it looks at."""
+    method, _ = weights.read(PAINTER)
+    assert isinstance(method, WarpGenerator)
+    return shrunk(method, shrink)
+
+
+def shrunk(method: WarpGenerator, shrink: int) -> WarpGenerator:
+    """The same method, whose painter looks at a smaller picture."""
+    first = method.painter.network.enter.out_channels
+    painter = Painter(next(widths for widths in WIDTHS.values() if widths[0] == first), shrink)
+    painter.load_state_dict(method.painter.state_dict())
+    method.painter = painter.eval()
+    return method
+
+
+def refine_painter(
+    bundle: CharacterBundle,
+    *,
+    shrink: int = 1,
+    minutes: float = 5.0,
+    seed: int = 0,
+    config: AdaptConfig = CONFIG,
+    method: WarpGenerator | None = None,
+    objective: Objective | None = None,
+    go_on: Callable[[int, list[float], float], None] = lambda step, curve, left_s: None,
+) -> Adaptation:
+    """Adapt the painter to a bundle's drawings.
+
+    Args:
+        bundle: a puppet's.
+        shrink: see `Painter`.
+        minutes: at most; the first look at the held-out cycles is not counted.
+        seed: of poses and places.
+        config: how it descends.
+        method, objective: else the shipped one, and the losses that it was trained with.
+        go_on: told of steps done, held-out losses, and the seconds that are left.
+
+    Raises:
+        AdaptationError: a loss is no number.
+    """
+    if not bundle.drawings:
+        raise AdaptationError(f"{bundle.name} has no cut drawings: enrol it with `ayatsuri adapt`")
+    method = shipped_method(shrink) if method is None else method
+    if objective is None:
+        objective = PaperObjective(weights=WEIGHTS, perceptual=Perceptual())
+    known, cutting = known_of(bundle)
+    rng = np.random.default_rng(seed)
+    joints = known[0].drawing.joints
+    poses = [turned(joints, rng) for _ in range(POSES + HELD_OUT)]
+    support = cycles(known, poses[:POSES], cutting, rng, places=PLACES) + crossings(known)
+    held_out = cycles(known, poses[POSES:], cutting, rng, places=1)
+    order = rng.permutation(len(support))
+    support = [support[i] for i in order]
+    learnt, judged = (samples_of(part, method.known, rng) for part in (support, held_out))
+    began = time.monotonic()
+
+    def progress(step: int, curve: list[float]) -> bool:
+        spent = time.monotonic() - began
+        rest = max(0.0, 60 * minutes - spent)
+        left = min(rest, spent / step * (config.steps - step)) if step else rest
+        go_on(step, curve, left)
+        return spent < 60 * minutes
+
+    adapted = adapt(method, objective, learnt, judged, config, progress)
+    return Adaptation(method.painter, adapted, held_out, len(support))
+
+
+def winner(scores: dict[str, dict[str, float]]) -> str:
+    """Who draws best: by perceptual distance, of such as are alike by sharpness, then by SSIM.
+
+    The puppet, which costs least, stays unless another is better than it by more than a tie.
+    """
+    best = min(score["perceptual"] for score in scores.values())
+    puppet = scores["puppet"]["perceptual"]
+    if puppet <= best * (1 + TIE):
+        return "puppet"
+    alike = {who: s for who, s in scores.items() if s["perceptual"] <= best * (1 + TIE)}
+
+    def rank(who: str) -> tuple[float, float]:
+        return round(abs(np.log(max(alike[who]["sharpness"], 1e-6))), 1), -alike[who]["ssim"]
+
+    return min(alike, key=rank)
+
+
+def threads(count: int) -> None:
+    """How many of the processor adaptation may use."""
+    torch.set_num_threads(count)
