@@ -149,6 +149,8 @@ def samples_of(made: Sequence[Cycle], cache: LayerCache, rng: np.random.Generato
     inputs = Inputs(
         pose_tensor(pose_images(there, size)), torch.from_numpy(there),
         sources, pose_tensor(pose_images(here, size)), torch.from_numpy(here),
+        sources.new_zeros(len(made), 0, 4, size, size),
+        torch.zeros(len(made), 0, *there.shape[1:]),
     )  # fmt: skip
     for source, joints, cycle in zip(sources, inputs.source_joints, made, strict=True):
         cache.put(source, joints, torch.from_numpy(cycle.cut.pixels).permute(3, 0, 1, 2))
