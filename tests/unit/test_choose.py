@@ -171,7 +171,7 @@ def test_what_takes_minutes_to_start_is_taken_only_if_asked_for(tmp_path: Path) 
 
 
 def test_every_name_of_a_backend_can_be_asked_for_on_the_command_line() -> None:
-    from engine.cli import BackendName, PrecisionName
+    from engine.commands.options import BackendName, PrecisionName
 
     assert {name.value for name in BackendName} == {"auto", *choose.BACKENDS}
     assert {name.value for name in PrecisionName} == {"auto", *choose.PRECISIONS}

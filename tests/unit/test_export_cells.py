@@ -62,5 +62,5 @@ def test_a_network_that_is_no_generator_is_refused() -> None:
 
 
 def test_one_without_convolutions_is_refused() -> None:
-    with pytest.raises(ValueError, match="no convolution"):
+    with pytest.raises(ValueError, match="baked generator"):
         in_cells(stick_model(32).SerializeToString())
