@@ -69,6 +69,9 @@ def test_the_table_shows_figures_failures_and_goals() -> None:
     (told,) = goals(state(row(ms=0.6), row("torch, eager", 0.4)))
     assert told.startswith("- live at 256: 0.400 ms of device time (torch, eager fp16)")
     assert told.endswith("under 0.5 ms was asked: reached")
+    starts = [row("TensorRT", start_s=seconds) for seconds in (1.5, 2.5)]
+    assert goals(state(*starts))[1].startswith("- start from the cache: 2.5 s at most")
+    assert goals(state(*starts))[1].endswith("under 2 s was asked: missed")
 
 
 @pytest.mark.parametrize(
