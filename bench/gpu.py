@@ -36,6 +36,7 @@ from bench.gpu_methods import (
     truth_of,
     work,
 )
+from engine.backends.cuda import why_not
 
 GOALS_MS: Final = {("live", 256): 0.5, ("paper", 512): 4.0}
 START_GOAL_S: Final = 2.0
@@ -112,6 +113,9 @@ def machine(device: str) -> dict[str, str]:
 
     found = {"device": device, "torch": torch.__version__, "python": sys.version.split()[0]}
     if device == "cuda":
+        if not torch.cuda.is_available():
+            told = why_not() or f"torch {torch.__version__} finds no GPU"
+            raise SystemExit(f"{told}; to rehearse: --device cpu")
         found["device"] = torch.cuda.get_device_name()
         found["cuda"] = str(torch.version.cuda)
     return found
