@@ -51,7 +51,8 @@ class Row:
         device_ms: times of frames by the GPU's own clock, upload and download counted: p50 and p99;
             none where the way does not tell.
         end_to_end_ms: the same by the caller's clock, from its buffer to its buffer.
-        start_s: from the ONNX file to the first picture.
+        start_s: from the ONNX file to the first picture; with an engine that was kept, where there
+            is such a thing.
         memory_mb: of the GPU, by the way's own word.
         mean_error, max_error: in levels of 255, against eager PyTorch in fp32.
         failed: why there are no figures.
@@ -241,6 +242,8 @@ def measure(
         seconds: for each of the two clocks.
     """
     images = pictures(row.size)
+    if row.method.startswith("TensorRT"):
+        open_method(row, networks, device).close()  # builds the engine, and keeps it
     begun = time.perf_counter()
     backend = open_method(row, networks, device)
     try:

@@ -142,7 +142,9 @@ class TorchBackend:
             self.close()
             raise BackendError(f"torch cannot run the network on {device}: {error}") from error
         if self._cuda:
-            self.memory_mb = (torch.cuda.memory_reserved() - before) / 2**20
+            # What was reserved before may have held the weights; a graph's memory is its own.
+            weights = sum(each.nbytes for each in (*module.parameters(), *module.buffers()))
+            self.memory_mb = max(torch.cuda.memory_reserved() - before, weights) / 2**20
         where = torch.cuda.get_device_name() if self._cuda else "processor"
         whole = "one CUDA graph a frame" if copies else "a CUDA graph between two copies"
         how = f", {whole}" if self._cuda and graphed else ""

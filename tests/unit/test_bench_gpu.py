@@ -14,6 +14,7 @@ from bench import gpu
 from bench.floor import Work
 from bench.gpu import State, goals, markdown, supervise, wanted_rows, worker
 from bench.gpu_methods import LATE, METHODS, Ceilings, Networks, Row, measure, truth_of
+from engine.backends.cuda import why_not
 
 CEILINGS = Ceilings({"fp32": 1e12, "fp16": 2e12}, 1e11, 1e10, 2e10, {"fp8": "not here"})
 
@@ -69,6 +70,9 @@ def test_the_table_shows_figures_failures_and_goals() -> None:
     (told,) = goals(state(row(ms=0.6), row("torch, eager", 0.4)))
     assert told.startswith("- live at 256: 0.400 ms of device time (torch, eager fp16)")
     assert told.endswith("under 0.5 ms was asked: reached")
+    starts = [row("TensorRT", start_s=seconds) for seconds in (1.5, 2.5)]
+    assert goals(state(*starts))[1].startswith("- start from the cache: 2.5 s at most")
+    assert goals(state(*starts))[1].endswith("under 2 s was asked: missed")
 
 
 @pytest.mark.parametrize(
@@ -158,6 +162,13 @@ def test_a_worker_that_dies_is_kept_and_another_goes_on(
     assert found is not None
     assert [r.failed for r in found.rows] == ["its process ended with code 7"] * 3
     assert found.running is None
+
+
+@pytest.mark.skipif(why_not() is None, reason="there is a GPU")
+def test_without_a_gpu_it_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="to rehearse: --device cpu") as caught:
+        gpu.main(tmp_path, device="cuda", work_folder=None, until=None)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.slow

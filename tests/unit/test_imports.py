@@ -18,7 +18,7 @@ MODULES = sorted(
 
 # Packages of the extras, and of the developers: never needed to import the engine.
 OPTIONAL = (
-    "torch", "onnxscript", "tensorrt", "tensorrt_rtx", "openvino", "pyvirtualcam", "aiortc",
+    "torch", "onnxscript", "tensorrt", "tensorrt_rtx", "cuda", "openvino", "pyvirtualcam", "aiortc",
     "aiohttp", "cryptography", "ifaddr", "prometheus_client", "ray", "scipy", "psutil", "pytest",
     "hypothesis", "efficientnet_lite_pytorch",
 )  # fmt: skip
