@@ -24,7 +24,7 @@ from export.painter import PainterGraph, export_painter
 from export.precision import GATE, Likeness, Quantiser
 from training.fewshot.warp.cycles import Cycle
 from training.fewshot.warp.network import Painter
-from training.fewshot.warp.refine import CONFIG, refine_painter, winner
+from training.fewshot.warp.refine import CONFIG, known_of, refine_painter, winner
 from training.fewshot.warp.refine import threads as use_threads
 from training.metrics.evaluate import Networks, evaluate
 
@@ -56,7 +56,7 @@ def refine(
     def progress(step: int, curve: list[float], left_s: float) -> None:
         on_progress(Progress(step, CONFIG.steps, curve[-1], curve[0], left_s))
 
-    made = refine_painter(bundle, shrink=shrink, minutes=minutes, go_on=progress)
+    made = refine_painter(*known_of(bundle), shrink=shrink, minutes=minutes, go_on=progress)
     size = bundle.resolution
     shown = features_of(bundle, _CALIBRATED)
     models = {
@@ -80,9 +80,11 @@ def refine(
     return Refined(best, scores, models[best], in_int8(bundle, models[best], shown), record)
 
 
-def judge(models: dict[str, bytes], held_out: Sequence[Cycle]) -> Scores:
+def judge(
+    models: dict[str, bytes], held_out: Sequence[Cycle], networks: Networks | None = None
+) -> Scores:
     """Measures of the puppet, and of it painted by each network, on cycles."""
-    networks = Networks()
+    networks = networks or Networks()
     scores: Scores = {}
     for who, model in (("puppet", None), *models.items()):
         pictures = []

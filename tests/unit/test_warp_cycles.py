@@ -18,7 +18,7 @@ from tests.cut_drawings import cut_drawing
 from tests.puppets import skeleton
 from training.fewshot.adapt import AdaptConfig
 from training.fewshot.errors import AdaptationError
-from training.fewshot.objective import PaperObjective, Weights
+from training.fewshot.objective import PaperObjective, Weights, dot_distance
 from training.fewshot.warp.cache import LayerCache
 from training.fewshot.warp.cutter import Cutter
 from training.fewshot.warp.cycles import Known, crossings, cycles, placed, samples_of, turned
@@ -114,10 +114,12 @@ def test_samples_are_drawn_with_the_parts_as_they_were_cut():
 
 def adapted(bundle: CharacterBundle, steps: int = 20, **more):
     torch.manual_seed(0)
+    method = WarpGenerator("tiny", Cutter((4, 8)).requires_grad_(False)).eval()
+    torch.nn.init.normal_(method.painter.network.leave.weight, std=0.1)  # it paints, badly
     return refine_painter(
-        bundle,
-        config=AdaptConfig(steps=steps, rate=3e-3, every=10),
-        method=WarpGenerator("tiny", Cutter((4, 8)).requires_grad_(False)).eval(),
+        *known_of(bundle),
+        config=AdaptConfig(steps=steps, rate=2e-2, every=10),
+        method=method,
         objective=PaperObjective(weights=Weights(perceptual=0, alpha=0, gan=0, edges=60)),
         **more,
     )
@@ -130,8 +132,14 @@ def test_a_few_steps_mend_cycles_that_were_not_seen(bundle: CharacterBundle):
     assert min(curve) < 0.95 * curve[0]
     assert [step for step, _ in told] == [0, 10, 20]
     assert told[-1][1] == 0
-    before, after = (next(iter(p.parameters())) for p in (made.shipped, made.painter))
-    assert not torch.equal(before, after)
+    before, after = (dict(p.named_parameters()) for p in (made.shipped, made.painter))
+    assert {*before} == {*after}
+    for name, weight in after.items():
+        assert not weight.requires_grad
+        if name.endswith("weight"):  # of every map one number was learnt
+            shares = (weight / before[name]).flatten(1)
+            torch.testing.assert_close(shares, shares[:, :1].expand_as(shares))
+    assert not torch.equal(before["network.leave.bias"], after["network.leave.bias"])
     networks = {"adapted": export_painter(made.painter, SIZE)}
     assert {*judge(networks, made.held_out)} == {"puppet", "adapted"}
 
@@ -159,6 +167,19 @@ def test_a_broken_export_is_refused(shrink: int):
     assert parity(painters[0], models[0], shown) < 0.1
     with pytest.raises(RefinementFailed, match="differs from PyTorch"):
         parity(painters[0], models[1], shown)
+
+
+def test_dots_are_told_from_edges():
+    y, x = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
+    plain = torch.full((1, 3, 32, 32), 0.5)
+    chequered = plain + 0.2 * (((x + y) % 2) * 2 - 1)
+    edge = plain + 0.4 * (x > 16)
+    slope = plain + 0.4 * (2 * x > y + 16)
+    torch.testing.assert_close(dot_distance(chequered, plain), torch.tensor(0.4))
+    assert dot_distance(edge, plain) == 0
+    assert dot_distance(plain, chequered) == 0
+    assert dot_distance(chequered, chequered) == 0
+    assert dot_distance(slope.roll(1, 3), slope) < 0.02 < dot_distance(chequered, slope)
 
 
 def _score(perceptual: float, sharpness: float = 0.8, ssim: float = 0.9) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """Adapting the painter that ships to one character: on cycles of its own drawings."""
 
+import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,12 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import (
+    is_parametrized,
+    register_parametrization,
+    remove_parametrizations,
+)
 
 from engine.character import CharacterBundle
 from engine.enrol.bones import cut_by_bones
@@ -34,8 +41,8 @@ from training.fewshot.warp.network import WIDTHS, Painter, WarpGenerator
 from training.losses import Perceptual
 
 PAINTER: Final = Path(__file__).with_name("painter.safetensors")
-CONFIG: Final = AdaptConfig(steps=120, rate=3e-4, rate_end=0.1, every=20, patience=2)
-"""Of the shipped painter; measured, see docs/enrolment.md."""
+CONFIG: Final = AdaptConfig(steps=120, rate=1e-2, rate_end=0.1, every=20, patience=2)
+"""Measured, see docs/enrolment.md."""
 WEIGHTS: Final = Weights(perceptual=WARP_PERCEPTUAL, gan=0, alpha=0, edges=30, dots=100)
 """Those that the painter was trained with, but for dots: it outlines with them."""
 POSES, HELD_OUT, PLACES = 6, 3, 4
@@ -70,14 +77,16 @@ def known_of(bundle: CharacterBundle) -> tuple[list[Known], Cutting]:
         known.append(Known(picture, drawing))
     told = bundle.manifest.training.get("drawings", [])
     bones = bool(told) and all(entry.get("parts_by") == "bones" for entry in told)
-    return known, _by_bones if bones else _by_cutter
+    return known, by_bones if bones else by_cutter
 
 
-def _by_cutter(picture: NDArray[np.uint8], joints: NDArray[np.float32]) -> CutDrawing:
+def by_cutter(picture: NDArray[np.uint8], joints: NDArray[np.float32]) -> CutDrawing:
+    """As enrolment cuts a drawing."""
     return with_hands(cut(picture, joints))
 
 
-def _by_bones(picture: NDArray[np.uint8], joints: NDArray[np.float32]) -> CutDrawing:
+def by_bones(picture: NDArray[np.uint8], joints: NDArray[np.float32]) -> CutDrawing:
+    """As enrolment cuts one that is like nothing the cutter has seen."""
     return with_hands(cut_by_bones(picture, joints))
 
 
@@ -97,8 +106,44 @@ def shrunk(method: WarpGenerator, shrink: int) -> WarpGenerator:
     return method
 
 
+class _Gain(nn.Module):
+    """A convolution's weights, each of its maps stronger or weaker."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(channels, 1, 1, 1))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight * self.gain
+
+
+def tunable(method: WarpGenerator) -> WarpGenerator:
+    """A copy of which only the strength and the bias of each of the painter's maps are learnt.
+
+    One drawing is one pose: all weights would learn by heart what is drawn there, and paint sleeves
+    where the arms have been. Some hundred numbers can only do more or less of what the painter does
+    anyway, such as outlines.
+    """
+    copied = copy.deepcopy(method).requires_grad_(False)
+    for module in list(copied.painter.modules()):
+        if isinstance(module, nn.Conv2d):
+            register_parametrization(module, "weight", _Gain(module.out_channels))
+            if module.bias is not None:
+                module.bias.requires_grad_(True)
+    return copied
+
+
+def folded(method: WarpGenerator) -> WarpGenerator:
+    """The same method as plain convolutions again."""
+    for module in list(method.painter.modules()):
+        if isinstance(module, nn.Conv2d) and is_parametrized(module):
+            remove_parametrizations(module, "weight")
+    return method.requires_grad_(False)
+
+
 def refine_painter(
-    bundle: CharacterBundle,
+    known: Sequence[Known],
+    cutting: Cutting,
     *,
     shrink: int = 1,
     minutes: float = 5.0,
@@ -108,10 +153,11 @@ def refine_painter(
     objective: Objective | None = None,
     go_on: Callable[[int, list[float], float], None] = lambda step, curve, left_s: None,
 ) -> Adaptation:
-    """Adapt the painter to a bundle's drawings.
+    """Adapt the painter to a character's drawings.
 
     Args:
-        bundle: a puppet's.
+        known: its drawings, of one size.
+        cutting: cuts pictures as they were cut; see `known_of`.
         shrink: see `Painter`.
         minutes: at most; the first look at the held-out cycles is not counted.
         seed: of poses and places.
@@ -120,14 +166,13 @@ def refine_painter(
         go_on: told of steps done, held-out losses, and the seconds that are left.
 
     Raises:
-        AdaptationError: a loss is no number.
+        AdaptationError: no drawing, or a loss is no number.
     """
-    if not bundle.drawings:
-        raise AdaptationError(f"{bundle.name} has no cut drawings: enrol it with `ayatsuri adapt`")
+    if not known:
+        raise AdaptationError("there is no drawing to learn from")
     method = shipped_method(shrink) if method is None else method
     if objective is None:
         objective = PaperObjective(weights=WEIGHTS, perceptual=Perceptual())
-    known, cutting = known_of(bundle)
     rng = np.random.default_rng(seed)
     joints = known[0].drawing.joints
     poses = [turned(joints, rng) for _ in range(POSES + HELD_OUT)]
@@ -145,7 +190,8 @@ def refine_painter(
         go_on(step, curve, left)
         return spent < 60 * minutes
 
-    adapted = adapt(method, objective, learnt, judged, config, progress)
+    adapted = adapt(tunable(method), objective, learnt, judged, config, progress)
+    folded(adapted.method)
     return Adaptation(method.painter, adapted, held_out, len(support))
 
 
