@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from bench.charts import chart_of
-from bench.report import interval, number, read
+from bench.report import interval, number, read, told_of
 from bench.statistics import SHARES, Figure, Measure
 from bench.svg import draw
 from engine import console
@@ -154,6 +154,10 @@ def _section(result: dict[str, Any]) -> str:
         parts.append(f"<p>The ceiling: {escape(result['ceiling'])}.</p>")
     if result["goals"]:
         parts.append(f'<ul class="goals">{"".join(map(_goal, result["goals"]))}</ul>')
+    drawn = told_of((row["name"], row["about"]) for row in result["rows"])
+    if drawn:
+        words = (f"<b>{escape(who)}</b>: {escape(what)}" for who, what in drawn.items())
+        parts.append(f'<p class="note">{"; ".join(words)}</p>')
     parts.append(_distributions(result["rows"]))
     parts.append(_singles(result["rows"]))
     for stored in result["charts"]:
