@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from bench.quality import BEST, told
-from bench.report import Bench, Goal
-from bench.show import drawings
+from bench.report import Bench, Goal, drawings
 from bench.statistics import Measure
 from bench.ways import DrawName, DrawsOption, ways
 from engine.app import DEFAULT_CHARACTER, Options, load_cast

@@ -24,8 +24,7 @@ from rich.table import Table
 from bench.charts import Chart, Series
 from bench.load import OtherPrograms
 from bench.quality import likeness_of, pose_errors, told
-from bench.report import Bench, Goal, Timing, singles_table
-from bench.show import drawings
+from bench.report import Bench, Goal, Timing, drawings, singles_table
 from bench.statistics import Measure, of_runs
 from bench.timeline import Ints
 from bench.ways import CharactersOption, DrawName, DrawsOption, Way, ways

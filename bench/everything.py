@@ -247,23 +247,23 @@ def main(
         written = outcomes.page() or written
         if stopped:
             break
-    _close(outcomes, written, time.monotonic() - began)
+    if not written and not stopped:
+        raise SinkError("nothing could be measured here")
+    fine = _tell(outcomes, time.monotonic() - began)
     if stopped:
         raise typer.Exit(console.EXIT_INTERRUPTED)
+    if not fine:
+        raise typer.Exit(console.EXIT_EXPLAINED)
 
 
-def _close(outcomes: Outcomes, written: bool, seconds: float) -> None:
-    """Say what there is in the end; fails where something is not."""
-    if not written:
-        raise SinkError("nothing could be measured here")
+def _tell(outcomes: Outcomes, seconds: float) -> bool:
+    """Say what there is in the end; whether all is in order."""
     fine = sum(outcome.trouble is None for outcome in outcomes.of.values())
-    console.say(
-        f"\n{fine} of {len(outcomes.of)} in order after {seconds / 60:.0f} min; the page of it "
-        f"all: [bold]{outcomes.folder / PAGE}[/]"
-    )
+    console.say(f"\n{fine} of {len(outcomes.of)} in order after {seconds / 60:.0f} min")
+    if any(outcome.measured for outcome in outcomes.of.values()):
+        console.say(f"the page of it all: [bold]{outcomes.folder / PAGE}[/]")
     for name, outcome in outcomes.of.items():
         if outcome.trouble is not None:
             word = "failed" if outcome.measured else "was not measured"
             console.say(f"  {name} {word}: {escape(outcome.trouble)}")
-    if fine < len(outcomes.of):
-        raise typer.Exit(console.EXIT_EXPLAINED)
+    return fine == len(outcomes.of)

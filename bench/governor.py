@@ -21,8 +21,8 @@ from bench.camera import CameraSource, pictures_of
 from bench.levels import Quality, Seen
 from bench.load import OtherPrograms
 from bench.quality import told
-from bench.report import Bench, Goal, number
-from bench.show import STALE_MS, Played, Run, charts_of, drawings, files_of, watch
+from bench.report import Bench, Goal, drawings, number
+from bench.show import STALE_MS, Played, Run, charts_of, files_of, watch
 from bench.statistics import Measure
 from bench.timeline import Timeline
 from engine.app import DEFAULT_CHARACTER, PERFORMER, Options, Targets, build, load_cast

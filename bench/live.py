@@ -18,11 +18,10 @@ import typer
 from rich.table import Table
 
 from bench.quality import likeness_of, pose_errors
-from bench.report import Bench, Goal, measures_table, singles_table
+from bench.report import Bench, Goal, drawings, measures_table, singles_table
 from bench.show import (
     STALE_MS,
     charts_of,
-    drawings,
     files_of,
     growth,
     play,

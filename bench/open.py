@@ -16,13 +16,12 @@ import typer
 
 from bench.camera import CameraSource, pictures_of
 from bench.quality import likeness_of, pose_errors
-from bench.report import Bench, Goal, Row, measures_table, singles_table
+from bench.report import Bench, Goal, Row, drawings, measures_table, singles_table
 from bench.show import (
     STALE_MS,
     Played,
     Run,
     charts_of,
-    drawings,
     files_of,
     play,
     show_usage,

@@ -9,13 +9,14 @@ from typing import Annotated, Any, Final
 import typer
 
 from bench.charts import chart_of
-from bench.report import interval, number, read
+from bench.report import interval, number, read, told_of
 from bench.statistics import SHARES, Figure, Measure
 from bench.svg import draw
 from engine import console
 from engine.errors import SinkError
 
 _MANY: Final = 6  # goals, of which none stands for all
+_BY_GOAL: Final = ("soak", "governor")  # latency is not what they ask about
 _BUSY: Final = 0.3  # cores that other programs take: more, and figures are of little use
 
 _ABOUT: Final = {
@@ -117,7 +118,7 @@ def _lead(results: Sequence[dict[str, Any]]) -> str:
 def _headline(result: dict[str, Any]) -> str:
     """The first row's latency; or the first goal's figure, or whether all of many goals are met."""
     goals = result["goals"]
-    if result["rows"]:
+    if result["rows"] and result["bench"] not in _BY_GOAL:
         first = {n: Measure.from_dict(m) for n, m in result["rows"][0]["measures"].items()}
         due = first.get("every frame due")
         if due is not None and due.count:
@@ -154,6 +155,10 @@ def _section(result: dict[str, Any]) -> str:
         parts.append(f"<p>The ceiling: {escape(result['ceiling'])}.</p>")
     if result["goals"]:
         parts.append(f'<ul class="goals">{"".join(map(_goal, result["goals"]))}</ul>')
+    drawn = told_of((row["name"], row["about"]) for row in result["rows"])
+    if drawn:
+        words = (f"<b>{escape(who)}</b>: {escape(what)}" for who, what in drawn.items())
+        parts.append(f'<p class="note">{"; ".join(words)}</p>')
     parts.append(_distributions(result["rows"]))
     parts.append(_singles(result["rows"]))
     for stored in result["charts"]:

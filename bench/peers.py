@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from bench.camera import CameraSource, pictures_of
 from bench.quality import SAME, Smoothing, likeness_of, pose_errors
-from bench.report import Bench, Goal, measures_table, singles_table
+from bench.report import Bench, Goal, drawings, measures_table, singles_table
 from bench.rivals import RIVALS, Rival
 from bench.show import STALE_MS, Run, files_of, latency_charts, play, watch
 from bench.statistics import Measure
@@ -157,5 +157,5 @@ def main(
             for name, p50 in by_name.items() if name != "Ayatsuri"
         ],
         clip=clip.name, character=bundle.name, seconds=seconds, threads=threads, fps=LIVE_FPS,
-        what={row.name: row.about["what"] for row in bench.rows},
+        drawn=drawings(bench.rows),
     )  # fmt: skip

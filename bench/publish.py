@@ -12,7 +12,7 @@ import typer
 
 from bench import readme
 from bench.charts import chart_of
-from bench.report import interval, number, read
+from bench.report import interval, number, read, told_of
 from bench.statistics import SHARES, Figure, Measure
 from bench.svg import standalone
 from engine import console
@@ -59,7 +59,9 @@ def section(name: str, results: list[dict[str, Any]], pictures: Path) -> str:
     )
     parts = [f"### {name}\n", ", ".join(filter(None, facts)) + "."]
     for result in results:
-        parts += ["", f"#### {result['question']}", "", _run(result), ""]
+        drawn = told_of((row["name"], row["about"]) for row in result["rows"])
+        words = [f"- {who}: {what}" for who, what in drawn.items()]
+        parts += ["", f"#### {result['question']}", "", _run(result), "", *words, ""]
         parts += _folded(_distributions(result)) + _folded(_singles(result))
         for index in SHOWN.get(result["bench"], ()):
             if index < len(result["charts"]):

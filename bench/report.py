@@ -14,7 +14,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -239,6 +239,24 @@ def singles_table(title: str, rows: Sequence[Row]) -> Group:
             )
         tables.append(table)
     return Group(*tables)
+
+
+def drawings(rows: Sequence[Row]) -> dict[str, str]:
+    """What draws in each row, in words; of all rows at once where it is the same."""
+    return told_of((row.name, row.about) for row in rows)
+
+
+def told_of(abouts: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, str]:
+    """The same of rows' names and what is told about them."""
+    found = {}
+    for name, about in abouts:
+        drawn_by = about.get("drawn_by", {})
+        if "what" in about:
+            found[name] = str(about["what"])
+        elif "resolution" in drawn_by:
+            found[name] = "{draw}, {resolution} px: {name}".format(**drawn_by)
+    same = len(found) > 1 and len({*found.values()}) == 1
+    return {"drawn by": next(iter(found.values()))} if same else found
 
 
 def _cell(measure: Measure, name: str) -> str:

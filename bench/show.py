@@ -14,7 +14,7 @@ from rich.table import Table
 from bench.charts import Chart, Series, by_percentile, histograms, over_time, waterfall
 from bench.logs import write_hdr, write_trace
 from bench.quality import told
-from bench.report import Row, number
+from bench.report import number
 from bench.statistics import Floats
 from bench.timeline import Recorder, Timeline, Usage, Watch
 from engine.app import LIVE_FPS, Options, build, load_cast
@@ -252,14 +252,6 @@ def steps_table(runs: Sequence[tuple[str, Run]]) -> Table:
         ):
             table.add_row(part, number(wait), number(work), str(channel.dropped))
     return table
-
-
-def drawings(rows: Sequence[Row]) -> dict[str, str]:
-    """What draws in each row, in words; of all rows at once where it is the same."""
-    found = {
-        row.name: "{draw}, {resolution} px: {name}".format(**row.about["drawn_by"]) for row in rows
-    }
-    return {"drawn by": next(iter(found.values()))} if len({*found.values()}) == 1 else found
 
 
 def show_usage(console: Console, run: Run, cores: int) -> None:

@@ -21,8 +21,8 @@ from rich.table import Table
 from bench.camera import CameraSource, pictures_of
 from bench.charts import Chart, over_time
 from bench.quality import likeness_of, pose_errors
-from bench.report import Bench, Goal, measures_table, singles_table
-from bench.show import STALE_MS, Run, drawings, play
+from bench.report import Bench, Goal, drawings, measures_table, singles_table
+from bench.show import STALE_MS, Run, play
 from bench.statistics import Figure, Floats, Measure
 from engine.app import DEFAULT_CHARACTER, LIVE_FPS, PERFORMER, Options
 from engine.character import CharacterBundle

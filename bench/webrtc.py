@@ -35,8 +35,8 @@ from bench.glass import SCREEN, CodedSink, Film, Ledger, timelines
 from bench.lossy import Network, Relay, relaying
 from bench.pages import FLAGS, PAGES, PageRival, serving
 from bench.quality import likeness_of, pose_errors, told
-from bench.report import Bench, Goal, measures_table, singles_table
-from bench.show import drawings, files_of, latency_charts, waterfall_chart
+from bench.report import Bench, Goal, drawings, measures_table, singles_table
+from bench.show import files_of, latency_charts, waterfall_chart
 from bench.statistics import Measure
 from bench.timeline import Timeline
 from engine.app import DEFAULT_CHARACTER, LIVE_FPS, PERFORMER, Options, load_cast
@@ -336,8 +336,6 @@ def main(
             Goal("every frame due, p95", first["every frame due"]["p95"], STALE_MS, False, "ms"),
             Goal("codes not read", first["codes not read"]["value"], 1.0, False, "%"),
         ],
-        clip=clip.name, drawn=drawings([row for row in bench.rows if "drawn_by" in row.about]),
-        what={row.name: row.about["what"] for row in bench.rows if "what" in row.about},
-        seconds=seconds, threads=threads,
+        clip=clip.name, drawn=drawings(bench.rows), seconds=seconds, threads=threads,
         pose_model=options.pose_model, pose_runtime=options.pose_runtime, film=FILM,
     )  # fmt: skip

@@ -308,6 +308,25 @@ def test_all_runs_each_by_itself_and_goes_on_after_one_that_cannot(tmp_path, mon
     assert CliRunner().invoke(app, ["all", "-o", "x", "--only", "opne"]).exit_code == 2
 
 
+def test_all_stops_at_ctrl_c_with_a_page_of_what_is_done(tmp_path, monkeypatch):
+    def pretend(plan, folder, brief):
+        if plan.name != "open":
+            raise KeyboardInterrupt
+        folder.mkdir()
+        (folder / "open.json").write_text(json.dumps(result([1.0] * 30)))
+        return everything.Outcome(True)
+
+    monkeypatch.setattr(everything, "run", pretend)
+    monkeypatch.setenv("AYATSURI_CACHE", str(tmp_path))
+    arguments = ["all", "-o", str(tmp_path / "r"), "--only"]
+    said = CliRunner().invoke(app, [*arguments, "open,webrtc,live"])
+    assert said.exit_code == 130
+    text = (tmp_path / "r/index.html").read_text()
+    assert "<b>webrtc</b> was not measured: stopped by Ctrl-C" in text
+    assert "<b>live</b>" not in text
+    assert CliRunner().invoke(app, [*arguments, "webrtc"]).exit_code == 130
+
+
 def test_all_says_how_long_it_takes_and_what_it_would_do_without_doing_it(tmp_path):
     said = CliRunner().invoke(app, ["all", "-o", str(tmp_path / "r"), "--dry", "--brief"])
     assert said.exit_code == 0

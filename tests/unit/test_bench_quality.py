@@ -13,6 +13,7 @@ from bench.fidelity import Truth
 from bench.glass import Film
 from bench.levels import Quality, shares
 from bench.quality import BEST, SAME, Likeness, likeness_of, opened, pictures, told
+from bench.report import told_of
 from bench.statistics import Measure
 from bench.ways import DrawName, ways
 from engine.app import PERFORMER, Options, load_cast
@@ -202,3 +203,15 @@ def test_a_page_whose_packages_are_not_here_says_how_to_get_them(tmp_path, monke
         text = (files("bench") / rival.page).read_text()
         assert 'id="start"' in text
         assert all(f"/modules/{name.rpartition('@')[0]}/" in text for name in rival.packages)
+
+
+def test_every_row_says_what_draws_in_it():
+    def drawn(name, what):
+        return name, {"drawn_by": {"draw": "puppet", "resolution": 512, "name": what}}
+
+    alike = [drawn("30 fps", "puppet"), drawn("60 fps", "puppet")]
+    assert told_of(alike) == {"drawn by": "puppet, 512 px: puppet"}
+    assert told_of([*alike, ("a rival", {"what": "a head"}), ("none", {})]) == {
+        "30 fps": "puppet, 512 px: puppet", "60 fps": "puppet, 512 px: puppet", "a rival": "a head"
+    }  # fmt: skip
+    assert told_of([]) == {}
