@@ -216,6 +216,8 @@ def serve_cluster(
         autoscaling_config={
             "min_replicas": fleet.least, "max_replicas": fleet.most,
             "target_ongoing_requests": max(settings.sessions * _FULL_ENOUGH, 1),
+            # Whoever comes waits for the new replica: Serve's own half a minute is too long.
+            "upscale_delay_s": 1.0, "metrics_interval_s": 1.0, "look_back_period_s": 2.0,
             "downscale_delay_s": fleet.idle_s,
         },
         # Serve lets any replica go, busy or not, and gives its requests so long to end.
