@@ -132,9 +132,15 @@ async def studio(
 
 
 async def perform(
-    page: Page, ledger: Ledger, seconds: float, skip_s: float, exchanges: int = 40
+    page: Page,
+    ledger: Ledger,
+    seconds: float,
+    skip_s: float,
+    *,
+    exchanges: int = 40,
+    with_figures: bool = False,
 ) -> tuple[Timeline, Timeline, ClockMap, dict[str, Measure], dict[str, Any]]:
-    """Perform for so long; what was seen."""
+    """Perform for so long; what was seen, with the studio's own figures if the page has them."""
 
     async def ask() -> tuple[float, float]:
         heard, answered = await page.js("[performance.now(), performance.now()]")
@@ -157,14 +163,17 @@ async def perform(
     told = all(capture > 0 for _, capture, *_ in camera)
     film = Film.of([n for n, *_ in camera], [row[1] if told else row[3] for row in camera], FILM)
     on_screen = [(row[0], row[4]) for row in shown]
-    whole, parts = timelines(film, on_screen, ledger, clocks, skip_s + first_s)
-    hud = await hud_of(page, seconds)
+    # The warm-up counts from the first picture: a page may load for long before it asks.
+    camera_ms = film.due_ms[film.first]
+    first_ms = next((at_ms for number, at_ms in on_screen if number >= 0), camera_ms)
+    after_ms = first_ms + 1e3 * skip_s
+    whole, parts = timelines(film, on_screen, ledger, clocks, 1e-3 * (after_ms - camera_ms))
+    hud = await hud_of(page, seconds) if with_figures else {}
     pictures = [Kept.of(await page.js(f"__take({i})")) for i in range(await page.js(_KEPT))]
     sent = [
         Kept(number, float(clocks.there(np.array([at_ns * 1e-6]))[0]), image)
         for number, at_ns, image in ledger.pictures
     ]
-    after_ms = film.due_ms[film.first] + 1e3 * (skip_s + first_s)
     first = next((i for i, row in enumerate(shown) if row[0] >= 0), 0)  # what came before is blank
     unread = sum(row[0] < 0 for row in shown[first:])
     about = {
@@ -220,7 +229,9 @@ async def measure(
                     url, Path(folder) / "home", camera=camera, script=script(direct, keep_every)
                 ) as page,
             ):
-                whole, parts, clocks, likeness, about = await perform(page, ledger, seconds, skip_s)
+                whole, parts, clocks, likeness, about = await perform(
+                    page, ledger, seconds, skip_s, with_figures=True
+                )
             counts = {"to server": relay.to_server, "to client": relay.to_client}
             about["packets"] = {n: {"came": c.came, "lost": c.lost} for n, c in counts.items()}
     if not len(whole.sequence):
