@@ -66,12 +66,15 @@ def parse(url: str) -> Address:
 
 @cache
 def _speaks(scheme: str) -> bool:
-    # FFmpeg lists its protocols to nobody who comes through PyAV: a port that is closed tells.
+    # FFmpeg lists its protocols to nobody who comes through PyAV: a port that is closed tells. For
+    # reading: PyAV opens what is written only when something is.
     import av
     from av.error import FFmpegError, ProtocolNotFoundError
 
+    if scheme == "udp":  # every FFmpeg does, and nobody refuses a reader of it
+        return True
     try:
-        container = av.open(f"{scheme}://127.0.0.1:1", "w", format=_FORMATS[scheme], timeout=1.0)
+        container = av.open(f"{scheme}://127.0.0.1:1", timeout=1.0)
     except ProtocolNotFoundError:
         return False
     except (FFmpegError, OSError):

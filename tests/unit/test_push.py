@@ -13,7 +13,7 @@ import pytest
 from engine.clock import MonotonicClock
 from engine.errors import SinkError
 from engine.frame import Packet
-from engine.push.address import parse
+from engine.push.address import _speaks, parse
 from engine.push.publisher import Publisher
 from engine.push.sink import PushSink
 from engine.studio.encoder import Encoder, Stamps
@@ -203,6 +203,14 @@ def test_an_address_keeps_its_secret():
         "rtmp://live.example:1935"
     )
     assert parse("https://live.example/whip").kind == "whip"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "speaks"),
+    [("tcp", True), ("udp", True), ("rtmp", True), ("rtmps", True), ("no-such", False)],
+)
+def test_what_ffmpeg_speaks_is_found_out(scheme, speaks):
+    assert _speaks(scheme) == speaks
 
 
 def test_srt_is_explained_where_it_is_missing(monkeypatch):
