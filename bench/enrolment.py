@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from engine.enrol.enrol import Character, Wish, enrol, write
+from engine.enrol.judging import flatness
 from engine.errors import EnrolError
 
 
@@ -32,6 +33,7 @@ def enrolled(path: Path, folder: Path) -> dict[str, object]:
     bundle = write(character, folder / "a.character", wish)
     step("done")
     view = character.front
+    flat, common = flatness(view.picture.on_white)
     seconds = {
         name: round(after - begun, 2) for (name, begun), (_, after) in itertools.pairwise(steps)
     }
@@ -42,6 +44,8 @@ def enrolled(path: Path, folder: Path) -> dict[str, object]:
         "processor_s": round(time.process_time() - worked, 2),
         "cut_out_by": view.figure.cut.how,
         "evidence": round(view.figure.evidence, 2),
+        "flat": round(flat, 2),
+        "commonest_colours": round(common, 2),
         "parts_by": "cutter" if view.figure.familiar else "bones",
         "ends_above_the_feet": view.is_cut,
         "inferred": len(view.doubtful),

@@ -40,6 +40,7 @@ FPS: Final = 30.0
 SHARE: Final = 0.75
 """Of the time between two frames that a picture may take: every stage has a thread of its own."""
 _ROUNDS: Final = 5
+_COMMAND_LINE = (sys.executable, "-c", "from engine.cli import main; main()")
 
 Scores = dict[str, dict[str, float]]
 """By what draws ("puppet", "shipped", "adapted"): its measures on held-out pictures."""
@@ -308,7 +309,7 @@ class Background:
     ) -> None:
         find_refiner()
         command = [
-            sys.executable, "-c", "from engine.cli import main; main()",
+            *_COMMAND_LINE,
             "refine", str(path), "--fps", str(fps), "--gently", "--json",
         ]  # fmt: skip
         self._process = subprocess.Popen(

@@ -74,6 +74,13 @@ def serve(
     replica_gpus: Annotated[
         float, typer.Option(min=0, help="With --ray: its share of a graphics card, such as 0.25.")
     ] = 0.0,
+    refine: Annotated[
+        bool,
+        typer.Option(
+            "--refine",
+            help="Refine characters that are enrolled here, at low priority: `ayatsuri refine`.",
+        ),
+    ] = False,
     drain: Annotated[
         float, typer.Option(min=0, metavar="S", help="Time for sessions to end after SIGTERM.")
     ] = 10.0,
@@ -116,7 +123,7 @@ def serve(
         host=host, port=port, token=token, origins=tuple(origin or ()), certificate=cert, key=key,
         ice_servers=tuple(map(IceServer.parse, ice_server or ())), sessions=sessions,
         push=tuple(map(parse, push or ())), push_token=push_token, drain_s=drain, folder=folder,
-        refine=True,
+        refine=refine,
     )  # fmt: skip
     look = None if preset is None else load_preset(preset)
 

@@ -1,7 +1,8 @@
 """What a picture must be to become a character: a drawing, of one figure.
 
-The bounds are measured (docs/enrolment.md has the table): figures as drawn by children have
-evidence from 0.12, anything else at most 0.03; photographs have few flat areas and many colours.
+The bounds are measured (docs/enrolment.md has the table, `python -m bench.enrolment` prints what
+they bound for any pictures): figures as drawn by children have evidence from 0.11, anything else at
+most 0.02; photographs have few flat areas and many colours.
 """
 
 from typing import Final
@@ -31,6 +32,12 @@ def photographic(rgb: NDArray[np.uint8]) -> bool:
     3 x 3 neighbourhoods are flat, and its 16 commonest colours (of 4,096) fill less than
     `_PHOTO_COLOURS` of it. A drawing that was photographed on paper has few colours.
     """
+    flat, common = flatness(rgb)
+    return flat < _PHOTO_FLAT and common < _PHOTO_COLOURS
+
+
+def flatness(rgb: NDArray[np.uint8]) -> tuple[float, float]:
+    """Shares, [0, 1], of an RGB picture (H, W, 3): flat, and of its 16 commonest colours."""
     scale = min(1.0, _LOOK_PX / max(rgb.shape[:2]))
     small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     around = np.ones((3, 3), np.uint8)
@@ -38,8 +45,7 @@ def photographic(rgb: NDArray[np.uint8]) -> bool:
     coarse = small.astype(np.int64) >> 4
     counts = np.bincount((coarse @ np.array([256, 16, 1])).ravel())
     common = float(np.sort(counts)[-_COMMONEST:].sum() / counts.sum())
-    flat = float((contrast <= _FLAT_LEVELS).mean())
-    return flat < _PHOTO_FLAT and common < _PHOTO_COLOURS
+    return float((contrast <= _FLAT_LEVELS).mean()), common
 
 
 def judge_picture(picture: Picture) -> None:

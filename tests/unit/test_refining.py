@@ -1,5 +1,6 @@
 """Refinement around the network: what it needs, what it writes, and what it leaves as it was."""
 
+import sys
 import zipfile
 from pathlib import Path
 
@@ -174,3 +175,23 @@ def test_the_refiner_that_is_named_exists():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     module, _, name = project["entry-points"][refining.GROUP]["painter"].partition(":")
     assert callable(getattr(import_module(module), name))
+
+
+def test_a_process_of_its_own_tells_what_became_of_it(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(refining, "find_refiner", lambda: better)
+    script = "import json, sys; print('talk'); print(json.dumps({'told': sys.argv[1:]}))"
+    monkeypatch.setattr(refining, "_COMMAND_LINE", (sys.executable, "-c", script))
+    told: list[dict] = []
+    with Background(tmp_path / "a.character", told.append, fps=24) as background:
+        assert background.wait(60) == 0
+    asked = ["refine", str(tmp_path / "a.character"), "--fps", "24", "--gently", "--json"]
+    assert told == [{"told": asked}]
+
+
+def test_it_can_be_ended(doll: Path, monkeypatch):
+    monkeypatch.setattr(refining, "find_refiner", lambda: better)
+    before = doll.read_bytes()
+    background = Background(doll)
+    background.close()
+    assert background.wait() is not None
+    assert doll.read_bytes() == before

@@ -190,8 +190,9 @@ def test_the_winner_is_the_nearest_to_the_eye():
     puppet = _score(0.020)
     assert winner({"puppet": puppet, "adapted": _score(0.018)}) == "adapted"
     assert winner({"puppet": puppet, "adapted": _score(0.022, 1.0, 1.0)}) == "puppet"
-    # A painter costs time: it has to be better by more than a tie.
-    assert winner({"puppet": puppet, "adapted": _score(0.0199, 1.0, 1.0)}) == "puppet"
+    # Of such as are alike the sharper one, and a painter costs time.
+    assert winner({"puppet": puppet, "adapted": _score(0.0201, 1.0)}) == "adapted"
+    assert winner({"puppet": puppet, "adapted": _score(0.0199, 0.8, 1.0)}) == "puppet"
     alike = {"shipped": _score(0.0180, 1.8), "adapted": _score(0.0181, 1.0)}
     assert winner({"puppet": puppet, **alike}) == "adapted"
     equally_sharp = {"shipped": _score(0.0180, 0.8, 0.95), "adapted": _score(0.0181, 0.8, 0.9)}

@@ -198,16 +198,14 @@ def refine_painter(
 def winner(scores: dict[str, dict[str, float]]) -> str:
     """Who draws best: by perceptual distance, of such as are alike by sharpness, then by SSIM.
 
-    The puppet, which costs least, stays unless another is better than it by more than a tie.
+    Of equals the puppet stays, which costs least.
     """
     best = min(score["perceptual"] for score in scores.values())
-    puppet = scores["puppet"]["perceptual"]
-    if puppet <= best * (1 + TIE):
-        return "puppet"
     alike = {who: s for who, s in scores.items() if s["perceptual"] <= best * (1 + TIE)}
 
-    def rank(who: str) -> tuple[float, float]:
-        return round(abs(np.log(max(alike[who]["sharpness"], 1e-6))), 1), -alike[who]["ssim"]
+    def rank(who: str) -> tuple[float, bool, float]:
+        softness = abs(np.log(max(alike[who]["sharpness"], 1e-6)))
+        return round(softness, 1), who != "puppet", -alike[who]["ssim"]
 
     return min(alike, key=rank)
 
