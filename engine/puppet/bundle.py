@@ -66,7 +66,41 @@ def write_puppet_bundle(
     if len(sizes) != 1:
         raise ValueError(f"a puppet needs drawings of one size, not of {sorted(sizes)}")
     size = sizes.pop()
-    files = {**(extras or {}), "reference.png": encode_reference(reference)}
+    files, puppet = packed(drawings, painter, painter_int8)
+    files = {**(extras or {}), "reference.png": encode_reference(reference), **files}
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=name,
+        author=author,
+        licence=licence,
+        resolution=size,
+        skeleton=SkeletonManifest.of(skeleton),
+        reference="reference.png",
+        files={file: sha256(data).hexdigest() for file, data in files.items()},
+        puppet=puppet,
+        training=training or {},
+    )
+    path = Path(path)
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        partial.write_bytes(pack(files, manifest))
+        partial.replace(path)
+    except OSError as error:
+        raise SinkError(f"the character {path} cannot be written: {error}") from error
+    return path
+
+
+def packed(
+    drawings: Sequence[CutDrawing],
+    painter: bytes | None = None,
+    painter_int8: tuple[bytes, PrecisionManifest] | None = None,
+) -> tuple[dict[str, bytes], PuppetManifest]:
+    """A puppet's files and their entry, for pictures as large as the drawings.
+
+    Args:
+        drawings, painter, painter_int8: see `write_puppet_bundle`.
+    """
+    files = {}
     entries = []
     for drawing in drawings:
         stem = f"parts.{drawing.name}"
@@ -80,7 +114,7 @@ def write_puppet_bundle(
     paints = None
     if painter is not None:
         files["painter.onnx"] = painter
-        takes, gives = painter_shapes(size)
+        takes, gives = painter_shapes(drawings[0].size)
         paints = NetworkManifest(
             file="painter.onnx",
             input=TensorManifest(name="features", shape=takes),
@@ -89,23 +123,4 @@ def write_puppet_bundle(
         if painter_int8 is not None:
             files[painter_int8[1].file] = painter_int8[0]
             paints = paints.model_copy(update={"precisions": {"int8": painter_int8[1]}})
-    manifest = Manifest(
-        schema_version=SCHEMA_VERSION,
-        name=name,
-        author=author,
-        licence=licence,
-        resolution=size,
-        skeleton=SkeletonManifest.of(skeleton),
-        reference="reference.png",
-        files={file: sha256(data).hexdigest() for file, data in files.items()},
-        puppet=PuppetManifest(drawings=entries, painter=paints),
-        training=training or {},
-    )
-    path = Path(path)
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        partial.write_bytes(pack(files, manifest))
-        partial.replace(path)
-    except OSError as error:
-        raise SinkError(f"the character {path} cannot be written: {error}") from error
-    return path
+    return files, PuppetManifest(drawings=entries, painter=paints)
