@@ -24,7 +24,7 @@ from training.render.scene import draw
 CUT = 1.2  # of a part's usual radius: so near a joint no outline is its own
 CAP = 0.6  # of a part's usual radius: so far it goes on about a joint, under its neighbour
 ROOT = 0.8  # of that radius: so near its shoulder an arm is what the body leaves of it
-BACK = 0.1  # of the distance between the ears: so far behind these a head is behind everybody
+FRONT = 0.05  # of the distance between the ears: what is not so far before these is behind all
 FINE = 4  # samples a pixel, in a row
 _BLEED = 1 / 32  # of the picture's size: how far colours are kept around a part
 _NOBODY = 255
@@ -39,8 +39,8 @@ Mask = NDArray[np.bool_]
 VIEWS: dict[str, tuple[float, float, float, str]] = {
     "front": (0, 0, 0, "a pose"),
     "down": (0, 0, 22, "a pose"),
-    "front-left": (42, 34, 0, "a pose"),
-    "front-right": (-42, -34, 0, "a pose"),
+    "front-left": (42, 28, 0, "a pose"),
+    "front-right": (-42, -28, 0, "a pose"),
     "left": (90, 90, 0, "hang"),
     "right": (-90, -90, 0, "hang"),
     "back": (180, 180, 0, "a pose"),
@@ -124,7 +124,11 @@ def drawing_of(
         own = alone.parts == part
         for joint in ends.values():  # an outline around where it was cut off is none of the picture
             own &= ~(alone.ink & near(part, joint, CUT))
-        if part == HEAD:
+        cut = np.zeros_like(own)
+        if part == HEAD:  # likewise below, where its neck was
+            beside = shown(HEAD, CHEST)
+            cut = own & alone.ink & ~(beside.ink & (beside.parts == HEAD))
+            own &= ~cut
             drawn, colours = own & (alone.nearness > _ears(character, rig_pose)), alone.picture
         else:
             beside = shown(*sorted({*range(COUNT)} - _before(part)))
@@ -135,7 +139,7 @@ def drawing_of(
             drawn, colours = drawn | free, np.where(free[..., None], shown(*arm).picture, colours)
         colours = np.where(drawn[..., None], colours, alone.picture)
         own |= drawn
-        whole = own.copy()
+        whole = own | cut
         for other, joint in ends.items():
             whole |= (shown(*sorted((part, other))).parts != _NOBODY) & near(part, joint, CAP)
         _pack(colours, drawn, own, whole, pixels[part])
@@ -160,12 +164,12 @@ def _before(part: int) -> set[int]:
 
 
 def _ears(character: RiggedCharacter, rig_pose: RigPose) -> float:
-    """1 / depth, from which on a head is behind everybody."""
+    """1 / depth, up to which a head is behind everybody: hair ties are beside the ears."""
     points = character.keypoints(rig_pose)
-    behind = BACK * float(np.linalg.norm(points[_EARS[0]] - points[_EARS[1]]))
+    before = FRONT * float(np.linalg.norm(points[_EARS[0]] - points[_EARS[1]]))
     camera = character.camera
     z = camera.level(points)[_EARS, 2].mean() - camera.target[2]
-    return 1.0 / float(camera.distance - z + behind)
+    return 1.0 / float(camera.distance - z - before)
 
 
 def _ends(part: int) -> dict[int, int]:
