@@ -15,7 +15,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 _SECONDS = (1.0, 9.0)  # of the clip
 _EVERY = 2  # frames
-_HEIGHT_PX = 300
+_HEIGHT_PX = 360
 
 
 def moving(output: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from engine.cast import Actor, Cast
 from engine.character import CharacterBundle
@@ -91,6 +91,7 @@ def open_actor(
     choice: Choice | None = None
     generator: Generator
     draws = what_draws(bundle, options.draw)
+    bundle = bundle.drawn_by(draws)
     if draws == "generator":
         backend, choice = _start(generator_of(bundle), options, shelf, fps, say)
         generator = NetworkGenerator(backend)
@@ -103,14 +104,14 @@ def open_actor(
     return Actor(bundle, generator, choice, ways_of(bundle, draws, options, shelf, choice))
 
 
-def what_draws(bundle: CharacterBundle, draw: Draw) -> Draw:
-    """ "generator" or "puppet".
+def what_draws(bundle: CharacterBundle, draw: Draw) -> Literal["generator", "puppet"]:
+    """ "generator" or "puppet": for "auto" what the bundle prefers, and else a generator if any.
 
     Raises:
         NotInBundle: what is asked for is not in the bundle.
     """
     if draw == "auto":
-        return "puppet" if bundle.generator is None else "generator"
+        return bundle.manifest.prefers or ("puppet" if bundle.generator is None else "generator")
     if draw == "generator" and bundle.generator is None:
         raise NotInBundle(f"{bundle.name} has no generator; let it be drawn as a puppet")
     if draw == "puppet" and not bundle.drawings:

@@ -7,7 +7,8 @@
     parts.front.png, parts.front.whole.png, ...    drawings cut into parts, for the puppet
     painter.onnx, ... what paints over the puppet
 
-It has a generator, or the parts of a puppet, or both; the painter is optional.
+It has a generator, or the parts of a puppet, or both; the painter is optional. Where the puppet's
+pictures are larger than the generator's, `drawn_by` is the bundle as one of them needs it.
 
 Loading checks all of it before anything is run: a bundle may come from a stranger.
 """
@@ -16,17 +17,24 @@ import io
 import json
 import zipfile
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.backends.base import TensorSpec
 from engine.errors import BundleDamaged, BundleHashMismatch, BundleNotFound, NotInBundle
-from engine.manifest import MANIFEST, DrawingManifest, Manifest, NetworkManifest, parse_manifest
+from engine.manifest import (
+    MANIFEST,
+    DrawingManifest,
+    Manifest,
+    NetworkManifest,
+    SkeletonManifest,
+    parse_manifest,
+)
 from engine.motion.proportions import CharacterSkeleton
 from engine.puppet.drawing import CutDrawing
 from engine.puppet.painter import painter_shapes
@@ -74,7 +82,7 @@ class CharacterBundle:
 
     Attributes:
         manifest: as stored.
-        skeleton: proportions, for the normalisation.
+        skeleton: proportions, for the normalisation, in pixels of `resolution`.
         reference: (H, W, 4) uint8, straight (not premultiplied) RGBA.
         generator: maps a pose image (1, S, S, 3) to a picture (1, S, S, 4), premultiplied RGBA.
         drawings: cut into parts, for the puppet.
@@ -95,8 +103,28 @@ class CharacterBundle:
 
     @property
     def resolution(self) -> int:
-        """Width and height of pose images and pictures in pixels."""
+        """Width and height of pose images and pictures in pixels; see `drawn_by`."""
         return self.manifest.resolution
+
+    def drawn_by(self, draws: Literal["generator", "puppet"]) -> "CharacterBundle":
+        """The bundle in the resolution of what draws it, without what draws in another one."""
+        manifest, puppet = self.manifest, self.manifest.puppet
+        if puppet is None or puppet.resolution in (None, manifest.resolution):
+            return self
+        if draws == "generator":
+            kept = manifest.model_copy(update={"puppet": None, "prefers": None})
+            return replace(self, manifest=kept, drawings=(), painter=None)
+        skeleton = self.skeleton.scaled(puppet.resolution / manifest.resolution)
+        kept = manifest.model_copy(
+            update={
+                "resolution": puppet.resolution,
+                "skeleton": SkeletonManifest.of(skeleton),
+                "puppet": puppet.model_copy(update={"resolution": None}),
+                "prefers": None, "generator": None, "input": None, "output": None,
+                "precisions": {},
+            }
+        )  # fmt: skip
+        return replace(self, manifest=kept, skeleton=skeleton, generator=None)
 
     def need_generator(self) -> Network:
         """The generator.
@@ -148,6 +176,7 @@ class CharacterBundle:
             if name not in manifest.files:
                 raise BundleDamaged(f"{path}: the manifest has no hash for {name!r}")
         size, puppet = manifest.resolution, manifest.puppet
+        large = size if puppet is None or puppet.resolution is None else puppet.resolution
         try:
             skeleton = manifest.skeleton.read()
         except ValueError as error:
@@ -157,9 +186,9 @@ class CharacterBundle:
             skeleton,
             _decode_reference(files[manifest.reference], path),
             _network("generator", manifest.network, files, _generator_shapes(size), path),
-            tuple(_drawing(d, files, size, path) for d in puppet.drawings) if puppet else (),
+            tuple(_drawing(d, files, large, path) for d in puppet.drawings) if puppet else (),
             _network(
-                "painter", puppet.painter if puppet else None, files, painter_shapes(size), path
+                "painter", puppet.painter if puppet else None, files, painter_shapes(large), path
             ),
         )
 

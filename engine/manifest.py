@@ -18,8 +18,9 @@ from engine.backends.base import TensorSpec
 from engine.errors import BundleDamaged, BundleTooNew
 from engine.motion.proportions import CharacterSkeleton
 
-SCHEMA_VERSION = 3
-"""1: fp32 alone. 2: `precisions`. 3: `puppet`, the generator is optional. Older ones still load."""
+SCHEMA_VERSION = 4
+"""1: fp32 alone. 2: `precisions`. 3: `puppet`, the generator is optional. 4: `prefers`, and a
+puppet in another resolution than the generator's. Older ones still load."""
 MANIFEST = "manifest.json"
 
 Pixels = Annotated[float, Field(ge=-1e6, le=1e6)]
@@ -114,8 +115,12 @@ class DrawingManifest(_Strict):
 
 
 class PuppetManifest(_Strict):
-    """The drawings that the puppet is made of, and the network that paints over it, if any."""
+    """The drawings that the puppet is made of, and the network that paints over it, if any.
 
+    `resolution` is that of its pictures where it is not the bundle's.
+    """
+
+    resolution: int | None = Field(default=None, ge=64, le=2048)
     drawings: list[DrawingManifest] = Field(min_length=1, max_length=16)
     painter: NetworkManifest | None = None
 
@@ -124,7 +129,8 @@ class Manifest(_Strict):
     """What manifest.json holds. `training` says how the character was made, in free form.
 
     `generator`, `input`, `output` and `precisions` are one network's; without them there is a
-    puppet.
+    puppet. Where there are both, `prefers` says which draws the better pictures; the resolution and
+    the skeleton are the generator's.
     """
 
     schema_version: int
@@ -140,6 +146,7 @@ class Manifest(_Strict):
     output: TensorManifest | None = None
     precisions: Precisions = Field(default_factory=dict)
     puppet: PuppetManifest | None = None
+    prefers: Literal["generator", "puppet"] | None = None
     training: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -149,6 +156,8 @@ class Manifest(_Strict):
             raise ValueError("a generator comes with its file, its input and its output")
         if self.generator is None and self.puppet is None:
             raise ValueError("nothing in it draws: it needs a generator or a puppet")
+        if self.prefers is not None and (self.generator is None or self.puppet is None):
+            raise ValueError("what it prefers is to be chosen between a generator and a puppet")
         names = [drawing.name for drawing in self.puppet.drawings] if self.puppet else []
         if len(set(names)) != len(names):
             raise ValueError(f"two drawings have one name: {', '.join(names)}")

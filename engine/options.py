@@ -28,7 +28,7 @@ class Options:
         show_pose: draw the pose over the picture.
         threads: processor threads that draw the character.
         draw: by the character's own "generator" or as a "puppet" of its cut drawings; "auto" takes
-            the generator where there is one.
+            what the bundle prefers, and else the generator where there is one.
         backend, precision: what runs the network, or "auto": see `engine.backends.choose`.
         memory_mb: what all characters' generators may take together; beyond it those not seen for
             longest are put away, and loaded again when they are asked for.

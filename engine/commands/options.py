@@ -128,7 +128,7 @@ ThreadsOption = Annotated[
 DrawOption = Annotated[
     Draw,
     typer.Option(
-        help="By its own network or as a puppet of its drawings; auto: its network, if it has one."
+        help="By its own network or as a puppet of its drawings; auto: what draws it better."
     ),
 ]
 BackendOption = Annotated[

@@ -42,3 +42,11 @@ class CharacterSkeleton:
             raise ValueError(f"bone lengths must be positive, but one is {self.bone_lengths.min()}")
         if not np.isfinite(self.floor_y):
             raise ValueError(f"floor_y must be finite, but it is {self.floor_y}")
+
+    def scaled(self, factor: float) -> "CharacterSkeleton":
+        """The same body in pictures `factor` times as large."""
+        rest = self.rest.copy()
+        rest[:, :3] *= factor
+        return CharacterSkeleton(
+            rest, factor * self.bone_lengths, factor * self.head, factor * self.floor_y
+        )

@@ -15,7 +15,7 @@ THIGHS = (_INDEX["r_thigh"], _INDEX["l_thigh"])
 
 FAN = 1.0 / _SPINES  # times a part's radius: so near to a hinge it is all fan
 FAN_END = 1.6  # times that: so far from it there is none, where a part lies itself
-BEHIND = (2.0, 2.5)  # the same where the other part lies: no part may stick out there
+BEHIND = (1.6, 1.7)  # the same where the other part lies: no part may stick out there
 HALVES = (0.35, 0.65)  # of the way around from the lower part to the upper: where that changes
 FOLDED = 2.8  # rad: an elbow or a knee that is bent more is drawn as if it were bent so much
 SHORT = 0.6  # of a limb's length: what is seen shorter points at the camera, and bends less

@@ -68,7 +68,34 @@ def write_puppet_bundle(
     if len(sizes) != 1:
         raise ValueError(f"a puppet needs drawings of one size, not of {sorted(sizes)}")
     size = sizes.pop()
-    files = {**(extras or {}), "reference.png": encode_reference(reference)}
+    files, puppet = packed(drawings, painter, painter_int8)
+    files = {**(extras or {}), "reference.png": encode_reference(reference), **files}
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=name,
+        author=author,
+        licence=licence,
+        resolution=size,
+        skeleton=SkeletonManifest.of(skeleton),
+        reference="reference.png",
+        files={file: sha256(data).hexdigest() for file, data in files.items()},
+        puppet=puppet,
+        training=training or {},
+    )
+    return _write(Path(path), pack(files, manifest))
+
+
+def packed(
+    drawings: Sequence[CutDrawing],
+    painter: bytes | None = None,
+    painter_int8: tuple[bytes, PrecisionManifest] | None = None,
+) -> tuple[dict[str, bytes], PuppetManifest]:
+    """A puppet's files and their entry, for pictures as large as the drawings.
+
+    Args:
+        drawings, painter, painter_int8: see `write_puppet_bundle`.
+    """
+    files = {}
     entries = []
     for drawing in drawings:
         stem = f"parts.{drawing.name}"
@@ -81,21 +108,9 @@ def write_puppet_bundle(
         )  # fmt: skip
     paints = None
     if painter is not None:
-        paints, networks = _painter(size, painter, painter_int8)
+        paints, networks = _painter(drawings[0].size, painter, painter_int8)
         files |= networks
-    manifest = Manifest(
-        schema_version=SCHEMA_VERSION,
-        name=name,
-        author=author,
-        licence=licence,
-        resolution=size,
-        skeleton=SkeletonManifest.of(skeleton),
-        reference="reference.png",
-        files={file: sha256(data).hexdigest() for file, data in files.items()},
-        puppet=PuppetManifest(drawings=entries, painter=paints),
-        training=training or {},
-    )
-    return _write(Path(path), pack(files, manifest))
+    return files, PuppetManifest(drawings=entries, painter=paints)
 
 
 def write_painted(
@@ -125,7 +140,8 @@ def write_painted(
     if manifest.puppet.painter is not None:
         for name in manifest.puppet.painter.files.values():
             files.pop(name, None)
-    paints, networks = _painter(manifest.resolution, painter, painter_int8)
+    size = manifest.puppet.resolution or manifest.resolution
+    paints, networks = _painter(size, painter, painter_int8)
     files |= {**networks, **extras}
     manifest = manifest.model_copy(
         update={

@@ -35,7 +35,9 @@ HEAD_RADIUS = 0.66  # of the sphere that the face slides on, in distances betwee
 
 # What a drawing of a part is worth, in cosines of the angle between its view and the wanted one.
 HIDDEN = 0.6  # less where other parts hide it
-FRONTAL = 0.4  # more from the front, where limbs lie apart; a head has no such need
+KEPT = 0.04  # more while it is in use: about 4 degrees, lest a part goes to and fro between two
+FRONTAL = 0.4  # more from the front, where limbs lie apart
+# Of a head, which nothing hides and which changes most, the view alone counts.
 
 DEPTH_BIAS = np.zeros(COUNT)
 """(L,) of the spine's length: what lies on what when depths are alike (a skirt on thighs)."""
@@ -142,7 +144,10 @@ def depth_order(frames: Frames, spine: float) -> NDArray[np.int64]:
 
 
 def nearest(
-    target: Frames, drawings: Sequence[Frames], seen: NDArray[np.float64]
+    target: Frames,
+    drawings: Sequence[Frames],
+    seen: NDArray[np.float64],
+    used: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
     """(L,) for each part the index of the drawing that shows it best from the target's side.
 
@@ -150,9 +155,12 @@ def nearest(
         target: what is asked for.
         drawings: R of them.
         seen: (R, L), the share of the most that any of the drawings shows of a part.
+        used: (L,), what the frame before took, if any: it is left only for one that is better.
     """
     views = np.stack([frames.view for frames in drawings])  # (R, L, 3)
-    worth = (views * target.view).sum(-1) + HIDDEN * seen
-    worth[:, HEAD + 1 :] -= FRONTAL * views[:, HEAD + 1 :, 2]
+    worth = (views * target.view).sum(-1)
+    worth[:, HEAD + 1 :] += (HIDDEN * seen - FRONTAL * views[..., 2])[:, HEAD + 1 :]
+    if used is not None:
+        worth[used, np.arange(COUNT)] += KEPT
     best: NDArray[np.int64] = np.argmax(worth, axis=0)
     return best

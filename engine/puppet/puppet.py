@@ -58,6 +58,7 @@ class Puppet:
         # What belongs to one frame, and is used again for the next.
         self._target, self._source = Frames.empty(), Frames.empty()
         self._spine = 1.0
+        self._used: NDArray[np.int64] | None = None
         self._slots = self._order = np.arange(COUNT)
         self._points = np.empty((COUNT, cells + 1, cells + 1, 2), np.float32)
         self._slide = np.empty((cells + 1, cells + 1, 2), np.float32)
@@ -162,7 +163,8 @@ class Puppet:
         step = self.size / (self._points.shape[1] - 1)
         with np.errstate(invalid="ignore", over="ignore"):  # joints need not be finite
             target.update(joints)
-            chosen = nearest(target, self._drawn, self._seen)
+            chosen = nearest(target, self._drawn, self._seen, self._used)
+            self._used = chosen
             for part, drawing in enumerate(chosen):
                 source.table[part] = self._drawn[drawing].table[part]
             source.turn[:] = self._drawn[chosen[0]].turn

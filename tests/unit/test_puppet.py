@@ -147,6 +147,17 @@ def test_the_kernel_does_as_its_naive_twin(seed):
     assert np.abs(picture - truth).max() <= 1.01
 
 
+def test_a_part_does_not_go_to_and_fro_between_drawings():
+    frames = [Frames.of(body(SIZE, 3, noise=0.1))] * 2
+    first, second = np.zeros(COUNT, np.int64), np.ones(COUNT, np.int64)
+    seen = np.stack([np.full(COUNT, 0.5), np.full(COUNT, 0.51)])  # hardly better
+    assert (nearest(frames[0], frames, seen)[1:] == 1).all()
+    assert (nearest(frames[0], frames, seen, first) == 0).all()
+    assert (nearest(frames[0], frames, seen, second) == 1).all()
+    seen[1] += 0.2
+    assert (nearest(frames[0], frames, seen, first)[1:] == 1).all()
+
+
 def test_several_drawings_are_chosen_as_torch_does():
     front, other = cut_drawing(), cut_drawing(seed=1)
     turned = body(SIZE, 3, noise=0.1)

@@ -3,6 +3,7 @@
 import json
 import zipfile
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from engine.backends import choose
 from engine.backends.choose import Candidate
 from engine.backends.shelf import Shelf
 from engine.casting import load_cast, open_actor, what_draws
-from engine.character import CharacterBundle
+from engine.character import CharacterBundle, pack
 from engine.errors import BackendError, BundleDamaged, NotInBundle, SinkError
 from engine.manifest import Manifest, PrecisionManifest
 from engine.options import Options
@@ -121,6 +122,46 @@ def test_what_draws_can_be_asked_for(doll: Path, tmp_path: Path) -> None:
     assert actor.generator.name == "puppet"
     actor.close()
     assert {*both.files()} == {*stick.files(), *puppet.files()}
+
+
+def test_a_puppet_may_be_larger_than_the_generator(tmp_path: Path) -> None:
+    stick = CharacterBundle.load(write_bundle(tmp_path / "stick.character"))
+    size = 2 * SIZE
+    drawn = write(tmp_path / "doll.character", [cut_drawing(size)])
+    puppet = CharacterBundle.load(drawn)
+    assert puppet.manifest.puppet is not None
+    larger = puppet.manifest.puppet.model_copy(update={"resolution": size})
+    files = {**stick.files(), **puppet.files()}
+    update = {
+        "puppet": larger.model_dump(), "prefers": "puppet",
+        "files": {name: sha256(data).hexdigest() for name, data in files.items()},
+    }  # fmt: skip
+    path = tmp_path / "both.character"
+    path.write_bytes(pack(files, Manifest.model_validate(stick.manifest.model_dump() | update)))
+    both = CharacterBundle.load(path)
+    assert both.resolution == stick.resolution == SIZE
+    assert what_draws(both, "auto") == "puppet"
+    assert what_draws(both, "generator") == "generator"
+
+    small = both.drawn_by("generator")
+    assert (small.resolution, small.drawings) == (SIZE, ())
+    large = both.drawn_by("puppet")
+    assert (large.resolution, large.generator) == (size, None)
+    np.testing.assert_allclose(large.skeleton.rest[:, :3], 2 * stick.skeleton.rest[:, :3])
+    assert large.skeleton.floor_y == 2 * stick.skeleton.floor_y
+    assert {*large.files()} == {*puppet.files()}
+    for draw, side in (("auto", size), ("generator", SIZE)):
+        actor = open_actor(both, Options(draw=draw), Shelf())  # type: ignore[arg-type]
+        out = np.zeros((side, side, 4), np.uint8)
+        actor.draw(actor.bundle.skeleton.rest, np.full((side, side, 3), 9, np.uint8), out)
+        assert actor.bundle.resolution == side
+        assert out.any()
+        actor.close()
+
+
+def test_nothing_is_preferred_where_there_is_no_choice(doll: Path, tmp_path: Path) -> None:
+    with pytest.raises(BundleDamaged, match="prefers"):
+        CharacterBundle.load(rewrite_manifest(doll, prefers="puppet"))
 
 
 def test_a_painter_is_chosen_like_any_network(

@@ -53,9 +53,9 @@ class Views:
     def nearest(self, target: Frames) -> Layers:
         """For each part the drawing that shows it best from the target's side."""
         likeness = (self.frames.view * target.view[:, None]).sum(-1)  # (B, R, L)
-        frontal = -FRONTAL * self.frames.view[..., 2]
-        frontal = torch.cat([torch.zeros_like(frontal[..., :1]), frontal[..., HEAD + 1 :]], -1)
-        best = (likeness + HIDDEN * self.seen + frontal).argmax(1)  # (B, L)
+        more = HIDDEN * self.seen - FRONTAL * self.frames.view[..., 2]
+        more = torch.cat([torch.zeros_like(more[..., :1]), more[..., HEAD + 1 :]], -1)
+        best = (likeness + more).argmax(1)  # (B, L)
         rows = torch.arange(len(best), device=best.device)
         part = torch.arange(COUNT, device=best.device)
         pick = lambda value: value[rows[:, None], best, part]  # noqa: E731
