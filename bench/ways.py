@@ -56,8 +56,8 @@ def ways(characters: Sequence[Character] | None, draw: DrawName, options: Option
             found.append((bundle, "puppet" if draws == "generator" else "generator"))
     several = len({bundle.name for bundle, _ in found}) > 1
     made = []
-    for bundle, draws in found:
-        words = f"{bundle.name}, {draws}" if several else draws
+    for bundle, way in found:
+        words = f"{bundle.name}, {way}" if several else way
         prefix = f"{words}: " if len(found) > 1 else ""
-        made.append(Way(bundle, replace(options, draw=draws), prefix))
+        made.append(Way(bundle, replace(options, draw=way), prefix))
     return made
