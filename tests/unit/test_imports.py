@@ -32,8 +32,8 @@ STUDIO = {
     f"engine.studio.{name}"
     for name in (
         "api", "certificate", "client", "cluster", "control", "enrolments", "front", "guard",
-        "http", "metrics", "network", "page", "peer", "push", "run", "server", "session", "studio",
-        "telemetry", "tracks", "whip",
+        "http", "metrics", "network", "page", "peer", "push", "reception", "run", "server",
+        "session", "studio", "telemetry", "tracks", "whip",
     )
 }  # fmt: skip
 
