@@ -237,6 +237,7 @@ def adapt_check(
     optimiser: Annotated[str, typer.Option(help="adam, or sgd as in the paper.")] = "adam",
     characters: Annotated[int, typer.Option(help="Of the test split.")] = 4,
     queries: Annotated[int, typer.Option(help="Poses asked of each.")] = 8,
+    drawings: Annotated[int, typer.Option(min=1, max=4, help="Known of each: basic views.")] = 1,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
     output: Annotated[Path | None, typer.Option("-o", help="A .png of samples.")] = None,
 ) -> None:
@@ -247,7 +248,7 @@ def adapt_check(
     config = AdaptConfig(steps=steps, rate=rate, optimiser=optimiser)
     for line in commands.adapt_check(
         data, checkpoint, config, shots=_numbers(shots, int), characters=characters,
-        queries=queries, device=device, output=output,
+        queries=queries, device=device, output=output, drawings=drawings,
     ):  # fmt: skip
         print(json.dumps(line), flush=True)
 

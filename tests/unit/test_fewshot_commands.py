@@ -65,6 +65,11 @@ def test_a_run_goes_on_adapts_and_ships(tmp_path: Path) -> None:
     assert [line["shots"] for line in lines] == [1, 2]
     assert all(line["shift_after"] <= line["shift_before"] for line in lines)
     assert (tmp_path / "sheet-2.png").exists()
+    (line,) = commands.adapt_check(
+        tmp_path, path, AdaptConfig(steps=2, every=1), shots=(4,), characters=2, queries=2,
+        device="cpu", output=None, drawings=4,
+    )  # fmt: skip
+    assert line["shift_after"] <= line["shift_before"]
 
     shipped = commands.ship(path, tmp_path / "tiny.safetensors", half=False)
     assert shipped["steps_done"] == 5

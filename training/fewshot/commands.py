@@ -163,8 +163,12 @@ def adapt_check(
     queries: int,
     device: str | None,
     output: Path | None,
+    drawings: int = 1,
 ) -> Iterator[dict[str, float]]:
-    """Adapt a checkpoint to characters of the test split by 1, 4, 10 shifts; a line for each."""
+    """Adapt a checkpoint to characters of the test split by 1, 4, 10 shifts; a line for each.
+
+    With several `drawings`, the basic views, they are the support set as they are: see `left_out`.
+    """
     others = Dataset.open(data, "test")
     picks = [others[i] for i in range(min(characters, len(others)))]
     with workers(device) as place:
@@ -174,6 +178,7 @@ def adapt_check(
             trials = attempts(
                 training.shipped(), training.objective, picks, replace(config, shots=count),
                 size=training.config.sizes[-1], queries=queries, device=place.device,
+                drawings=drawings,
             )  # fmt: skip
             if output is not None:
                 name = output.with_name(f"{output.stem}-{count}{output.suffix}")
