@@ -163,7 +163,11 @@ def refine(
         raise NotInBundle(f"{bundle.name} is no puppet: there are no cut drawings to paint over")
     width = choose_width(bundle, fps, say)
     if width is None:
-        return Outcome(False, f"{bundle.name} stays a plain puppet: ask for less with --fps")
+        return Outcome(
+            False,
+            f"{bundle.name} stays a plain puppet: ask for less with --fps, or for a smaller "
+            "picture with `ayatsuri adapt --size`",
+        )
     refined = refiner(
         bundle, shrink=width, minutes=minutes, threads=threads, on_progress=on_progress
     )
