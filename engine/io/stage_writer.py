@@ -15,10 +15,10 @@ from engine.pose.pose import Pose
 
 U8 = NDArray[np.uint8]
 
-MOMENTS: Final = 8
+MOMENTS: Final = 6
 """Columns of the contact sheet."""
 
-_CELL: Final = 192  # px
+_CELL: Final = 256  # px
 _GAP: Final = 4
 _NOBODY: Final = Pose(
     np.full((33, 2), np.nan, np.float32),
@@ -27,6 +27,7 @@ _NOBODY: Final = Pose(
 )
 _SURE: Final = 0.5  # keypoints of a lower score do not say where the person is
 _ROOM: Final = 0.65  # half of the square around the person, over their keypoints' extent
+_DRAWN_ROOM: Final = 0.52  # the same of the character, over what is drawn
 _SOON: Final = 2 * MOMENTS  # moments that are kept until the video's length is known
 
 
@@ -88,8 +89,14 @@ class StageWriter:
         _, data = cv2.imencode(".png", packet.pose_image[..., ::-1])
         self._save(self.folder / "pose_images" / f"{count:06d}.png", data.tobytes())
         if count % self._every == 0:
+            drawn = np.argwhere(packet.picture[..., 3])[:, ::-1]
+            sure = pose.keypoints[pose.scores > _SURE]
             self._moments.append(
-                _column(packet.picture, packet.pose_image, _cropped(packet.frame.image, pose))
+                _column(
+                    _around(_on_white(packet.picture), drawn, _DRAWN_ROOM),
+                    _around(packet.pose_image, drawn, _DRAWN_ROOM),
+                    _around(packet.frame.image, sure, _ROOM),
+                )
             )
             if len(self._moments) > _SOON:
                 del self._moments[1::2]
@@ -145,13 +152,12 @@ def _told(path: Path, error: OSError) -> SinkError:
     return SinkError(f"{path} cannot be written: {error}")
 
 
-def _cropped(image: U8, pose: Pose) -> U8:
-    """The square of a picture that shows the person, or all of it where nobody was found."""
-    sure = pose.keypoints[pose.scores > _SURE]
-    if len(sure) < 2:
+def _around(image: U8, points: NDArray[Any], room: float) -> U8:
+    """The square of a picture that shows points (N, 2) px, or all of it where there are none."""
+    if len(points) < 2:
         return image
-    low, high = sure.min(axis=0), sure.max(axis=0)
-    middle, half = 0.5 * (low + high), _ROOM * float((high - low).max())
+    low, high = points.min(axis=0), points.max(axis=0)
+    middle, half = 0.5 * (low + high), room * float((high - low).max())
     height, width = image.shape[:2]
     left, top = (int(max(at - half, 0)) for at in middle)
     right, bottom = (int(at + half) + 1 for at in middle)
@@ -159,10 +165,10 @@ def _cropped(image: U8, pose: Pose) -> U8:
     return part if part.size else image
 
 
-def _column(picture: U8, pose_image: U8, person: U8) -> U8:
+def _column(character: U8, pose_image: U8, person: U8) -> U8:
     """Character, pose and person below each other, as in Figure 1."""
     gap = np.full((_GAP, _CELL, 3), 255, np.uint8)
-    cells = [_fitted(each, _CELL) for each in (_on_white(picture), pose_image, person)]
+    cells = [_fitted(each, _CELL) for each in (character, pose_image, person)]
     return np.vstack([cells[0], gap, cells[1], gap, cells[2]])
 
 

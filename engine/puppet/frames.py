@@ -43,6 +43,8 @@ DEPTH_BIAS = np.zeros(COUNT)
 """(L,) of the spine's length: what lies on what when depths are alike (a skirt on thighs)."""
 DEPTH_BIAS[HEAD], DEPTH_BIAS[HIPS] = -0.3, -0.2
 DEPTH_BIAS[[i for i in LIMBS if PARTS[i].name.endswith("arm")]] = -0.1
+ARMS = ((3, 4), (8, 9))
+"""Upper arm and forearm of the right and of the left."""
 
 _SHAPE = np.array([THICKNESS, FOOT_WIDTH, FOOT_HEIGHT, HEAD_RADIUS])
 _BONES = np.array([b for b in PUPPET_20.bones if max(b) < 14], np.int64)
@@ -139,8 +141,17 @@ def spine_length(joints: NDArray[np.float32]) -> float:
 
 
 def depth_order(frames: Frames, spine: float) -> NDArray[np.int64]:
-    """(L,) parts from front to back by their z, with `DEPTH_BIAS` of the spine in px."""
-    return np.argsort(frames.depth + DEPTH_BIAS * spine, kind="stable")
+    """(L,) parts from front to back by their z, with `DEPTH_BIAS` of the spine in px.
+
+    A raised arm whose forearm is before the head is so as a whole: an upper arm that some hair
+    should hide looks better before it than a sleeve that ends at the elbow.
+    """
+    depth = frames.depth + DEPTH_BIAS * spine
+    for upper, fore in ARMS:
+        raised = frames.table[fore, 1] < frames.table[upper, 1]  # the elbow above the shoulder
+        if raised and depth[fore] < depth[HEAD] < depth[upper]:
+            depth[upper] = np.nextafter(depth[HEAD], -np.inf)
+    return np.argsort(depth, kind="stable")
 
 
 def nearest(

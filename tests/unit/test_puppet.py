@@ -6,8 +6,8 @@ import torch
 
 from engine.errors import BundleDamaged
 from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
-from engine.puppet.frames import DEPTH_BIAS, Frames, depth_order, map_grid, nearest, spine_length
-from engine.puppet.parts import COUNT
+from engine.puppet.frames import ARMS, Frames, depth_order, map_grid, nearest, spine_length
+from engine.puppet.parts import COUNT, HEAD, PARTS
 from engine.puppet.puppet import Puppet
 from tests import naive_puppet
 from tests.cut_drawings import body, cut_drawing
@@ -92,9 +92,26 @@ def test_frames_are_those_of_torch(seed):
     np.testing.assert_allclose(ours.radius, theirs.radius, rtol=1e-4)
     spine = torch_spine(torch.from_numpy(joints)[None])
     assert spine_length(joints) == pytest.approx(float(spine))
-    expected = theirs.depth + torch.from_numpy(DEPTH_BIAS) * spine[:, None]
-    ordered = expected[0, torch.from_numpy(depth_order(ours, float(spine)))]
-    assert (ordered.diff() >= -1e-3).all()
+    assert depth_order(ours, float(spine)).tolist() == torch_order(theirs, spine)[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("elbow", "wrist", "before"), [(-30, -60, True), (-30, 60, False), (30, -60, False)]
+)
+@pytest.mark.parametrize("arm", ARMS)
+def test_a_raised_arm_is_before_the_head_as_a_whole(arm, elbow, wrist, before):
+    """`elbow` px below the shoulder, `wrist` px behind the head."""
+    joints = body(SIZE, 0)
+    upper, fore = (PARTS[i] for i in arm)
+    head = Frames.of(joints).depth[HEAD]
+    joints[upper.start, 2] = joints[upper.end, 2] = head + 20
+    joints[upper.end, 1] = joints[upper.start, 1] + elbow
+    joints[fore.end, 2] = head + 2 * wrist
+    frames = maps.frames_of(torch.from_numpy(joints)[None])
+    ours = depth_order(Frames.of(joints), spine_length(joints)).tolist()
+    assert ours == torch_order(frames, torch_spine(torch.from_numpy(joints)[None]))[0].tolist()
+    assert (ours.index(arm[0]) < ours.index(HEAD)) == before
+    assert ours.index(arm[1]) < ours.index(arm[0]) or not before
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -116,7 +133,7 @@ def test_pictures_are_those_of_torch(seed):
     (layers,) = tensors(drawing)
     there = torch.from_numpy(joints)[None]
     frames = maps.frames_of(there)
-    scene = carry(layers, frames, torch_order(frames.depth, torch_spine(there)), kept=COUNT)
+    scene = carry(layers, frames, torch_order(frames, torch_spine(there)), kept=COUNT)
     truth = compose(scene.layers)[0][0].permute(1, 2, 0).numpy() * 255
     error = np.abs(draw(Puppet([drawing]), joints) - truth)
     # Where a limb is rigid again, or the face begins to slide, a cell's corners differ a little.

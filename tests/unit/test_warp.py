@@ -175,7 +175,7 @@ def test_the_few_parts_of_a_tile_are_as_good_as_all():
     with torch.no_grad():
         layers = generator.prepare(inputs.source, inputs.source_joints)
         target = frames_of(inputs.joints)
-        order = depth_order(target.depth, spine_length(inputs.joints))
+        order = depth_order(target, spine_length(inputs.joints))
         few, whole = (compose(carry(layers, target, order, k).layers)[0] for k in (KEPT, COUNT))
     assert float((few - whole).abs().mean()) < 1e-3
 

@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor
 
-from engine.puppet.frames import DEPTH_BIAS
+from engine.puppet.frames import ARMS, DEPTH_BIAS
+from engine.puppet.parts import HEAD
+from training.fewshot.warp.maps import Frames
 
 
 def cover(alphas: Tensor, room: Tensor) -> tuple[Tensor, Tensor]:
@@ -41,6 +43,13 @@ def weigh(drawn: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
     return first + second, second
 
 
-def depth_order(depth: Tensor, spine: Tensor) -> Tensor:
-    """(B, L) parts from front to back by z (B, L) px, with `DEPTH_BIAS` of the spine (B,)."""
-    return (depth + torch.from_numpy(DEPTH_BIAS).to(depth) * spine[:, None]).argsort(dim=1)
+def depth_order(target: Frames, spine: Tensor) -> Tensor:
+    """(B, L) parts from front to back, see `engine.puppet.frames.depth_order`; `spine` (B,) px."""
+    depth = target.depth + torch.from_numpy(DEPTH_BIAS).to(spine) * spine[:, None]
+    head = depth[:, HEAD]
+    before = torch.nextafter(head, head.new_tensor(-torch.inf))
+    for upper, fore in ARMS:
+        raised = target.origin[:, fore, 1] < target.origin[:, upper, 1]
+        cut_off = raised & (depth[:, fore] < head) & (head < depth[:, upper])
+        depth[:, upper] = torch.where(cut_off, before, depth[:, upper])
+    return depth.argsort(dim=1)

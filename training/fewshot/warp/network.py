@@ -155,7 +155,7 @@ def look(layers: Layers, pose: Tensor, joints: Tensor) -> tuple[Scene, Tensor]:
     half = layers.size // 2
     target = frames_of(joints)
     spine = spine_length(joints)
-    scene = carry(layers, target, depth_order(target.depth, spine))
+    scene = carry(layers, target, depth_order(target, spine))
     puppet, painted_in = compose(scene.layers)
     depth = (target.depth / spine[:, None])[:, :, None, None]
     turns = _turns(target, layers.frames)[:, :, None, None].expand(-1, -1, half, half)
