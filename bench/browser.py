@@ -45,9 +45,15 @@ def camera_file(video: Path, out: Path, frames: int = 120, *, coded: bool = Fals
 
 
 class Page:
-    """One page of the browser."""
+    """One page of the browser.
 
-    def __init__(self, socket: ClientWebSocketResponse) -> None:
+    Args:
+        port: of the browser's protocol.
+        socket: to this page.
+    """
+
+    def __init__(self, port: int, socket: ClientWebSocketResponse) -> None:
+        self._port = port
         self._socket = socket
         self._numbers = itertools.count(1)
 
@@ -87,6 +93,29 @@ class Page:
         answer = await self.do("Page.captureScreenshot", format="png")
         path.write_bytes(base64.b64decode(answer["data"]))
 
+    @asynccontextmanager
+    async def beside(self, url: str) -> AsyncIterator["Page"]:
+        """Another tab of the same browser, in front of this one until it is closed."""
+        async with _tab(self._port, url) as page:
+            yield page
+
+
+@asynccontextmanager
+async def _tab(port: int, url: str, script: str = "") -> AsyncIterator[Page]:
+    async with ClientSession(f"http://127.0.0.1:{port}") as http:
+        async with http.put("/json/new?about:blank") as response:
+            tab = await response.json()
+        async with http.ws_connect(tab["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+            page = Page(port, socket)
+            if script:
+                await page.do("Page.enable")
+                await page.do("Page.addScriptToEvaluateOnNewDocument", source=script)
+            await page.do("Page.navigate", url=url)
+            await page.until(f"document.readyState === 'complete' && location.href === '{url}'")
+            yield page
+        async with http.get(f"/json/close/{tab['id']}") as response:
+            await response.read()
+
 
 @asynccontextmanager
 async def browsing(
@@ -123,19 +152,9 @@ async def browsing(
                 if browser.poll() is not None:
                     raise StudioError("Chromium ended at once")
                 await asyncio.sleep(0.05)
-        port = told.read_text().splitlines()[0]
-        async with ClientSession() as http:
-            async with http.put(f"http://127.0.0.1:{port}/json/new?about:blank") as response:
-                address = (await response.json())["webSocketDebuggerUrl"]
-            async with http.ws_connect(address, max_msg_size=0) as socket:
-                page = Page(socket)
-                if script:
-                    await page.do("Page.enable")
-                    await page.do("Page.addScriptToEvaluateOnNewDocument", source=script)
-                await page.do("Page.navigate", url=url)
-                there = f"document.readyState === 'complete' && location.href === '{url}'"
-                await page.until(there)
-                yield page
+        port = int(told.read_text().splitlines()[0])
+        async with _tab(port, url, script) as page:
+            yield page
     finally:
         browser.terminate()
         try:

@@ -140,7 +140,8 @@ def serve(
         from engine.studio.cluster import Fleet, serve_cluster
     except ImportError as error:
         raise MissingDependency(
-            f"--ray needs Ray Serve ({error}): pip install 'ayatsuri[studio,ray]'"
+            f"--ray needs Ray Serve ({error}): in a checkout of Ayatsuri, "
+            "pip install -c constraints.txt -e '.[studio,ray]'"
         ) from error
     fleet = Fleet.parse(replicas, cpus=replica_cpus, gpus=replica_gpus)
     serve_cluster(settings, fleet, character or (), options, look=look, say=say)

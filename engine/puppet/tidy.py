@@ -2,6 +2,10 @@
 
 - A patch of one part that lies apart from that part's bone and from the rest of it, like a bit of
   sleeve that was taken for thigh, would fly off alone: the part that it borders on most gets it.
+- What a part has only faintly, apart from all that is its own, would drift beside it as a speck: it
+  belongs to whoever is there.
+- A sliver of one leg along the inside of the other, beyond the gap between them, is the other's,
+  and none is painted in there.
 - A hand on clothes is a forearm's, see `engine.puppet.hands`.
 - A skirt is the hips', from side to side: what was taken for leg in the middle of it, and has its
   colour, is cloth.
@@ -19,6 +23,9 @@ from engine.puppet.hands import FOREARMS, hand_on_clothes
 from engine.puppet.parts import CHEST, COUNT, HEAD, HIPS, LIMBS, PARTS
 
 ARMS = tuple(i for i in LIMBS if PARTS[i].name.endswith("arm"))
+_SIDES = tuple(
+    tuple(i for i in LIMBS if PARTS[i].name in (f"{side}_thigh", f"{side}_shin")) for side in "rl"
+)
 LEGS = tuple(i for i in LIMBS if PARTS[i].name.endswith(("thigh", "shin")))
 NOBODY = COUNT
 _ARM = 0.45  # spines: what is hidden is no wider
@@ -36,7 +43,9 @@ def tidy(drawing: CutDrawing) -> CutDrawing:
     drawn = pixels[..., DRAWN]
     owner = drawn.argmax(0).astype(np.uint8)
     owner[drawn.max(0) < _SOLID] = NOBODY
+    _drop_specks(pixels, owner)
     _gather_strays(drawing, pixels, owner)
+    _part_legs(drawing, pixels, owner)
     for forearm in FOREARMS:
         hand = hand_on_clothes(forearm, owner, _colours(pixels, owner), drawing.joints)
         for part in np.unique(owner[hand]):
@@ -69,6 +78,48 @@ def _gather_strays(
         if not beside.any():
             continue  # it floats alone: it may as well stay
         _give(pixels, owner, part, int(beside.argmax()), where)
+
+
+def _drop_specks(pixels: NDArray[np.uint8], owner: NDArray[np.uint8]) -> None:
+    import cv2
+
+    for part in range(COUNT):
+        faint = (pixels[part, ..., DRAWN] > 0).astype(np.uint8)
+        count, patches = cv2.connectedComponents(faint, connectivity=8)
+        own = np.zeros(count, bool)
+        own[0] = True
+        own[patches[owner == part]] = True
+        where = ~own[patches]
+        whole = pixels[part, ..., WHOLE].copy()
+        whole[whole <= pixels[part, ..., DRAWN]] = 0  # what is painted in there stays
+        for heir in np.unique(owner[where]):
+            _hand_over(pixels, part, int(heir), where & (owner == heir))
+        pixels[part][where, WHOLE] = whole[where]
+
+
+def _part_legs(drawing: CutDrawing, pixels: NDArray[np.uint8], owner: NDArray[np.uint8]) -> None:
+    import cv2
+
+    for mine, theirs in (_SIDES, _SIDES[::-1]):
+        for part in mine:
+            narrow = _NEAR * PARTS[part].radius * spine_length(drawing.joints)
+            # Every other row is empty, so that a patch is a run of one row.
+            rows = np.zeros((2 * len(owner), owner.shape[1]), np.uint8)
+            rows[::2] = pixels[part, ..., WHOLE] >= _SOLID
+            _, runs, statistics, _ = cv2.connectedComponentsWithStats(rows, connectivity=4)
+            runs = runs[::2]
+            thin = statistics[:, cv2.CC_STAT_AREA] < narrow
+            thin[runs[_bone(drawing, part) > 0]] = False
+            for other in theirs:
+                near = cv2.dilate((owner == other).astype(np.uint8), np.ones((1, 3), np.uint8)) > 0
+                there = np.zeros(len(statistics), bool)
+                there[runs[near]] = True
+                there[0] = False  # where there is no run
+                sliver = (there & thin)[runs]
+                hidden = sliver & (owner != part)
+                pixels[part][hidden, WHOLE] = pixels[part][hidden, DRAWN]
+                if (sliver & ~hidden).any():
+                    _give(pixels, owner, part, other, sliver & ~hidden)
 
 
 def _close_skirt(pixels: NDArray[np.uint8], owner: NDArray[np.uint8]) -> None:
@@ -141,7 +192,14 @@ def _give(
 
     owner[where] = heir
     where = cv2.dilate(where.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
-    where &= (owner == heir) | (owner == NOBODY)
+    _hand_over(pixels, part, heir, where & ((owner == heir) | (owner == NOBODY)))
+
+
+def _hand_over(pixels: NDArray[np.uint8], part: int, heir: int, where: NDArray[np.bool_]) -> None:
+    """Move what is drawn of a part to another, or to nobody."""
+    if heir == NOBODY:
+        pixels[part][where, DRAWN:] = 0
+        return
     mine, theirs = pixels[part][where], pixels[heir][where]
     a, b = mine[:, DRAWN].astype(np.int32), theirs[:, DRAWN].astype(np.int32)
     total = np.maximum(a + b, 1)[:, None]

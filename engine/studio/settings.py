@@ -142,7 +142,8 @@ class Settings:
             if lacking:
                 raise StudioError(
                     f"{self.host} can be reached from other machines: this needs "
-                    f"{', '.join(lacking)} as well. For this machine alone: --host 127.0.0.1"
+                    f"{', '.join(lacking)} as well; --make-certificate gives all but the token. "
+                    "For this machine alone: --host 127.0.0.1"
                 )
 
     @property

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
-from engine.puppet.parts import COUNT, HEAD, HIPS
+from engine.puppet.parts import COUNT, HEAD, HIPS, PARTS
 from engine.puppet.tidy import LEGS, tidy
 from tests.cut_drawings import body
 
@@ -51,6 +51,48 @@ def test_a_stray_patch_goes_to_its_neighbour():
     assert (made.pixels[HEAD][stray] == (*BLUE, 255, 255)).all()
     assert not made.pixels[FOREARM, ..., DRAWN].any()
     assert pixels[FOREARM].any()  # the given drawing is left as it was
+
+
+def test_a_faint_speck_goes_to_whoever_is_there_or_to_nobody():
+    pixels, joints = standing()
+    x, y = (int(v) for v in 0.5 * (joints[3, :2] + joints[4, :2]))
+    paint(pixels, FOREARM, (slice(y - 4, y + 4), slice(x - 4, x + 4)), BLUE)
+    hips = 0.5 * (joints[8] + joints[11])
+    on_hips, alone = (int(hips[1]), int(hips[0])), (SIZE - 6, SIZE - 6)
+    for place, alpha in ((on_hips, 20), (alone, 9)):
+        pixels[FOREARM][place] = (*BLUE, alpha, alpha)
+    pixels[HIPS][on_hips] = (*RED, 235, 255)
+    hidden = (on_hips[0] + 3, on_hips[1])
+    pixels[FOREARM][hidden] = (*BLUE, 20, 255)  # and painted in: that stays
+    made = tidy(CutDrawing(pixels, joints)).pixels
+    assert not made[FOREARM][on_hips][DRAWN:].any()
+    assert made[HIPS][on_hips][DRAWN] == 255
+    assert not made[:, *alone, DRAWN:].any()
+    assert (made[FOREARM][hidden] == (*BLUE, 0, 255)).all()
+    assert (made[FOREARM][y - 3 : y + 3, x - 3 : x + 3] == (*BLUE, 255, 255)).all()
+
+
+def test_a_sliver_of_a_leg_along_the_other_is_the_others():
+    pixels, joints = blank(), body(SIZE)
+    right, left = (next(i for i in LEGS if PARTS[i].name == f"{s}_thigh") for s in "rl")
+    legs = {part: joints[[PARTS[part].start, PARTS[part].end], :2] for part in (right, left)}
+    rows = slice(int(legs[right][0, 1]) + 4, int(legs[right][1, 1]) - 2)
+    middle = {part: int(leg[:, 0].mean()) for part, leg in legs.items()}
+    step = 1 if middle[left] > middle[right] else -1
+    for part, x in middle.items():
+        paint(pixels, part, (rows, slice(x - 3, x + 4)), BLUE)
+    edge = middle[right] + 4 * step
+    sliver = (rows, slice(edge, edge + 1))
+    paint(pixels, left, sliver, RED)
+    behind = (rows, middle[right] + 3 * step)
+    pixels[left][behind] = (*RED, 0, 255)  # and painted in
+    assert abs(middle[left] - middle[right]) > 9  # a gap is between them
+    made = tidy(CutDrawing(pixels, joints))
+    assert (owner(made)[sliver] == right).all()
+    for gone in (sliver, behind):
+        assert not made.pixels[left][gone][..., DRAWN:].any()
+    kept = (rows, slice(middle[left] - 3, middle[left] + 4))
+    assert (owner(made)[kept] == left).all()
 
 
 def test_what_lies_at_its_bone_or_is_large_or_alone_stays():

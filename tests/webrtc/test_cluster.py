@@ -18,7 +18,7 @@ from tests.bundles import rewrite_manifest
 from tests.marks import needs_pose_model
 from tests.webrtc.studio import Running, until, within
 
-pytest.importorskip("ray.serve", reason="pip install -e '.[studio,ray]'")
+pytest.importorskip("ray.serve", reason="pip install -c constraints.txt -e '.[studio,ray]'")
 
 from engine.studio.cluster import Fleet  # it imports Ray
 

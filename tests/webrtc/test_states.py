@@ -12,13 +12,15 @@ from engine.app import PERFORMER
 from engine.studio.peer import Peer
 from tests.webrtc.browser import browsing, camera_file, needs_chromium
 from tests.webrtc.studio import running, until, within
-from tests.webrtc.test_browser import STATE, press
+from tests.webrtc.test_browser import COUNT, STATE, press
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
 TITLE = "document.querySelector('#screen h2')?.textContent"
 TOKEN = "a-token-that-is-long-enough"
 FAIL = "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', '{name}'))"
+
+NO_DEVICES = "Object.defineProperty(navigator, 'mediaDevices', { value: undefined })"  # as http has
 
 
 @pytest.mark.parametrize(
@@ -27,8 +29,9 @@ FAIL = "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMExcept
         (("--use-fake-device-for-media-stream=device-count=0",), "", "No camera was found"),
         (("--use-fake-ui-for-media-stream=deny",), "", "The camera was refused"),
         ((), FAIL.replace("{name}", "NotReadableError"), "The camera is busy"),
+        ((), NO_DEVICES, "This page cannot have a camera"),
     ],
-    ids=["none", "refused", "busy"],
+    ids=["none", "refused", "busy", "insecure"],
 )
 def test_without_a_camera_the_page_says_why(tmp_path, flags, spoil, title):
     async def show():
@@ -91,6 +94,59 @@ def test_whoever_finds_the_stage_taken_is_next(tmp_path):
             await page.picture(tmp_path / "taken.png")
             await server.delete(other.location)
             await page.until(f"{STATE} === 'live'")
+
+    within(60, show)
+
+
+def test_of_two_tabs_the_second_waits_for_the_first(tmp_path):
+    camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg", frames=30)
+
+    async def show():
+        async with (
+            running(sessions=1) as server,
+            browsing(server.url("/"), tmp_path / "home", camera=camera) as waiting,
+        ):
+            async with waiting.beside(server.url("/")) as first:
+                await first.js(press("start"))
+                await first.until(f"{STATE} === 'live'")
+                [session] = server.studio.sessions
+                await waiting.js(press("start"))
+                await waiting.until(f"{TITLE} === 'The stage is taken'")
+                shown = await first.js(COUNT)  # the show goes on
+                await first.until(f"{COUNT} > {shown} + 15")
+                assert list(server.studio.sessions) == [session]
+            await waiting.until(f"{STATE} === 'live'")
+            assert list(server.studio.sessions) != [session]
+
+    within(60, show)
+
+
+def test_two_tabs_have_a_session_each_and_one_look(tmp_path):
+    """What is saved is this user's: who comes second begins as the first one left it."""
+    camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg", frames=30)
+    mirrored = "document.getElementById('mirror').getAttribute('aria-pressed')"
+
+    async def show():
+        async with (
+            running(folder=tmp_path / "kept") as server,
+            browsing(server.url("/"), tmp_path / "home", camera=camera) as first,
+        ):
+            await first.js(press("start"))
+            await first.until(f"{STATE} === 'live'")
+            [one] = server.studio.sessions.values()
+            await first.js(press("mirror"))
+            await until(lambda: not one.director.look.mirror, "the picture is not mirrored")
+            async with first.beside(server.url("/")) as second:
+                await second.js(press("start"))
+                await second.until(f"{STATE} === 'live'")
+                [other] = set(server.studio.sessions.values()) - {one}
+                await second.until(f"{mirrored} === 'false'")
+                await second.js("document.querySelector('[data-name=Double]').click()")
+                await until(lambda: other.director.look.character == "Double", "the second's")
+                assert one.director.look.character == "Ito"
+            await until(lambda: list(server.studio.sessions.values()) == [one], "one is left")
+            shown = await first.js(COUNT)
+            await first.until(f"{COUNT} > {shown} + 15")
 
     within(60, show)
 
