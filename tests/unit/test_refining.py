@@ -77,6 +77,28 @@ def test_a_better_painter_replaces_the_bundle(doll: Path):
     assert CharacterBundle.load(doll).painter is not None
 
 
+def test_other_programs_are_not_counted(doll: Path, monkeypatch):
+    bundle = CharacterBundle.load(doll)
+    now = {"wall": 0.0, "worked": 0.0}
+    monkeypatch.setattr(refining.time, "perf_counter", lambda: now["wall"])
+    monkeypatch.setattr(refining.time, "process_time", lambda: now["worked"])
+
+    class Busy:
+        def draw(self, joints, pose_image, out) -> None:
+            now["wall"] += 0.080  # of which others have 0.070
+            now["worked"] += 0.010
+
+    assert refining.drawing_ms(Busy(), bundle) == pytest.approx(10)
+    assert refining.drawing_ms(Busy(), bundle, on_processor=False) == pytest.approx(80)
+
+    class Parallel:
+        def draw(self, joints, pose_image, out) -> None:
+            now["wall"] += 0.010
+            now["worked"] += 0.040  # of four threads
+
+    assert refining.drawing_ms(Parallel(), bundle) == pytest.approx(10)
+
+
 def test_what_is_no_better_changes_nothing(doll: Path):
     before = doll.read_bytes()
     outcome = refine(doll, fps=1, refiner=lambda bundle, **_: Refined("puppet", SCORES))
