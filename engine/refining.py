@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -40,6 +41,7 @@ FPS: Final = 30.0
 SHARE: Final = 0.75
 """Of the time between two frames that a picture may take: every stage has a thread of its own."""
 _ROUNDS: Final = 5
+_MISSING: Final = "refining a character needs torch: pip install 'ayatsuri[train]'"
 _COMMAND_LINE = (sys.executable, "-c", "from engine.cli import main; main()")
 
 Scores = dict[str, dict[str, float]]
@@ -113,15 +115,23 @@ def find_refiner() -> Refiner:
     Raises:
         MissingDependency: nothing does.
     """
-    told = "refining a character needs torch: pip install 'ayatsuri[train]'"
-    entries = list(entry_points(group=GROUP))
-    if not entries:
-        raise MissingDependency(told)
     try:
-        found: Refiner = entries[0].load()
+        found: Refiner = installed().load()
     except ModuleNotFoundError as error:
-        raise MissingDependency(f"{told} ({error})") from error
+        raise MissingDependency(f"{_MISSING} ({error})") from error
     return found
+
+
+def installed() -> EntryPoint:
+    """What refines here, not loaded: that takes seconds, and memory that a show needs.
+
+    Raises:
+        MissingDependency: nothing does.
+    """
+    entries = list(entry_points(group=GROUP))
+    if not entries or find_spec("torch") is None:
+        raise MissingDependency(_MISSING)
+    return entries[0]
 
 
 def refine(
@@ -320,7 +330,7 @@ class Background:
         *,
         fps: float = FPS,
     ) -> None:
-        find_refiner()
+        installed()
         command = [
             *_COMMAND_LINE,
             "refine", str(path), "--fps", str(fps), "--gently", "--json",

@@ -167,8 +167,13 @@ def test_without_torch_it_says_what_to_install(doll: Path, monkeypatch):
         def load(self):
             raise ModuleNotFoundError("No module named 'torch'")
 
-    monkeypatch.setattr(refining, "entry_points", lambda group: [Broken()])
+    broken = Broken()
+    monkeypatch.setattr(refining, "entry_points", lambda group: [broken])
     with pytest.raises(MissingDependency, match="torch"):
+        find_refiner()
+    monkeypatch.setattr(refining, "find_spec", lambda name: object())
+    assert refining.installed() is broken, "it is not loaded: a show has no seconds for that"
+    with pytest.raises(MissingDependency, match="No module named"):
         find_refiner()
 
 
@@ -200,7 +205,7 @@ def test_the_refiner_that_is_named_exists():
 
 
 def test_a_process_of_its_own_tells_what_became_of_it(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(refining, "find_refiner", lambda: better)
+    monkeypatch.setattr(refining, "installed", lambda: None)
     script = "import json, sys; print('talk'); print(json.dumps({'told': sys.argv[1:]}))"
     monkeypatch.setattr(refining, "_COMMAND_LINE", (sys.executable, "-c", script))
     told: list[dict] = []
@@ -211,7 +216,7 @@ def test_a_process_of_its_own_tells_what_became_of_it(tmp_path: Path, monkeypatc
 
 
 def test_it_can_be_ended(doll: Path, monkeypatch):
-    monkeypatch.setattr(refining, "find_refiner", lambda: better)
+    monkeypatch.setattr(refining, "installed", lambda: None)
     before = doll.read_bytes()
     background = Background(doll)
     background.close()
