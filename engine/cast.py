@@ -63,15 +63,28 @@ class Actor:
         with self._lock:
             self.generator.draw(joints, pose_image, out)
 
-    def replace(self, generator: Generator, choice: "Choice | None" = None) -> None:
+    def replace(
+        self,
+        generator: Generator,
+        choice: "Choice | None" = None,
+        *,
+        of: "tuple[Way, ...] | None" = None,
+    ) -> None:
         """Draw with another generator from the next picture on; the old one is closed.
 
         Safe to use from any thread: it waits for a picture that is being drawn. An actor that was
-        closed closes the newcomer at once.
+        closed closes the newcomer at once, and so does one that was taken over since the newcomer
+        was opened.
+
+        Args:
+            generator: what draws from now on.
+            choice: how its runtime was chosen, if it has one that was.
+            of: the ways that it is one of; those of now where none are given.
         """
         with self._lock:
-            leaves = generator if self._closed else self.generator
-            if not self._closed:
+            late = self._closed or (of is not None and of is not self.ways)
+            leaves = generator if late else self.generator
+            if not late:
                 self.generator, self.choice = generator, choice
         leaves.close()
 

@@ -92,8 +92,8 @@ def gains(levels: Sequence[Level], ways: "Sequence[Way]") -> list[float]:
 class Governing:
     """Keeps a show within its targets. A context manager: it governs while that is entered.
 
-    The ladder is that of the character who begins. One who has fewer ways to be drawn stays at the
-    cheapest of them.
+    The ladder is that of the character who begins, and a new one when what draws it has changed
+    (`Actor.take_over`). One who has fewer ways to be drawn stays at the cheapest of them.
 
     Args:
         show: not yet running.
@@ -111,13 +111,14 @@ class Governing:
         clock: Clock,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
-        first = show.cast.wished
-        poses = [name for name in _POSES if models.get(f"pose-{name}").path.is_file()]
-        self.levels = ladder(options.pose_model, poses, first.ways)
+        first = self._first = show.cast.wished
+        self._poses = [name for name in _POSES if models.get(f"pose-{name}").path.is_file()]
+        self.levels = ladder(options.pose_model, self._poses, first.ways)
         self.changes: list[Change] = []
         self._show, self._targets, self._options = show, targets, options
         self._clock, self._say = clock, say
         self._ways = {id(actor): present(actor) for actor in show.cast.actors}
+        self._known = {id(actor): actor.ways for actor in show.cast.actors}
         start = min(self._ways[id(first)], len(self.levels) - 1)
         self._governor = Governor(gains(self.levels, first.ways), start)
         self._pose: str = options.pose_model
@@ -156,6 +157,7 @@ class Governing:
 
     def look(self, now_ns: int, cpu_s: float) -> None:
         """Look at what the show costs, and change its level where that is called for."""
+        self._renew()
         load = self._window.look(now_ns, cpu_s)
         before = self.level
         self._governor.look(now_ns * 1e-9, None if load is None else load.value)
@@ -171,21 +173,49 @@ class Governing:
         while not self._stop.wait(LOOK_S):
             self.look(self._clock.now_ns(), time.process_time())
 
+    def _renew(self) -> None:
+        """Where an actor was taken over: what draws it now, and the ladder if it is the first.
+
+        A show that had no need of less goes on with what took over; else it stays as simple as it
+        was, where the new ladder has such a level.
+        """
+        for actor in self._show.cast.actors:
+            ways = actor.ways
+            before = self._known[id(actor)]
+            if ways is before:
+                continue
+            self._known[id(actor)] = ways
+            self._ways[id(actor)] = present(actor)
+            if actor is not self._first or not ways:
+                continue
+            level, held = self.level, self._governor.level > 0
+            wanted = ways[self._ways[id(actor)]].name
+            if held and before[level.way].name in {way.name for way in ways}:
+                wanted = before[level.way].name
+            self.levels = ladder(self._options.pose_model, self._poses, ways)
+            alike = [i for i, each in enumerate(self.levels) if each.pose == level.pose]
+            start = next((i for i in alike if ways[self.levels[i].way].name == wanted), alike[0])
+            self._governor = Governor(gains(self.levels, ways), start)
+            self._window.begin(self._clock.now_ns())
+            names = " > ".join(each.name for each in self.levels)
+            self._say(f"governor: goes on with {self.level.name}, of {names}")
+
     def _set(self) -> bool:
         """Bring the show to its level, between two frames; whether anything was changed.
 
         Something that cannot be started is told once; the show goes on as it is.
         """
         level, actor = self.level, self._show.cast.wished
-        way = min(level.way, len(actor.ways) - 1)
+        ways = self._known[id(actor)]
+        way = min(level.way, len(ways) - 1)
         changed = False
         try:
             if way >= 0 and self._ways[id(actor)] != way:
                 self._ways[id(actor)] = way
                 changed = True
-                generator, choice = actor.ways[way].open()
+                generator, choice = ways[way].open()
                 _warm_up(generator, actor)
-                actor.replace(generator, choice)
+                actor.replace(generator, choice, of=ways)
             if self._pose != level.pose:
                 self._pose = level.pose
                 changed = True

@@ -36,6 +36,8 @@ PROVIDERS: Final = {
 }
 DEVICES: Final = {"openvino": "CPU", "openvino-gpu": "GPU"}
 BACKENDS: Final = (*PROVIDERS, *DEVICES, *nvidia.BACKENDS)
+ON_PROCESSOR: Final = ("onnxruntime", "openvino")
+"""They draw on the processor alone, by as many threads as are asked for."""
 ONLY_IF_ASKED: Final = ("onnxruntime-tensorrt",)
 """They take minutes to start: `auto` does not try them."""
 

@@ -67,8 +67,10 @@ def _at_rim(picture: Bytes, row: int, column: int, c: int, fx: Single, fy: Singl
     return value
 
 
-@njit("void(u1[:,:,::1], u1[:,:,::1], i8, f4, u1[:,:,::1])", cache=True, nogil=True)
-def paint(picture: Bytes, maps: Bytes, first: int, reach: Single, out: Bytes) -> None:
+@njit("void(u1[:,:,::1], u1[:,:,::1], u1[:,::1], i8, f4, u1[:,:,::1])", cache=True, nogil=True)
+def paint(
+    picture: Bytes, maps: Bytes, within: Bytes, first: int, reach: Single, out: Bytes
+) -> None:
     """A picture as the painter bends, corrects and redraws it.
 
     Args:
@@ -76,6 +78,7 @@ def paint(picture: Bytes, maps: Bytes, first: int, reach: Single, out: Bytes) ->
         maps: (S / 2, S / 2, ...): the flow's x and y in channels 0 and 1 (128 is none, 127 more is
             all); from channel `first` on, for 2 x 2 pixels each (+ 2 dy + dx), what is new:
             straight RGB, alpha and its share, and the change of what is old, RGBA (128 is none).
+        within: (S, S): alpha is at most this, or what the flow brings where that is more.
         first: see there.
         reach: px that the flow can reach.
         out: (S, S, 4) premultiplied RGBA; all of it is overwritten.
@@ -111,6 +114,11 @@ def paint(picture: Bytes, maps: Bytes, first: int, reach: Single, out: Bytes) ->
                     value = _between(picture, row, column, c, fx, fy)
                 else:
                     value = _at_rim(picture, row, column, c, fx, fy)
+                if c == 3:
+                    top = max(value, np.float32(within[y, x]))
+                    if top <= np.float32(0):
+                        out[y, x] = 0
+                        break
                 value += np.float32(np.int64(maps[near, left, at + 20 + 4 * c]) - 128) * wide
                 new = fresh
                 if c < 3:

@@ -12,6 +12,7 @@ change it, all in bytes, so that any `engine.backends.base.Backend` runs it:
 
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,11 +27,28 @@ PAINT: Final = 2 + COUNT
 """The first map of those that tell of pixels."""
 FLOW: Final = 1 / 16
 """Of the picture's size: how far the flow reaches."""
+GAP: Final = 1 / 64
+"""Of the picture's size: half the width of gaps in the figure that may be painted over."""
 
 
 def painter_shapes(size: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """What a painter for pictures of `size` pixels takes and gives: both at half of it."""
     return (1, size // 2, size // 2, FEATURES), (1, size // 2, size // 2, MAPS)
+
+
+def reachable(alpha: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Where a painter may paint: the figure with its gaps closed, and a pixel around it.
+
+    What is painted beside the figure is no mending: it was a smear where a limb had been.
+
+    Args:
+        alpha: (S, S) of the puppet.
+        size: S.
+    """
+    gap = round(GAP * size)
+    grown = cv2.dilate(alpha, np.ones((2 * gap + 3, 2 * gap + 3), np.uint8))
+    closed: NDArray[np.uint8] = cv2.erode(grown, np.ones((2 * gap + 1, 2 * gap + 1), np.uint8))
+    return closed
 
 
 def turns(target: Frames, source: Frames) -> NDArray[np.uint8]:

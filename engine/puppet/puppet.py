@@ -13,7 +13,7 @@ from engine.puppet import _kernels_find as finding
 from engine.puppet import _kernels_paint as painting
 from engine.puppet.drawing import DRAWN, CutDrawing
 from engine.puppet.frames import Frames, depth_order, map_grid, nearest, spine_length
-from engine.puppet.painter import ALPHAS, FLOW, PAINT, painter_shapes, turns
+from engine.puppet.painter import ALPHAS, FLOW, PAINT, painter_shapes, reachable, turns
 from engine.puppet.parts import COUNT
 
 CELLS: Final = 64
@@ -144,7 +144,8 @@ class Puppet:
         """
         self._check(out)
         self._compose(self._picture, maps)
-        painting.paint(self._picture, maps, PAINT, np.float32(FLOW * self.size), out)
+        within = reachable(self._picture[..., 3], self.size)
+        painting.paint(self._picture, maps, within, PAINT, np.float32(FLOW * self.size), out)
 
     def _check(self, out: U8) -> None:
         if out.shape != (self.size, self.size, 4) or not out.flags.c_contiguous:

@@ -24,7 +24,7 @@ from aiohttp import BodyPartReader, web
 from engine.app import LIVE_FPS
 from engine.character import SUFFIX
 from engine.errors import AyatsuriError, BadLook, BundleError, MissingDependency, StudioFull
-from engine.refining import Background
+from engine.refining import Background, installed
 from engine.studio.gallery import Gallery
 from engine.studio.guard import Guard
 from engine.studio.studio import Studio
@@ -138,8 +138,9 @@ class Enrolments:
         except AyatsuriError as error:
             enrolment.tell({"stage": "It did not work", "share": 1.0, "error": str(error)})
         else:
-            enrolment.tell({"stage": "Done", "share": 1.0, **done})
-            self._refine(done["done"]["character"])
+            refined = self._refine(done["done"]["character"])
+            stage = "Done. Seams are mended meanwhile, in some minutes" if refined else "Done"
+            enrolment.tell({"stage": stage, "share": 1.0, **done})
 
     def _make(self, name: str, suffix: str, data: bytes, step: Step) -> Event:
         """On a thread: the last event of a drawing that has become a character.
@@ -172,25 +173,27 @@ class Enrolments:
             "preview": f"data:image/png;base64,{picture}",
         }
 
-    def _refine(self, name: str) -> None:
+    def _refine(self, name: str) -> bool:
         """Let the character be mended by and by, if its file is kept; sessions take it over."""
         path = self._studio.gallery.paths.get(name)
         if not self._studio.settings.refine or path is None or not path.is_file():
-            return
+            return False
+        try:
+            installed()
+        except MissingDependency as error:
+            log.info("%s stays a plain puppet: %s", name, error)
+            return False
         task = asyncio.create_task(self._refined(name, path), name="refining")
         self._refining.add(task)
         task.add_done_callback(self._refining.discard)
+        return True
 
     async def _refined(self, name: str, path: Path) -> None:
         def tell(line: Event) -> None:
             log.info("%s is refined: %s", name, line.get("told") or line.get("error") or line)
 
         async with self._mending:
-            try:
-                background = Background(path, tell, fps=LIVE_FPS)
-            except MissingDependency as error:
-                log.info("%s stays a plain puppet: %s", name, error)
-                return
+            background = Background(path, tell, fps=LIVE_FPS)
             try:
                 await asyncio.to_thread(background.wait)
             finally:

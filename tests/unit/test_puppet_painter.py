@@ -8,7 +8,7 @@ import torch
 
 from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.motion.draw import draw_pose
-from engine.puppet.painter import FEATURES, MAPS, PAINT, painter_shapes
+from engine.puppet.painter import FEATURES, MAPS, PAINT, painter_shapes, reachable
 from engine.puppet.puppet import Puppet
 from export.painter import export_painter, feature_bytes, map_values
 from tests.cut_drawings import body, cut_drawing
@@ -91,6 +91,42 @@ def test_maps_change_the_picture_as_torch_does(change, every_part):
     assert (made[..., :3] <= made[..., 3:]).all()
     difference = np.abs(made.astype(int) - plain).mean()
     assert difference < 0.2 if change == 0 else difference > 2
+
+
+def test_gaps_are_painted_over_and_nothing_beside_the_figure():
+    alpha = np.zeros((SIZE, SIZE), np.uint8)
+    alpha[32:96, 32:96] = 255
+    alpha[40:44, 32:96] = 0  # a gap as wide as those that are closed
+    alpha[60:80, 50:70] = 0  # and a hole that is wider
+    within = reachable(alpha, SIZE)
+    truth = np.zeros_like(alpha)
+    truth[31:97, 31:97] = 255
+    truth[61:79, 51:69] = 0
+    np.testing.assert_array_equal(within, truth)
+    twin = network.reachable(torch.from_numpy(alpha)[None, None].float())
+    np.testing.assert_array_equal(within, twin[0, 0].numpy())
+    joints, image, _ = posed(5)
+    puppet, maps = Puppet([cut_drawing(SIZE)]), answer(1, 0)
+    maps[..., PAINT + 12 : PAINT + 20] = 255  # all of the picture is to be painted, opaquely
+    plain, made = np.empty((SIZE, SIZE, 4), np.uint8), np.empty((SIZE, SIZE, 4), np.uint8)
+    puppet.carry(joints, plain)
+    puppet.look(joints, image, np.empty((HALF, HALF, FEATURES), np.uint8))
+    puppet.finish(maps, made)
+    bound = reachable(plain[..., 3], SIZE)
+    assert (made[..., 3] <= bound.astype(int) + 2).all()  # 128 shows a part a little more
+    assert (made[bound == 0] == 0).all()
+    assert (made[bound == 255][:, 3] == 255).all()
+
+
+@pytest.mark.parametrize("size", [64, 96, 128])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_reachable_is_what_torch_says(size, seed):
+    rng = np.random.default_rng(seed)
+    alpha = rng.integers(0, 256, (size, size)).astype(np.uint8)
+    alpha[rng.random((size, size)) < 0.97] = 0
+    twin = network.reachable(torch.from_numpy(alpha)[None, None].float())[0, 0].numpy()
+    np.testing.assert_array_equal(reachable(alpha, size), twin)
+    assert (reachable(alpha, size) >= alpha).all()
 
 
 def test_a_painter_that_was_exported_paints():

@@ -77,6 +77,28 @@ def test_a_better_painter_replaces_the_bundle(doll: Path):
     assert CharacterBundle.load(doll).painter is not None
 
 
+def test_other_programs_are_not_counted(doll: Path, monkeypatch):
+    bundle = CharacterBundle.load(doll)
+    now = {"wall": 0.0, "worked": 0.0}
+    monkeypatch.setattr(refining.time, "perf_counter", lambda: now["wall"])
+    monkeypatch.setattr(refining.time, "process_time", lambda: now["worked"])
+
+    class Busy:
+        def draw(self, joints, pose_image, out) -> None:
+            now["wall"] += 0.080  # of which others have 0.070
+            now["worked"] += 0.010
+
+    assert refining.drawing_ms(Busy(), bundle) == pytest.approx(10)
+    assert refining.drawing_ms(Busy(), bundle, on_processor=False) == pytest.approx(80)
+
+    class Parallel:
+        def draw(self, joints, pose_image, out) -> None:
+            now["wall"] += 0.010
+            now["worked"] += 0.040  # of four threads
+
+    assert refining.drawing_ms(Parallel(), bundle) == pytest.approx(10)
+
+
 def test_what_is_no_better_changes_nothing(doll: Path):
     before = doll.read_bytes()
     outcome = refine(doll, fps=1, refiner=lambda bundle, **_: Refined("puppet", SCORES))
@@ -145,8 +167,13 @@ def test_without_torch_it_says_what_to_install(doll: Path, monkeypatch):
         def load(self):
             raise ModuleNotFoundError("No module named 'torch'")
 
-    monkeypatch.setattr(refining, "entry_points", lambda group: [Broken()])
+    broken = Broken()
+    monkeypatch.setattr(refining, "entry_points", lambda group: [broken])
     with pytest.raises(MissingDependency, match="torch"):
+        find_refiner()
+    monkeypatch.setattr(refining, "find_spec", lambda name: object())
+    assert refining.installed() is broken, "it is not loaded: a show has no seconds for that"
+    with pytest.raises(MissingDependency, match="No module named"):
         find_refiner()
 
 
@@ -178,7 +205,7 @@ def test_the_refiner_that_is_named_exists():
 
 
 def test_a_process_of_its_own_tells_what_became_of_it(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(refining, "find_refiner", lambda: better)
+    monkeypatch.setattr(refining, "installed", lambda: None)
     script = "import json, sys; print('talk'); print(json.dumps({'told': sys.argv[1:]}))"
     monkeypatch.setattr(refining, "_COMMAND_LINE", (sys.executable, "-c", script))
     told: list[dict] = []
@@ -189,7 +216,7 @@ def test_a_process_of_its_own_tells_what_became_of_it(tmp_path: Path, monkeypatc
 
 
 def test_it_can_be_ended(doll: Path, monkeypatch):
-    monkeypatch.setattr(refining, "find_refiner", lambda: better)
+    monkeypatch.setattr(refining, "installed", lambda: None)
     before = doll.read_bytes()
     background = Background(doll)
     background.close()

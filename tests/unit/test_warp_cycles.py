@@ -182,8 +182,12 @@ def test_dots_are_told_from_edges():
     assert dot_distance(slope.roll(1, 3), slope) < 0.02 < dot_distance(chequered, slope)
 
 
-def _score(perceptual: float, sharpness: float = 0.8, ssim: float = 0.9) -> dict[str, float]:
-    return {"perceptual": perceptual, "sharpness": sharpness, "ssim": ssim}
+def _score(
+    perceptual: float, sharpness: float = 0.8, ssim: float = 0.9, alpha_iou: float = 0.9
+) -> dict[str, float]:
+    return {
+        "perceptual": perceptual, "sharpness": sharpness, "ssim": ssim, "alpha_iou": alpha_iou
+    }  # fmt: skip
 
 
 def test_the_winner_is_the_nearest_to_the_eye():
@@ -197,6 +201,10 @@ def test_the_winner_is_the_nearest_to_the_eye():
     assert winner({"puppet": puppet, **alike}) == "adapted"
     equally_sharp = {"shipped": _score(0.0180, 0.8, 0.95), "adapted": _score(0.0181, 0.8, 0.9)}
     assert winner({"puppet": puppet, **equally_sharp}) == "shipped"
+    # Whose silhouettes are worse than the puppet's does not win.
+    beside = _score(0.010, alpha_iou=0.85)
+    assert winner({"puppet": puppet, "adapted": beside}) == "puppet"
+    assert winner({"puppet": puppet, "adapted": beside, "shipped": _score(0.019)}) == "shipped"
 
 
 def test_layers_that_were_cut_elsewhere_are_kept():

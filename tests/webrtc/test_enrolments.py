@@ -93,11 +93,13 @@ def test_a_character_is_refined_by_and_by(tmp_path, monkeypatch):
             closed.append(self.path)
 
     monkeypatch.setattr("engine.studio.enrolments.Background", Refining)
+    monkeypatch.setattr("engine.studio.enrolments.installed", lambda: None)
 
     async def show():
         async with running(folder=tmp_path, refine=True) as server:
             gallery = server.studio.gallery
             [*_, last] = await enrolled(server, form(drawing(), "Mended"))
+            assert "mended meanwhile" in last["stage"]
             name = last["done"]["character"]
             while gallery.get(name).painter is None:
                 await asyncio.sleep(0.05)

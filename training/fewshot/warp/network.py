@@ -27,6 +27,7 @@ WIDTHS = {
 FEATURES = 4 * 5 + 3 + COUNT + 1 + 6
 MAPS = 2 + COUNT + 4 * 9
 FLOW_PX = 1 / 16  # of the picture's size: how far the residual flow reaches
+GAP = 1 / 64  # likewise: half the width of gaps in the figure that may be painted over
 _SHUT = 3.0  # the gate's bias: what is painted comes in only where it is learned to
 
 
@@ -174,7 +175,8 @@ def finish(scene: Scene, maps: Tensor) -> Tensor:
     flow, visible, paint = maps.split((2, COUNT, 36), 1)
     alphas = scene.layers[:, :, 3:] * (2 * scene.of_parts(visible))[:, :, None]
     puppet, _ = compose(torch.cat([scene.layers[:, :, :3], alphas.clamp(max=1)], 2))
-    return blend(bend(puppet, flow), F.pixel_shuffle(paint, 2))
+    within = reachable(puppet[:, 3:].detach())
+    return blend(bend(puppet, flow), F.pixel_shuffle(paint, 2), within)
 
 
 def shrinking(shrink: int) -> tuple[Tensor, Tensor]:
@@ -233,14 +235,22 @@ def bend(picture: Tensor, flow: Tensor) -> Tensor:
     return F.grid_sample(picture, moved, padding_mode="zeros", align_corners=False)
 
 
-def blend(picture: Tensor, paint: Tensor) -> Tensor:
+def reachable(alpha: Tensor) -> Tensor:
+    """Twin of `engine.puppet.painter.reachable`, of (B, 1, S, S)."""
+    gap = round(GAP * alpha.shape[-1])
+    grown = F.max_pool2d(alpha, 2 * gap + 3, 1, gap + 1)
+    return -F.max_pool2d(-grown, 2 * gap + 1, 1, gap)
+
+
+def blend(picture: Tensor, paint: Tensor, within: Tensor) -> Tensor:
     """Paint (B, 9, S, S) over a picture (B, 4, S, S), premultiplied like the result.
 
     The channels of `paint` are straight colour and alpha of what is new, its gate, and a correction
-    of what is old.
+    of what is old. Alpha is at most `within` (B, 1, S, S), or the picture's where that is more.
     """
     fresh, gate, change = paint.split((4, 1, 4), 1)
     painted = torch.cat([fresh[:, :3] * fresh[:, 3:], fresh[:, 3:]], 1)
     kept = picture + change
     mixed = (kept + gate * (painted - kept)).clamp(0, 1)
-    return torch.cat([torch.minimum(mixed[:, :3], mixed[:, 3:]), mixed[:, 3:]], 1)
+    alpha = torch.minimum(mixed[:, 3:], torch.maximum(within, picture[:, 3:]))
+    return torch.cat([torch.minimum(mixed[:, :3], alpha), alpha], 1)

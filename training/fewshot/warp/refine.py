@@ -198,8 +198,11 @@ def refine_painter(
 def winner(scores: dict[str, dict[str, float]]) -> str:
     """Who draws best: by perceptual distance, of such as are alike by sharpness, then by SSIM.
 
-    Of equals the puppet stays, which costs least.
+    Of equals the puppet stays, which costs least. A painter whose silhouettes are worse than the
+    puppet's (alpha IoU) does not win: it paints beside the figure, or away from it.
     """
+    least = scores["puppet"]["alpha_iou"] * (1 - TIE)
+    scores = {who: score for who, score in scores.items() if score["alpha_iou"] >= least}
     best = min(score["perceptual"] for score in scores.values())
     alike = {who: s for who, s in scores.items() if s["perceptual"] <= best * (1 + TIE)}
 
