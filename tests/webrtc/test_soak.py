@@ -1,6 +1,7 @@
 """Coming and going, counted: memory, threads, tasks and descriptors do not grow.
 
-AYATSURI_COMINGS=200 AYATSURI_STUCK_S=60 is the whole of it; by default it is less of both.
+AYATSURI_COMINGS=200 AYATSURI_STUCK_S=60 is the whole of it; by default it is less of both. `pytest
+-s -p no:logging` prints the figures, and keeps no log, which would be counted with the memory.
 """
 
 import asyncio
@@ -62,6 +63,7 @@ def test_comings_and_goings_leave_nothing_behind():
             after = counted()
             assert before is not None
             grown = {name: after[name] - before[name] for name in after}
+            print(f"{WARM_UP} comings: {before}; {COMINGS}: {after}")
             # A leak of two connections with their codecs is a megabyte; the C library keeps some.
             assert grown["memory_mb"] < 16 + 0.2 * COMINGS, (before, after)
             assert grown["descriptors"] <= 2, (before, after)
