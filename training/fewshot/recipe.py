@@ -18,6 +18,8 @@ PAPER = Weights()
 WARP_PERCEPTUAL = 2.0  # four times the paper's
 WARP_EDGES = 60.0
 """What is carried is sharp already, and the painter should not blur it."""
+WARP_DOTS = 100.0
+"""A patch of dots has as much energy of edges as a line: without this, it outlines with dots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def warp(recipe: Recipe) -> tuple[nn.Module, Objective]:
     if recipe.image_channels != 4:
         raise SettingsError("warp draws RGBA: leave out --white")
     method = WarpGenerator(recipe.preset)
-    weights = Weights(perceptual=WARP_PERCEPTUAL, alpha=0, edges=WARP_EDGES)
+    weights = Weights(perceptual=WARP_PERCEPTUAL, alpha=0, edges=WARP_EDGES, dots=WARP_DOTS)
     return method, paper_objective(recipe, weights)
 
 
