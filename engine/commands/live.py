@@ -71,17 +71,25 @@ def live(
     def progress(line: dict[str, Any]) -> None:
         if said := line.get("told") or line.get("error"):
             say(f"refine: {said}")
+        elif line.get("step"):
+            step, steps, left_s = line["step"], line["steps"], line["left_s"]
+            say(f"refine: step {step} of {steps}, {left_s:.0f} s left")
 
     if refine and not character:
         raise typer.BadParameter("name a puppet's bundle with -c", param_hint="--refine")
     with ExitStack() as cleanup:
+        refining = None
         if refine and character:
             from engine.refining import Background
 
-            cleanup.enter_context(Background(character[0], progress, fps=target_fps or LIVE_FPS))
+            fps = target_fps or LIVE_FPS
+            refining = cleanup.enter_context(Background(character[0], progress, fps=fps))
+            say("refine: begins beside the show, at low priority; it takes some minutes")
         result = run_live(
             source, sink, character or None, report=report, seconds=seconds, push=push or (),
             push_token=push_token, options=options,
             targets=Targets(target_fps, target_latency, target_cpu), on_message=say,
         )  # fmt: skip
+        if refining is not None and refining.wait(0) is None:
+            say("refine: the show ended first, the puppet stays as it was; try `ayatsuri refine`")
     console.show(result.table())

@@ -47,8 +47,8 @@ def reachable(alpha: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """
     gap = round(GAP * size)
     grown = cv2.dilate(alpha, np.ones((2 * gap + 3, 2 * gap + 3), np.uint8))
-    closed: NDArray[np.uint8] = cv2.erode(grown, np.ones((2 * gap + 1, 2 * gap + 1), np.uint8))
-    return closed
+    closed = cv2.erode(grown, np.ones((2 * gap + 1, 2 * gap + 1), np.uint8))
+    return np.asarray(closed, np.uint8)
 
 
 def turns(target: Frames, source: Frames) -> NDArray[np.uint8]:

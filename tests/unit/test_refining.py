@@ -3,6 +3,7 @@
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -222,3 +223,31 @@ def test_it_can_be_ended(doll: Path, monkeypatch):
     background.close()
     assert background.wait() is not None
     assert doll.read_bytes() == before
+
+
+@pytest.mark.parametrize("ended", [0, None])
+def test_a_show_tells_how_far_it_is(ended, monkeypatch):
+    class Beside:
+        def __init__(self, path, tell, *, fps) -> None:
+            tell({"step": 0, "steps": 120, "left_s": 0.0})
+            tell({"step": 20, "steps": 120, "left_s": 90.4})
+            tell({"told": "painted now"})
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+        def wait(self, seconds: float) -> int | None:
+            return ended
+
+    monkeypatch.setattr(refining, "Background", Beside)
+    monkeypatch.setattr("engine.app.live", lambda *_, **__: SimpleNamespace(table=lambda: ""))
+    monkeypatch.setenv("COLUMNS", "200")
+    result = CliRunner().invoke(engine.cli.app, ["live", "-c", "doll.character", "--refine"])
+    assert result.exit_code == 0, result.output
+    assert "step 0" not in result.output
+    assert "refine: step 20 of 120, 90 s left" in result.output
+    assert "refine: painted now" in result.output
+    assert ("the show ended first" in result.output) == (ended is None)
