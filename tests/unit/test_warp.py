@@ -194,7 +194,8 @@ def test_no_flow_and_no_paint_change_nothing():
     picture = torch.rand(2, 4, 16, 16)
     picture[:, :3] *= picture[:, 3:]
     torch.testing.assert_close(bend(picture, torch.zeros(2, 2, 8, 8)), picture, atol=1e-5, rtol=0)
-    torch.testing.assert_close(blend(picture, torch.zeros(2, 9, 16, 16)), picture)
+    nowhere = torch.zeros(2, 1, 16, 16)
+    torch.testing.assert_close(blend(picture, torch.zeros(2, 9, 16, 16), nowhere), picture)
 
 
 def test_gradients_reach_every_weight():
