@@ -23,7 +23,7 @@ _SHIFT: Final = 4  # cv2 draws in sixteenths of a pixel
 def overlay(picture: U8, joints: NDArray[np.floating]) -> U8:
     """(S, S, 3) a premultiplied RGBA picture over white, with joints (20, 4) drawn over it."""
     canvas = over_white(picture)
-    canvas = np.ascontiguousarray(0.55 * canvas + 0.45 * 255).astype(np.uint8)
+    canvas = np.ascontiguousarray(0.8 * canvas + 0.2 * 255).astype(np.uint8)
     width = max(2, round(picture.shape[0] / 170))
     points = [_fixed(joint[:2]) for joint in joints]
     for a, b in PUPPET_20.bones:
