@@ -12,7 +12,6 @@ change it, all in bytes, so that any `engine.backends.base.Backend` runs it:
 
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,6 +44,8 @@ def reachable(alpha: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
         alpha: (S, S) of the puppet.
         size: S.
     """
+    import cv2
+
     gap = round(GAP * size)
     grown = cv2.dilate(alpha, np.ones((2 * gap + 3, 2 * gap + 3), np.uint8))
     closed = cv2.erode(grown, np.ones((2 * gap + 1, 2 * gap + 1), np.uint8))
@@ -53,8 +54,7 @@ def reachable(alpha: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 def turns(target: Frames, source: Frames) -> NDArray[np.uint8]:
     """(6,) as bytes: the head's forward axis relative to the source, the torso's width in both, and
-    whether
-    one of them is seen from behind."""
+    whether one of them is seen from behind."""
     forward = (target.turn @ source.turn.T)[:, 2]
     widths, handed = [], 1.0
     for frames in (target, source):
