@@ -171,6 +171,7 @@ def refine(
     bundle = CharacterBundle.load(path)
     if not bundle.drawings:
         raise NotInBundle(f"{bundle.name} is no puppet: there are no cut drawings to paint over")
+    bundle = bundle.drawn_by("puppet")
     width = choose_width(bundle, fps, say)
     if width is None:
         return Outcome(

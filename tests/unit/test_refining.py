@@ -1,5 +1,6 @@
 """Refinement around the network: what it needs, what it writes, and what it leaves as it was."""
 
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 import engine.cli
 from engine import refining
+from engine.app import DEFAULT_CHARACTER
 from engine.backends import choose
 from engine.backends.choose import Candidate
 from engine.character import CharacterBundle
@@ -76,6 +78,19 @@ def test_a_better_painter_replaces_the_bundle(doll: Path):
     assert not list(doll.parent.glob("*.partial"))
     refine(doll, fps=1, refiner=better)  # again: the old painter goes
     assert CharacterBundle.load(doll).painter is not None
+
+
+def test_a_puppet_that_is_larger_than_its_generator_is_refined_in_its_own_size(tmp_path: Path):
+    both = Path(shutil.copy(DEFAULT_CHARACTER, tmp_path / "both.character"))
+    sizes = []
+
+    def stopped(bundle, **_):
+        sizes.append((bundle.resolution, bundle.drawings[0].size, bundle.generator))
+        raise RefinementFailed("seen")
+
+    with pytest.raises(RefinementFailed, match="seen"):
+        refine(both, fps=0.1, refiner=stopped)
+    assert sizes == [(512, 512, None)]
 
 
 def test_other_programs_are_not_counted(doll: Path, monkeypatch):
