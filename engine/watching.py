@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.backends.shelf import Shelf
 from engine.cast import Actor, Cast
-from engine.casting import open_actor
+from engine.casting import open_actor, what_draws
 from engine.character import CharacterBundle
 from engine.errors import AyatsuriError
 from engine.options import Options
@@ -73,6 +73,7 @@ class Watch:
     def _take_over(self, actor: Actor, path: Path) -> None:
         try:
             bundle = CharacterBundle.load(path)
+            bundle = bundle.drawn_by(what_draws(bundle, self._options.draw))
             if not _same_body(bundle, actor.bundle):
                 self._say(f"{bundle.name} has another body now: it comes in the next show")
                 return

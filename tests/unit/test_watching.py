@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.app import Options
+from engine.app import DEFAULT_CHARACTER, Options
 from engine.backends import choose
 from engine.backends.choose import Candidate
 from engine.casting import load_cast
@@ -161,3 +161,16 @@ def test_the_thread_ends_with_the_cast(doll: Path, monkeypatch):
     cast.close()
     watch._thread.join(10)
     assert not watch._thread.is_alive()
+
+
+def test_a_puppet_that_is_larger_than_its_generator_is_the_same_body(tmp_path: Path):
+    both = tmp_path / "ito.character"
+    both.write_bytes(DEFAULT_CHARACTER.read_bytes())
+    cast = load_cast([both])
+    before, said = cast.actors[0].generator, []
+    watch = Watch(cast, lambda: {"Ito": both}, Options(), say=said.append)
+    watch.look()
+    both.write_bytes(DEFAULT_CHARACTER.read_bytes())
+    watch.look()
+    assert cast.actors[0].generator is not before, said
+    cast.close()
