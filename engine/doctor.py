@@ -65,6 +65,7 @@ def diagnose() -> list[Check]:
         _cameras(),
         _display(),
         _virtual_camera(),
+        _srt(),
     ]
 
 
@@ -243,3 +244,18 @@ def _virtual_camera() -> Check:
     if sys.platform == "linux" and not Path("/sys/module/v4l2loopback").exists():
         return Check("virtual camera", "optional", "the module v4l2loopback is not loaded", remedy)
     return Check("virtual camera", "ok", f"pyvirtualcam {found}")
+
+
+def _srt() -> Check:
+    from engine.push import srt
+    from engine.push.address import speaks
+
+    if program := srt.found():
+        return Check("SRT", "ok", program)
+    try:
+        if speaks("srt"):
+            return Check("SRT", "ok", "PyAV's own, for streams that are sent to a listener")
+    except ImportError:
+        pass  # PyAV has a row of its own
+    remedy = srt.REMEDY.get(sys.platform, srt.REMEDY["linux"])
+    return Check("SRT", "optional", f"no {srt.PROGRAM}, for --push srt://", remedy)

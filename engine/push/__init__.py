@@ -1,6 +1,7 @@
-"""The show to a streaming service: RTMP and SRT, through PyAV. (WHIP is `engine.studio.whip`.)
+"""The show to a streaming service: RTMP, SRT and MPEG-TS. (WHIP is `engine.studio.whip`.)
 
 address.py     where to, and in what container
+srt.py         SRT, through a program of its library
 publisher.py   a thread that connects, sends, and connects again
 sink.py        the pictures of a pipeline, encoded for it
 """

@@ -6,7 +6,8 @@ from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 
-from engine.errors import SinkError
+from engine.errors import MissingDependency, SinkError
+from engine.push import srt
 
 _FORMATS: Final = {
     "rtmp": "flv", "rtmps": "flv", "srt": "mpegts", "tcp": "mpegts", "udp": "mpegts",
@@ -38,7 +39,13 @@ def parse(url: str) -> Address:
 
     Raises:
         SinkError: it is none, or this FFmpeg does not speak its protocol.
+        MissingDependency: nothing here speaks SRT.
     """
+    if url.startswith("srt://"):
+        called = not srt.SrtAddress.parse(url).listens
+        if not (srt.found() or (called and speaks("srt"))):
+            raise MissingDependency(srt.missing())
+        return Address(url, "srt", _FORMATS["srt"])
     try:
         parts = urlsplit(url)
         whole = bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -56,7 +63,7 @@ def parse(url: str) -> Address:
             f"{parts.scheme}:// cannot be pushed to; expected {', '.join(_FORMATS)}, or https for "
             "WHIP"
         )
-    if not _speaks(parts.scheme):
+    if not speaks(parts.scheme):
         raise SinkError(
             f"the FFmpeg inside PyAV was built without {parts.scheme}: push to rtmp:// or WHIP, or "
             "install PyAV against an FFmpeg that has it: pip install --no-binary av av"
@@ -65,7 +72,8 @@ def parse(url: str) -> Address:
 
 
 @cache
-def _speaks(scheme: str) -> bool:
+def speaks(scheme: str) -> bool:
+    """Whether the FFmpeg inside PyAV has a protocol."""
     # FFmpeg lists its protocols to nobody who comes through PyAV: a port that is closed tells. For
     # reading: PyAV opens what is written only when something is.
     import av

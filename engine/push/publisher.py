@@ -5,7 +5,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final, Literal
@@ -14,8 +15,9 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from engine.errors import SinkError
-from engine.push.address import Address
+from engine.errors import AyatsuriError, SinkError
+from engine.push import srt
+from engine.push.address import Address, speaks
 from engine.studio.encoder import Encoded
 
 log = logging.getLogger(__name__)
@@ -144,6 +146,7 @@ class Publisher:
             thread.start()
             while thread.is_alive() and not line.stuck():
                 thread.join(_LOOK_S)
+            line.hang_up()
             with self._changed:
                 # FFmpeg has no time-out for a write. Whoever hangs in one is left alone with it,
                 # and goes when it returns.
@@ -164,28 +167,49 @@ class Publisher:
         with self._changed:
             self._state = "connecting"
         try:
-            packet = self._take(line)
-            if packet is None:
-                return
-            line.began_s = time.monotonic()
-            with _Stream(self._address, packet) as stream:
-                with self._changed:
-                    self._state, self._error = "live", None
-                    self._connections += 1
-                line.connected = True
-                log.info("push to %s: connected", self._address)
-                while packet is not None:
-                    line.began_s = time.monotonic()
-                    stream.send(packet, self._sound)
-                    line.began_s = None
-                    with self._changed:
-                        if not line.abandoned:
-                            self._delivered, self._in_hand = self._delivered + 1, 0
-                    packet = self._take(line)
-        except (FFmpegError, OSError, SinkError) as error:
+            with self._target(line) as target:
+                packet = self._take(line)
+                if packet is None:
+                    return
+                line.began_s = time.monotonic()
+                with _Stream(target, self._address.format, packet) as stream:
+                    self._send_all(line, stream, packet)
+        except (FFmpegError, OSError, AyatsuriError) as error:
             # FFmpeg's own text may have the whole address in it, and so the stream key.
             text = (error.strerror if isinstance(error, OSError) else None) or str(error)
             line.error = text.replace(self._address.url, str(self._address))
+
+    @contextmanager
+    def _target(self, line: "_Line") -> "Iterator[_Target]":
+        """What a container is written to; SRT's has reached the other side already."""
+        if self._address.kind != "srt":
+            yield _Target(self._address.url, {})
+            return
+        address = srt.SrtAddress.parse(self._address.url)
+        if speaks("srt") and not address.listens:
+            yield _Target(address.for_ffmpeg(), {})
+            return
+        with srt.Transmitter(address) as program:
+            line.hang_up = program.kill
+            if program.wait(lambda: self._stop.is_set() or line.abandoned):
+                with self._changed:
+                    self._forget()  # who came late sees what is now
+            yield _Target(program, {"flush_packets": "1"})
+
+    def _send_all(self, line: "_Line", stream: "_Stream", packet: "Encoded | None") -> None:
+        with self._changed:
+            self._state, self._error = "live", None
+            self._connections += 1
+        line.connected = True
+        log.info("push to %s: connected", self._address)
+        while packet is not None:
+            line.began_s = time.monotonic()
+            stream.send(packet, self._sound)
+            line.began_s = None
+            with self._changed:
+                if not line.abandoned:
+                    self._delivered, self._in_hand = self._delivered + 1, 0
+            packet = self._take(line)
 
     def _take(self, line: "_Line") -> "Encoded | None":
         """The next packet; None at the end."""
@@ -205,18 +229,29 @@ class _Line:
     connected: bool = False
     abandoned: bool = False
     error: str | None = None
+    hang_up: Callable[[], object] = lambda: None  # from any thread; whoever writes is told
 
     def stuck(self) -> bool:
         began_s = self.began_s
         return began_s is not None and time.monotonic() - began_s > _STUCK_S
 
 
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What a container is written to."""
+
+    place: str | srt.Transmitter
+    options: dict[str, str]
+
+
 class _Stream:
     """One connection: a container, its two streams, and how far each is."""
 
-    def __init__(self, address: Address, first: Encoded) -> None:
+    def __init__(self, target: _Target, kind: str, first: Encoded) -> None:
         self._container = av.open(
-            address.url, "w", format=address.format, timeout=_PATIENCE_S
+            target.place, "w", format=kind, timeout=_PATIENCE_S,
+            options=target.options,
+            buffer_size=25 * srt.MESSAGE,  # no packet of a transport stream is torn
         )  # fmt: skip
         try:
             self._parameters = _parameters(bytes(first))

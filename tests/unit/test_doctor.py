@@ -10,7 +10,7 @@ from engine import doctor, models
 def test_every_check_of_this_machine_can_be_shown() -> None:
     checks = doctor.diagnose()
     names = {check.name for check in checks}
-    assert {"Python", "mediapipe", "cameras", "display", "virtual camera", "cache"} <= names
+    assert {"Python", "mediapipe", "cameras", "display", "virtual camera", "SRT", "cache"} <= names
     for check in checks:
         assert check.status == "ok" or check.remedy, f"{check.name} has no remedy"
     console = Console(width=160, record=True, file=io.StringIO())
@@ -55,3 +55,15 @@ def test_no_display_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert doctor._display().status == "optional"
     monkeypatch.setenv("DISPLAY", ":7")
     assert doctor._display().detail == "DISPLAY=:7"
+
+
+def test_srt_is_of_the_program_or_of_pyav(monkeypatch: pytest.MonkeyPatch) -> None:
+    for found, speaks, status in (
+        ("/a", False, "ok"),
+        (None, True, "ok"),
+        (None, False, "optional"),
+    ):
+        monkeypatch.setattr("engine.push.srt.found", lambda found=found: found)
+        monkeypatch.setattr("engine.push.address.speaks", lambda scheme, speaks=speaks: speaks)
+        check = doctor._srt()
+        assert (check.status, bool(check.remedy)) == (status, status != "ok")

@@ -13,7 +13,7 @@ import pytest
 from engine.clock import MonotonicClock
 from engine.errors import SinkError
 from engine.frame import Packet
-from engine.push.address import _speaks, parse
+from engine.push.address import parse, speaks
 from engine.push.publisher import Publisher
 from engine.push.sink import PushSink
 from engine.studio.encoder import Encoder, Stamps
@@ -206,14 +206,8 @@ def test_an_address_keeps_its_secret():
 
 
 @pytest.mark.parametrize(
-    ("scheme", "speaks"),
+    ("scheme", "spoken"),
     [("tcp", True), ("udp", True), ("rtmp", True), ("rtmps", True), ("no-such", False)],
 )
-def test_what_ffmpeg_speaks_is_found_out(scheme, speaks):
-    assert _speaks(scheme) == speaks
-
-
-def test_srt_is_explained_where_it_is_missing(monkeypatch):
-    monkeypatch.setattr("engine.push.address._speaks", lambda scheme: scheme != "srt")
-    with pytest.raises(SinkError, match="without srt"):
-        parse("srt://127.0.0.1:9000")
+def test_what_ffmpeg_speaks_is_found_out(scheme, spoken):
+    assert speaks(scheme) == spoken
