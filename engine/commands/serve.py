@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from engine import console
 from engine.commands.options import PushOption, PushTokenOption, shows
-from engine.errors import MissingDependency
+from engine.errors import MissingDependency, StudioError
 
 if TYPE_CHECKING:
     from engine.options import Options
@@ -61,6 +61,13 @@ def serve(
     ] = None,
     push: PushOption = None,
     push_token: PushTokenOption = None,
+    virtual_camera: Annotated[
+        bool,
+        typer.Option(
+            "--virtual-camera",
+            help="Show the performer who came first to a virtual camera of this machine, too.",
+        ),
+    ] = False,
     use_ray: Annotated[
         bool,
         typer.Option("--ray", help="Sessions on replicas, here or on the cluster of RAY_ADDRESS."),
@@ -123,7 +130,7 @@ def serve(
         host=host, port=port, token=token, origins=tuple(origin or ()), certificate=cert, key=key,
         ice_servers=tuple(map(IceServer.parse, ice_server or ())), sessions=sessions,
         push=tuple(map(parse, push or ())), push_token=push_token, drain_s=drain, folder=folder,
-        refine=refine,
+        refine=refine, virtual_camera=virtual_camera,
     )  # fmt: skip
     look = None if preset is None else load_preset(preset)
 
@@ -136,6 +143,8 @@ def serve(
     if not use_ray:
         run_server(settings, character or (), options, look=look, say=say)
         return
+    if virtual_camera:
+        raise StudioError("a virtual camera is of one machine: leave --virtual-camera or --ray out")
     try:
         from engine.studio.cluster import Fleet, serve_cluster
     except ImportError as error:

@@ -7,6 +7,7 @@ GET    /api/session/ID/settings          the look; PATCH changes some fields
 POST   /api/session/ID/calibrate         {"countdown_s": 3}
 GET    /api/session/ID/preset            the look as a file; PUT wears one
 POST   /api/backgrounds                  a PNG or JPEG; its name as a background
+GET    /api/camera                       the virtual camera; PUT {"on": true} switches it
 GET    /api/presets                      names; /api/presets/NAME: GET, PUT, DELETE
 """
 
@@ -49,6 +50,8 @@ class Api:
         add("GET", "/api/session/{session}/preset", self._preset)
         add("PUT", "/api/session/{session}/preset", self._wear)
         add("POST", "/api/backgrounds", self._background)
+        add("GET", "/api/camera", self._camera)
+        add("PUT", "/api/camera", self._switch_camera)
         add("GET", "/api/presets", self._presets)
         add("GET", "/api/presets/{name}", self._kept)
         add("PUT", "/api/presets/{name}", self._keep)
@@ -104,6 +107,18 @@ class Api:
         data = await read_body(request, backdrops.MAX_BYTES)
         name = await asyncio.to_thread(self._studio.backdrops.add, data)
         return web.json_response({"background": name}, status=201)
+
+    async def _camera(self, request: web.Request) -> web.Response:
+        report = self._studio.camera
+        return web.json_response({"on": report is not None, **(report or {})})
+
+    async def _switch_camera(self, request: web.Request) -> web.Response:
+        content = await read_json(request)
+        on = content.get("on") if isinstance(content, dict) else None
+        if not isinstance(on, bool):
+            raise BadLook('the virtual camera is switched with {"on": true} or {"on": false}')
+        await self._studio.switch_camera(on)
+        return await self._camera(request)
 
     async def _presets(self, request: web.Request) -> web.Response:
         return web.json_response({"presets": self._studio.presets.names()})

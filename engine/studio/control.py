@@ -15,6 +15,7 @@ Without being asked, to everybody who is connected:
 
     {"type": "settings", "session", "settings"}    {"type": "calibration", "session", "state", ...}
     {"type": "session", "session", "state": "began" | "ended"}      {"type": "draining", "seconds"}
+    {"type": "camera", "on": true}    the virtual camera was switched
 """
 
 import asyncio

@@ -32,6 +32,7 @@ _KEPT: Final[tuple[str, ...]] = (
     hdrs.CONTENT_DISPOSITION,
 )
 _MISSING: Final = {
+    "/api/camera": "a virtual camera is of one machine: no studio of several has one",
     "/api/control": "the front of several studios has no WebSocket: PATCH the session's settings",
     "/api/enrol": "characters of several studios are those they began with: `ayatsuri adapt` first",
 }

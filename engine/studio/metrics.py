@@ -1,6 +1,8 @@
 """For whoever watches over the server: is it alive, can it take a performer, and how does it do."""
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
@@ -46,7 +48,8 @@ class Metrics:
         return {"/healthz", "/readyz"}
 
     async def _health(self, request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok", "version": __version__})
+        states = Counter(push["state"] for push in self._pushes())
+        return web.json_response({"status": "ok", "version": __version__, "pushes": states})
 
     async def _ready(self, request: web.Request) -> web.Response:
         free = self._studio.free
@@ -79,6 +82,31 @@ class Metrics:
             refused.add_metric([reason], count)
         yield refused
         yield from self._of_sessions()
+        yield from self._of_pushes()
+
+    def _pushes(self) -> list[dict[str, Any]]:
+        """Streaming services, and the virtual camera whoever is on stage."""
+        sessions = self._studio.sessions.values()
+        pushes = [push for session in sessions for push in session.pushes]
+        camera = self._studio.camera
+        if camera is not None and not any(session.on_stage for session in sessions):
+            pushes.append(camera)
+        return pushes
+
+    def _of_pushes(self) -> Iterator[Metric]:
+        live = GaugeMetricFamily(
+            "ayatsuri_push_live", "1 while it takes the show, else 0", labels=["number", "to"]
+        )
+        dropped = GaugeMetricFamily(
+            "ayatsuri_push_dropped",
+            "Pictures it did not take in time",
+            labels=["number", "to"],
+        )
+        for number, push in enumerate(self._pushes()):  # two keys of one service look the same
+            labels = [str(number), push["to"]]
+            live.add_metric(labels, push["state"] == "live")
+            dropped.add_metric(labels, push.get("dropped", 0))
+        yield from (live, dropped)
 
     def _of_sessions(self) -> Iterator[Metric]:
         viewers = thin = encoded = dropped = 0

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 from aiortc.mediastreams import MediaStreamError
 
 from engine.push.address import Address
-from engine.push.publisher import Publisher
+from engine.push.publisher import Publisher, PushStatistics
 from engine.studio.encoder import Encoded
 from engine.studio.sink import WebRtcSink
 from engine.studio.streams import Link, Stream
@@ -43,6 +43,15 @@ def begin(
     return _Published(address, sink, sound())
 
 
+def report_of(to: str, counts: PushStatistics) -> dict[str, Any]:
+    """What is told of a push: no secret of its address."""
+    return {
+        "to": to, "state": counts.state, "error": counts.error,
+        "connections": counts.connections, "sent": counts.sent,
+        "delivered": counts.delivered, "dropped": counts.dropped,
+    }  # fmt: skip
+
+
 class _Outlet:
     """Hands a sink's packets to a publisher."""
 
@@ -71,12 +80,7 @@ class _Published:
         self._pump = asyncio.create_task(self._take_sound(), name="push sound")
 
     def report(self) -> dict[str, Any]:
-        counts = self._publisher.statistics()
-        return {
-            "to": str(self._address), "state": counts.state, "error": counts.error,
-            "connections": counts.connections, "sent": counts.sent,
-            "delivered": counts.delivered, "dropped": counts.dropped,
-        }  # fmt: skip
+        return report_of(str(self._address), self._publisher.statistics())
 
     async def close(self) -> None:
         self._sink.detach(self._outlet)

@@ -57,6 +57,7 @@ def serve(
     async def run() -> None:
         explicit = asked_for(options, settings)
         studio = Studio(settings, make, gallery, look=look, explicit=explicit)
+        await studio.switch_camera(settings.virtual_camera)
         await run_until_told(studio, application(studio), context, lambda: rehearse(make), say)
 
     with contextlib.suppress(KeyboardInterrupt):

@@ -15,10 +15,11 @@ from engine.channel import ChannelStatistics
 from engine.clock import MonotonicClock
 from engine.errors import AyatsuriError, StudioFull
 from engine.push.address import Address
+from engine.push.camera import CameraPublisher
 from engine.studio.director import Direction, Director
 from engine.studio.feed import Feed
 from engine.studio.peer import Peer
-from engine.studio.push import Push
+from engine.studio.push import Push, report_of
 from engine.studio.push import begin as begin_push
 from engine.studio.settings import Settings
 from engine.studio.shows import MakeShow
@@ -59,6 +60,8 @@ class Session:
     ) -> None:
         self.name = secrets.token_urlsafe(12)
         self.error: Exception | None = None
+        self.on_stage = False
+        """Whether this is the show that goes to streaming services and the virtual camera."""
         self._settings = settings
         self._make_show = make_show
         self._direction = direction
@@ -81,6 +84,7 @@ class Session:
         self._viewers: dict[str, Peer] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._pushes: list[Push] = []
+        self._camera: CameraPublisher | None = None
         self._sounds: list[SoundTrack] = []  # of the pushes
         self._performer = self._peer(receives=True, packed=packed, on_end=self._over.set)
         self._supervisor = asyncio.create_task(self._supervise(), name=f"session {self.name}")
@@ -147,17 +151,26 @@ class Session:
             await self.leave(name)
             raise
 
-    @property
-    def pushing(self) -> bool:
-        """Whether the show goes to a streaming service."""
-        return bool(self._pushes)
-
     def push(self, addresses: Sequence[Address], token: str | None) -> None:
         """Send the show to streaming services until the session ends."""
+        self.on_stage = True
         if not self._over.is_set():
             self._pushes += [
                 begin_push(address, self._sink, self._new_sound, token) for address in addresses
             ]
+
+    @property
+    def pushes(self) -> list[dict[str, Any]]:
+        """How the show does where it goes to."""
+        reports, camera = [push.report() for push in self._pushes], self._camera
+        if camera is not None:
+            reports.append(report_of(camera.name, camera.statistics()))
+        return reports
+
+    def aim(self, camera: CameraPublisher | None) -> None:
+        """Show the show to a virtual camera too, or to none."""
+        self._camera = camera
+        self._sink.watch = None if camera is None else camera.put
 
     async def leave(self, viewer: str) -> bool:
         """End a viewer's connection; whether there was one."""
@@ -190,7 +203,7 @@ class Session:
                 }
                 for name, peer in peers.items()
             ],
-            "pushes": [push.report() for push in self._pushes],
+            "pushes": self.pushes,
             "streams": self._sink.rates,
             "encoded": self._sink.totals,
             "engine": None if self._show is None else self._show.pipeline.snapshot().to_dict(),

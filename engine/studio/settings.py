@@ -75,6 +75,7 @@ class Settings:
         requests_per_s, requests_burst: of all kinds.
         push: streaming services that the show of one session at a time goes to.
         push_token: for those that are spoken to by WHIP.
+        virtual_camera: whether the same show goes to a virtual camera of this machine, too.
         internal: only our own front speaks to this server, over a cluster's network: with a token,
             without HTTPS, by whatever name.
         drain_s: how long sessions may go on when the server is told to end (SIGTERM).
@@ -105,6 +106,7 @@ class Settings:
     requests_burst: int = 200
     push: tuple[Address, ...] = ()
     push_token: str | None = None
+    virtual_camera: bool = False
     internal: bool = False
     drain_s: float = 10.0
     folder: Path | None = None

@@ -59,6 +59,9 @@ class WebRtcSink:
 
     name = "webrtc"
 
+    watch: Callable[[NDArray[np.uint8]], None] | None = None
+    """Shown every picture before it is encoded, to keep as it is; on the sink's thread."""
+
     def __init__(
         self,
         clock: Clock,
@@ -134,6 +137,8 @@ class WebRtcSink:
         picture = packet.output
         if picture is None or picture.shape[2] != 3:
             raise SinkError("WebRTC carries RGB: choose a background that is not transparent")
+        if (watch := self.watch) is not None:
+            watch(picture)
         feeds = self._feeds
         now_ns = self._clock.now_ns()
         self._look(feeds, now_ns)

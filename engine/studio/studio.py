@@ -5,13 +5,17 @@ import contextlib
 import logging
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from engine.errors import BadLook, StudioFull
+from engine.io.virtualcam import VirtualCameraSink
+from engine.push.camera import CameraPublisher
 from engine.studio.backdrops import Backdrops
 from engine.studio.director import Direction
 from engine.studio.events import Events
 from engine.studio.gallery import Gallery
 from engine.studio.looks import LAST, Look, Presets
+from engine.studio.push import report_of
 from engine.studio.session import Session
 from engine.studio.settings import Settings
 from engine.studio.shows import MakeShow
@@ -57,6 +61,8 @@ class Studio:
         self._make_show = make_show
         self._look = look
         self._explicit = explicit or {}
+        self._camera: CameraPublisher | None = None
+        self._switching = asyncio.Lock()
 
     @property
     def performers(self) -> int:
@@ -123,8 +129,34 @@ class Studio:
             director.listen(lambda event: self.events.tell({"session": session.name, **event}))
         self.events.tell({"type": "session", "session": session.name, "state": "began"})
         log.info("session %s began", session.name, extra={"session": session.name})
-        self._choose_pusher()
+        self._set_stage()
         return session, answer
+
+    @property
+    def camera(self) -> dict[str, Any] | None:
+        """How the virtual camera does; None: it is off."""
+        camera = self._camera
+        return None if camera is None else report_of(camera.name, camera.statistics())
+
+    async def switch_camera(self, on: bool) -> None:
+        """Show what is on stage to a virtual camera of this machine, or no longer.
+
+        Raises:
+            MissingDependency: pyvirtualcam is not installed.
+            VirtualCameraMissing: there is no device.
+        """
+        async with self._switching:
+            if on == (self._camera is not None) or (on and self.draining):
+                return
+            camera = self._camera
+            if on:
+                self._camera = await asyncio.to_thread(_open_camera)
+            else:
+                self._camera = None
+            self._set_stage()
+            if camera is not None:
+                await asyncio.to_thread(camera.close)
+        self.events.tell({"type": "camera", "on": on})
 
     async def drain(self) -> None:
         """Open no more sessions, and wait until those there are have ended, `drain_s` at most."""
@@ -139,6 +171,7 @@ class Studio:
         """End all sessions, and open no more."""
         self.draining = True
         await asyncio.gather(*(session.close() for session in list(self.sessions.values())))
+        await self.switch_camera(False)
 
     def _first_look(self, preset: str | None, character: str | None) -> Look:
         look: Look | None
@@ -165,11 +198,15 @@ class Studio:
             look = look.model_copy(update={"background": "soft"})
         return look
 
-    def _choose_pusher(self) -> None:
-        """One session at a time goes to the streaming services: the oldest."""
+    def _set_stage(self) -> None:
+        """One session at a time goes to the streaming services and the camera: the oldest."""
         sessions = [s for s in self.sessions.values() if s.director is not None]
-        if self.settings.push and sessions and not any(s.pushing for s in sessions):
+        if sessions and not any(s.on_stage for s in sessions):
             sessions[0].push(self.settings.push, self.settings.push_token)
+        for session in sessions:
+            session.aim(self._camera if session.on_stage else None)
+        if self._camera is not None and not sessions:
+            self._camera.blank()
 
     def _keep(self, name: str, look: Look) -> None:
         try:
@@ -191,5 +228,10 @@ class Studio:
             },
         )  # fmt: skip
         del self.sessions[session.name]
-        self._choose_pusher()
+        self._set_stage()
         self.events.tell({"type": "session", "session": session.name, "state": "ended"})
+
+
+def _open_camera() -> CameraPublisher:
+    VirtualCameraSink().look()  # what is missing is told at once
+    return CameraPublisher()

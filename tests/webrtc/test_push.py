@@ -78,10 +78,10 @@ def test_a_session_is_pushed_as_a_transport_stream_with_its_sound():
             second = await server.perform()
             await until(lambda: len(got) > 40_000, "a stream")
             sessions = server.studio.sessions
-            assert [session.pushing for session in sessions.values()] == [True, False]
+            assert [session.on_stage for session in sessions.values()] == [True, False]
             await server.delete(first.location)
             [left] = sessions.values()
-            assert left.pushing  # the next one takes over
+            assert left.on_stage  # the next one takes over
             await until(lambda: left.report()["pushes"][0]["state"] == "live", "the second push")
             assert second.status == 201
         service.close()

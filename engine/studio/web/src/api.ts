@@ -1,6 +1,6 @@
 /** The server's HTTP side. A server that wants a token gets it from the page's address: #token=... */
 
-import type { Background, Character, Config, EnrolEvent, Settings } from "./protocol";
+import type { Background, Character, Config, EnrolEvent, Settings, VirtualCamera } from "./protocol";
 
 /** The server answered, and the answer is no. */
 export class Refused extends Error {
@@ -100,6 +100,18 @@ export class Api {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ countdown_s: 0 }),
+    });
+  }
+
+  virtualCamera(): Promise<VirtualCamera> {
+    return this.#json("api/camera");
+  }
+
+  switchVirtualCamera(on: boolean): Promise<VirtualCamera> {
+    return this.#json("api/camera", {
+      method: "PUT",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ on }),
     });
   }
 

@@ -3,8 +3,10 @@
 import { $, h, icon, moment, save } from "./dom";
 import type { Meter, Second, Summary } from "./meter";
 import { plot } from "./plot";
+import type { Push } from "./protocol";
 
 const SCHEMA_VERSION = 1;
+const ASK_MS = 2000;
 
 /** What gets a report from the server of its own half; null where there is none. */
 export type ServerReport = () => Promise<Record<string, unknown> | null>;
@@ -35,6 +37,9 @@ export class Hud {
   #ribbon = h("div", { class: "ribbon", "aria-hidden": "true" });
   #legend = h("dl", { class: "legend" });
   #table = h("dl", { class: "figures" });
+  #pushes = h("dl", { class: "figures pushes" });
+  #away: HTMLElement;
+  #asked = -Infinity;
   #empty = h("p", { class: "fine" }, "Nothing to measure yet: the figures come with the show.");
   #body: HTMLElement;
 
@@ -46,11 +51,14 @@ export class Hud {
     exporting.addEventListener("click", () => void this.#export());
     const section = (title: string, ...parts: Node[]): HTMLElement =>
       h("section", {}, h("h2", {}, title), ...parts);
+    this.#away = section("Where else it goes", this.#pushes);
+    this.#away.hidden = true;
     this.#body = h(
       "div",
       { hidden: "" },
       section("From camera to screen", this.#total, this.#canvas, this.#note),
       section("Where the time goes", this.#ribbon, this.#legend),
+      this.#away,
       section("Pictures and network", this.#table, exporting),
     );
     this.#panel.append(this.#empty, this.#body);
@@ -79,6 +87,22 @@ export class Hud {
       ),
     );
     plot(this.#canvas, this.meter.samples, performance.now());
+    void this.#look();
+  }
+
+  /** Streaming services and the virtual camera, as the server tells of them. */
+  async #look(): Promise<void> {
+    const now = performance.now();
+    if (now - this.#asked < ASK_MS) return;
+    this.#asked = now;
+    const report = await this.server().catch(() => null);
+    const pushes = (report?.pushes ?? []) as Push[];
+    this.#away.hidden = pushes.length === 0;
+    this.#pushes.replaceChildren(
+      ...pushes.map(({ to, state, error }) =>
+        h("div", {}, h("dt", {}, to), h("dd", {}, state), ...(error === null ? [] : [h("dd", {}, error)])),
+      ),
+    );
   }
 
   #way(summary: Summary | null): void {

@@ -3,6 +3,7 @@
 import { Api } from "./api";
 import { Backdrop } from "./backdrop";
 import { Calibration } from "./calibration";
+import { Calls } from "./calls";
 import { Devices } from "./devices";
 import { $, icon, onPress, setPressed } from "./dom";
 import { Enrolment } from "./enrolment";
@@ -25,6 +26,7 @@ const devices = new Devices();
 const stage = new Stage(act, (token) => {
   api.token = token;
   void gallery.load(null);
+  void calls.refresh();
   start();
 });
 const wishes = new Wishes(api, draw, (why) => stage.say(why));
@@ -61,6 +63,7 @@ const show = new Show(api, devices, {
     wishes.end();
   },
 });
+const calls = new Calls(api);
 const panel = new DevicePanel(devices, show, stage, () => draw());
 
 function start(): void {
@@ -188,3 +191,4 @@ tabs.onFigures = (on) => {
   hud.show(on);
 };
 void gallery.load(null).then(draw);
+void calls.refresh();

@@ -36,6 +36,16 @@ export interface Config {
   settled?: (keyof Settings)[];
 }
 
+/** Where the show goes besides the viewers: a streaming service, or the virtual camera. */
+export interface Push {
+  to: string;
+  state: "waiting" | "connecting" | "live" | "closed";
+  error: string | null;
+}
+
+/** The virtual camera of the server's machine. */
+export type VirtualCamera = { on: false } | ({ on: true } & Push);
+
 /** [start, end], milliseconds of the server's clock. */
 export type Span = readonly [number, number];
 

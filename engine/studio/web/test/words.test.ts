@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { eventsOf } from "../src/api";
+import { words } from "../src/calls";
 import { between, read } from "../src/figures";
 import { parseMessage } from "../src/protocol";
 
@@ -50,5 +51,16 @@ describe("figures", () => {
     const after = read(report(130, 10), 2000);
     expect(after).toMatchObject({ codec: "H264", size: "256 × 256", jitter_ms: 4, roundTrip_ms: 3, encoder: null });
     expect(between(before, after)).toMatchObject({ fps: 30, received_kbps: 240, loss: 0.25 });
+  });
+});
+
+describe("words of the virtual camera", () => {
+  it("say what to choose, and what is in the way", () => {
+    const camera = { on: true, to: "virtual camera /dev/video9", state: "live", error: null } as const;
+    expect(words(camera)).toContain("“/dev/video9”");
+    expect(words({ ...camera, to: "virtual camera" })).toContain("Choose it");
+    expect(words({ ...camera, state: "waiting", error: "It was lost" })).toContain("It was lost. It is");
+    expect(words({ ...camera, state: "connecting" })).toContain("begins with the show");
+    expect(words({ on: false })).toContain("Whoever performs");
   });
 });
