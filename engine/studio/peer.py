@@ -7,13 +7,13 @@ from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
     RTCIceServer,
-    RTCPeerConnection,
     RTCRtpSender,
     RTCSessionDescription,
 )
 
 from engine.clock import Clock
 from engine.errors import BadOffer
+from engine.studio.connection import Connection
 from engine.studio.network import observe
 from engine.studio.reception import receive_live
 from engine.studio.sdp import check_offer, video_codec, with_least_bitrate
@@ -22,7 +22,6 @@ from engine.studio.telemetry import Telemetry
 from engine.studio.tracks import CharacterTrack, SoundTrack
 
 _LEAST_KBPS = 300  # of a performer's camera: below that a pose is hard to make out
-_STEP_S = 0.05  # longer than aioice sleeps between its checks
 
 
 class Peer:
@@ -63,7 +62,7 @@ class Peer:
             for server in settings.ice_servers
         ]
         # An empty list, not None: that would be a public STUN server of aiortc's choice.
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        self._connection = Connection(RTCConfiguration(iceServers=servers))
         self._connection.on("connectionstatechange", self._look)
         self._connection.on("datachannel", self.telemetry.adopt)
         # aiortc has no time-out of its own for an other side that says nothing at all.
@@ -102,7 +101,7 @@ class Peer:
         # A track that was never sent has nobody else to stop it.
         self.character.stop()
         self.sound.stop()
-        await end(self._connection)
+        await self._connection.close()
 
     async def _negotiate(self, offer: RTCSessionDescription) -> str:
         connection = self._connection
@@ -149,20 +148,3 @@ class Peer:
     def _look_late(self) -> None:
         if self.state != "connected":
             self._on_end()
-
-
-async def end(connection: RTCPeerConnection) -> None:
-    """Close a connection, and what it may still begin after that.
-
-    Two libraries forget, between two of their steps, to look whether they were closed. aioice 0.13
-    then asks the other side for consent for ever; aiortc 1.16 starts to send, and reports for ever.
-    """
-    began = connection.connectionState not in ("connected", "failed", "closed")
-    await connection.close()
-    if began:
-        await asyncio.sleep(_STEP_S)
-        for transceiver in connection.getTransceivers():
-            await transceiver.stop()
-            await transceiver.receiver.transport.transport._connection.close()
-        if connection.sctp is not None:
-            await connection.sctp.stop()

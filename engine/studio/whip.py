@@ -11,7 +11,6 @@ import aiohttp
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
-    RTCPeerConnection,
     RTCRtpSender,
     RTCSessionDescription,
 )
@@ -20,9 +19,9 @@ from engine.clock import Clock
 from engine.errors import SinkError, StudioError
 from engine.frame import Packet
 from engine.push.address import Address
+from engine.studio.connection import Connection
 from engine.studio.http import SDP
 from engine.studio.network import observe
-from engine.studio.peer import end
 from engine.studio.sdp import video_codec
 from engine.studio.sink import WebRtcSink
 from engine.studio.tracks import CharacterTrack
@@ -77,7 +76,7 @@ class WhipPush:
 
     async def _publish(self) -> None:
         """One connection; ends when it is lost."""
-        connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        connection = Connection(RTCConfiguration(iceServers=[]))
         character = CharacterTrack(self._sink)
         over = asyncio.Event()
         connection.on("connectionstatechange", lambda: self._look(connection, over))
@@ -116,11 +115,11 @@ class WhipPush:
             finally:
                 connection.remove_all_listeners()
                 character.stop()
-                await end(connection)
+                await connection.close()
                 if location is not None:
                     await _leave(http, location)
 
-    def _look(self, connection: RTCPeerConnection, over: asyncio.Event) -> None:
+    def _look(self, connection: Connection, over: asyncio.Event) -> None:
         if connection.connectionState == "connected":
             self.state, self.error = "live", None
             log.info("push to %s: connected", self._address)

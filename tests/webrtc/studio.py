@@ -16,7 +16,6 @@ from aiohttp import ClientResponse, ClientSession, web
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
-    RTCPeerConnection,
     RTCRtpSender,
     RTCSessionDescription,
 )
@@ -32,9 +31,9 @@ from engine.generator import NetworkGenerator
 from engine.io.composite import Background, CompositeStage
 from engine.pipeline import Pipeline, Sink, Source, Stage
 from engine.stages import MotionStage, PoseStage
+from engine.studio.connection import Connection
 from engine.studio.gallery import Gallery
 from engine.studio.looks import Look
-from engine.studio.peer import end
 from engine.studio.server import application
 from engine.studio.settings import Settings
 from engine.studio.shows import MakeShow
@@ -205,7 +204,7 @@ class Performer(MediaStreamTrack):
 class Client:
     """One connection to the studio, and what it has received."""
 
-    connection: RTCPeerConnection
+    connection: Connection
     numbers: list[int] = field(default_factory=list)
     pieces: int = 0
     location: str = ""
@@ -228,7 +227,7 @@ class Client:
             self.tasks.append(asyncio.create_task(self._take(receiver.track)))
 
     async def close(self) -> None:
-        await end(self.connection)
+        await self.connection.close()
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -311,7 +310,7 @@ class Running:
         return client
 
     def _client(self) -> Client:
-        client = Client(RTCPeerConnection(RTCConfiguration(iceServers=[])))
+        client = Client(Connection(RTCConfiguration(iceServers=[])))
         self.clients.append(client)
         return client
 
