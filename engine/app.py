@@ -145,7 +145,10 @@ def build(
         pose = PoseStage(open_estimator(options.pose_runtime, options.pose_model))
         cleanup.callback(pose.close)
         motion = MotionStage(
-            cast, make_smoother(options.smoothing, live=source.live), mirror=options.mirror
+            cast,
+            make_smoother(options.smoothing, live=source.live),
+            mirror=options.mirror,
+            clear_head=options.clear_head,
         )
         controls = Controls(
             cast, motion, clock, quit_show=source.stop, say=on_message, show_pose=options.show_pose

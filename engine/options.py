@@ -25,6 +25,7 @@ class Options:
         pose_runtime: what runs it: "mediapipe" itself, which reports usage to Google, or "onnx",
             ONNX Runtime, which gives the same poses and reports nothing.
         mirror: swap left and right.
+        clear_head: keep the character's arms off her head where the performer's are off theirs.
         show_pose: draw the pose over the picture.
         threads: processor threads that draw the character.
         draw: by the character's own "generator" or as a "puppet" of its cut drawings; "auto" takes
@@ -41,6 +42,7 @@ class Options:
     pose_model: Literal["lite", "full", "heavy"] = "full"
     pose_runtime: PoseRuntime = DEFAULT_RUNTIME
     mirror: bool = False
+    clear_head: bool = True
     show_pose: bool = False
     threads: int = 1
     draw: Draw = "auto"

@@ -123,14 +123,21 @@ class MotionStage:
         cast: whose proportions; this stage decides at which frame a switch happens.
         make_smoother: makes one for pictures of a size in pixels; applied to the normalised joints.
         mirror: see the person as in a mirror.
+        clear_head: see `engine.motion.normalise.Normaliser`.
     """
 
     name = "motion"
 
     def __init__(
-        self, cast: Cast, make_smoother: Callable[[int], Smoother], *, mirror: bool = False
+        self,
+        cast: Cast,
+        make_smoother: Callable[[int], Smoother],
+        *,
+        mirror: bool = False,
+        clear_head: bool = True,
     ) -> None:
         self.mirror = mirror
+        self._clear_head = clear_head
         self._cast = cast
         self._make_smoother = self._wished_smoother = make_smoother
         self._enter(0)
@@ -187,7 +194,12 @@ class MotionStage:
     def _enter(self, actor: int) -> None:
         bundle = self._cast.actors[actor].bundle
         self._playing, self._resolution = actor, bundle.resolution
-        self._normaliser = Normaliser(bundle.skeleton, mirror=self.mirror, size=bundle.resolution)
+        self._normaliser = Normaliser(
+            bundle.skeleton,
+            mirror=self.mirror,
+            size=bundle.resolution,
+            clear_head=self._clear_head,
+        )
         self._smoother = self._make_smoother(bundle.resolution)
 
 

@@ -129,13 +129,13 @@ def update_lengths(
 ) -> tuple[Floats, Floats]:
     """Twin of `update_lengths`."""
     lengths, evidence_s = lengths.copy(), evidence_s.copy()
-    for s in range(9):
+    for s in range(10):
         sides = measured[s][np.isfinite(measured[s])]
         if len(sides):
             error = np.clip(sides.mean() / lengths[s] - 1, -0.5, 0.5) * lengths[s]
             evidence_s[s] = min(20.0, evidence_s[s] + dt)
             gain = min(0.5, dt / evidence_s[s]) if evidence_s[s] > 0 else 0
-            rise = (1.7, 1.7, 1.4, 1.2, 0.8, 1.9, 1.9, 1.9, 1.7)[s]
+            rise = (1.7, 1.7, 1.4, 1.2, 0.8, 1.9, 1.9, 1.9, 1.7, 1.0)[s]
             lengths[s] += gain * error * (rise if error > 0 else 2 - rise)
     return lengths, evidence_s
 
@@ -278,3 +278,92 @@ def place(
     root = np.where(low > high, (low + high) / 2, np.maximum(low, np.minimum(high, root)))
     figure[:, :2] += root
     return np.column_stack([figure, np.ones(20)]).astype(np.float32)
+
+
+# --- engine/motion/_kernels_clear.py --------------------------------------------------------------
+
+
+def head_metric(ears: float, neck: float, axes: Floats) -> Floats:
+    """Twin of `head_metric`: (2, 2), the inverse square root of the head's outline."""
+    down = np.cross(axes[0], axes[1])[:2]
+    wide, high = 1.1 * ears, 0.5 * ears + 0.4 * neck
+    sizes, ways = np.linalg.eigh(wide**2 * np.eye(2) + (high**2 - wide**2) * np.outer(down, down))
+    return np.asarray(ways @ np.diag(sizes**-0.5) @ ways.T)
+
+
+def way_out(u: Floats, v: Floats, clear: float) -> Floats:
+    """Twin of `way_out`: where the ray from behind the middle through v leaves the circle."""
+    radius = min(float(np.linalg.norm(u)), clear)
+    if v @ v >= radius**2:
+        return np.zeros(2)
+    ray = v + 0.5 * radius * u / np.linalg.norm(u)
+    length = float(np.linalg.norm(ray))
+    if length < 1e-9 * radius:
+        return np.zeros(2)
+    ray = ray / length
+    leaves = max(np.roots([1, 2 * (v @ ray), v @ v - radius**2]).real)
+    return np.asarray(leaves * smoothstep(length / (0.3 * radius)) * ray)
+
+
+def clear_arm(
+    u: Floats, clear: float, shoulder: Floats, metric: Floats, elbow: Floats, wrist: Floats
+) -> tuple[Floats, Floats]:
+    """Twin of `clear_arm`: the offsets (2,) of elbow and wrist, as complex turns of the given."""
+    shares = np.array([(0.7, 0), (1, 0), (1, 0.25), (1, 0.5), (1, 0.75), (1, 1), (1, 1.35)])
+    ways = np.zeros(4)
+    bones = elbow, wrist
+    for _ in range(16):
+        across = [np.array([-bone[1], bone[0]]) for bone in bones]
+        outs, gains = [], []
+        for (upper, fore), seen in zip(shares, u, strict=True):
+            point = metric @ (shoulder + upper * bones[0] + fore * bones[1])
+            moves = [
+                upper * across[0] + 0.4 * fore * across[1],
+                fore * across[1],
+                upper * bones[0],
+                fore * bones[1],
+            ]
+            out = way_out(seen, point, clear)
+            outs.append(np.linalg.norm(out))
+            unit = out / outs[-1] if outs[-1] > 0 else out
+            gains.append([unit @ metric @ move for move in moves])
+        lacks, gain = np.array(outs), np.array(gains)
+        if not lacks.any():
+            break
+        matrix = (np.abs(gain).T * lacks) @ np.abs(gain)
+        ways += (gain.T @ lacks**2) / (matrix.sum(axis=1) + 0.5 * lacks.sum())
+        ways[2:] = np.minimum(ways[2:], 0)
+        turns = np.exp([ways[2] + 1j * ways[0], ways[3] + 1j * (0.4 * ways[0] + ways[1])])
+        moved = [complex(*bone) * turn for bone, turn in zip((elbow, wrist), turns, strict=True)]
+        bones = np.array([moved[0].real, moved[0].imag]), np.array([moved[1].real, moved[1].imag])
+    return bones
+
+
+def clear_head(
+    body: Floats,
+    px_per_m: float,
+    lengths_m: Floats,
+    character_px: Floats,
+    head_axes: Floats,
+    offsets: Floats,
+) -> Floats:
+    """Twin of `clear_head`: new offsets."""
+    metric = head_metric(lengths_m[9] * px_per_m, lengths_m[8] * px_per_m, head_axes)
+    own = head_metric(character_px[9, 0], character_px[8, 0], head_axes)
+    cleared = offsets.copy()
+    for s in (2, 5):
+        upper = [body[s, :2] + t * (body[s + 1, :2] - body[s, :2]) for t in (0.7, 1)]
+        fore = [
+            body[s + 1, :2] + t * (body[s + 2, :2] - body[s + 1, :2])
+            for t in (0.25, 0.5, 0.75, 1, 1.35)
+        ]
+        u = (np.array(upper + fore) - body[21, :2]) @ metric
+        kept = smoothstep((np.linalg.norm(u, axis=1).min() - 0.2) / 0.6)
+        kept *= smoothstep((body[[21, s, s + 1, s + 2], 3].min() - 0.3) / 0.4)
+        shoulder = (offsets[s] - offsets[[16, 17]].mean(axis=0))[:2]
+        if kept > 0:
+            clear = kept * min(1.05, float(np.linalg.norm(own @ shoulder)))
+            cleared[s + 1, :2], cleared[s + 2, :2] = clear_arm(
+                kept * u, clear, shoulder, own, offsets[s + 1, :2], offsets[s + 2, :2]
+            )
+    return cleared

@@ -105,6 +105,9 @@ SmoothingOption = Annotated[
     typer.Option(help="auto: Savitzky-Golay for files, One Euro for live input."),
 ]
 MirrorOption = Annotated[bool, typer.Option("--mirror", help="Swap left and right.")]
+ClearHeadOption = Annotated[
+    bool, typer.Option(help="Keep the arms off the head where the performer's are off theirs.")
+]
 ShowPoseOption = Annotated[
     bool, typer.Option("--show-pose", help="Draw the pose over the picture.")
 ]
@@ -179,6 +182,7 @@ _OF_A_SHOW: Final[dict[str, tuple[Any, Any]]] = {
     "pose_model": (PoseModelOption, PoseModel.FULL),
     "pose_runtime": (PoseRuntimeOption, PoseRuntimeName.MEDIAPIPE),
     "mirror": (MirrorOption, False),
+    "clear_head": (ClearHeadOption, True),
     "show_pose": (ShowPoseOption, False),
     "threads": (ThreadsOption, 1),
     "draw": (DrawOption, Draw.AUTO),

@@ -13,6 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from engine.motion._kernels_clear import clear_head
+
 Floats = NDArray[np.float64]
 
 # Indices into the scalars of the root.
@@ -341,7 +343,7 @@ def place(
 
 
 @njit(
-    "void(float64[:, ::1], boolean, float64, float64, float64[::1], float64[:, ::1],"
+    "void(float64[:, ::1], boolean, boolean, float64, float64, float64[::1], float64[:, ::1],"
     " int64[:, :, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1],"
     " int64[::1], float64, float64, float64, boolean[::1], float64[::1], float64[:, ::1],"
     " float64[::1], float64[:, ::1], float64[::1], float64[:, ::1], float32[:, ::1])",
@@ -351,6 +353,7 @@ def place(
 def retarget(
     body: Floats,
     somebody: bool,
+    clear: bool,
     px_per_m: float,
     dt: float,
     lengths_m: Floats,
@@ -383,6 +386,8 @@ def retarget(
             character_px[5, 0] + character_px[6, 0] + character_px[5, 1] + character_px[6, 1]
         )
         limb_offsets(body, px_per_m, lengths_m, character_px, ends, head, head_axes, measured)
+        if clear:
+            clear_head(body, px_per_m, lengths_m, character_px, head_axes, measured)
         hips_at_rest = 0.5 * (rest_offsets[8] + rest_offsets[11])
         by_hips = root[BY_HIPS]
         root_offsets(

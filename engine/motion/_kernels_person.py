@@ -3,9 +3,9 @@
 Rows 0 to 19 of `body` are the joints of `PUPPET_20`; two more help: row 20 is the middle of the
 hips, row 21 the middle of the ears. Columns are x px, y px, z px (away from the camera) and score.
 
-The nine segments, in metres, both sides of the body alike: half the shoulders' width, torso (neck
+The ten segments, in metres, both sides of the body alike: half the shoulders' width, torso (neck
 to the middle of the hips), half the hips' width, upper arm, forearm, thigh, shin, foot (ankle to
-toe), neck (neck to the middle of the ears).
+toe), neck (neck to the middle of the ears), half the ears' distance.
 """
 
 import numpy as np
@@ -17,7 +17,8 @@ Floats = NDArray[np.float64]
 # Indices into the scalars of the person.
 PX_PER_M, PITCH, LEAN, CALIBRATION_LEFT_S, SIZED, SWAPPED_S, TURNED = range(7)
 SCALARS = 7
-COLLECTED = 11  # what a calibration collects: nine segments, the pitch and the lean
+SEGMENTS = 10
+COLLECTED = SEGMENTS + 2  # what a calibration collects: the segments, the pitch and the lean
 
 SEEN = 0.6  # a joint with at least this score is good enough to measure with
 MEMORY_S = 20.0  # bone lengths forget over this time
@@ -28,7 +29,7 @@ SCALE_WAVERS, SCALE_MOVES = 0.04, 0.12
 # Weight of a length above the estimate; that of one below it is 2 minus this. A bent leg's depth is
 # mostly missed, so that legs look too short; a forearm's is exaggerated. From the performer's clip,
 # whose lengths are known.
-RISE = (1.7, 1.7, 1.4, 1.2, 0.8, 1.9, 1.9, 1.9, 1.7)
+RISE = (1.7, 1.7, 1.4, 1.2, 0.8, 1.9, 1.9, 1.9, 1.7, 1.0)
 POSTURE_TAU_S = 30.0
 POSTURE_RANGE = 0.3  # rad about the prior: a person who looks down for long is not re-levelled
 SWAP_S = 0.5  # an estimator that takes left for right is believed after this time
@@ -137,11 +138,11 @@ def fit_scale(body: Floats, metres: Floats) -> float:
 def measure_segments(
     body: Floats, px_per_m: float, ends: NDArray[np.int64], lengths: Floats
 ) -> None:
-    """Length in metres of the nine segments, per side; NaN where an end is not well seen.
+    """Length in metres of the ten segments, per side; NaN where an end is not well seen.
 
     x, y come from the picture and z from the world: a foreshortened arm is not a short one.
     """
-    for s in range(9):
+    for s in range(SEGMENTS):
         for side in range(2):
             p, q = ends[s, side, 0], ends[s, side, 1]
             lengths[s, side] = np.nan
@@ -163,7 +164,7 @@ def update_lengths(measured: Floats, dt: float, lengths: Floats, evidence_s: Flo
     limited to half the estimate, so that one wild frame does little. The gain falls as
     1 / evidence and ends in a memory of `MEMORY_S`.
     """
-    for s in range(9):
+    for s in range(SEGMENTS):
         total, count = 0.0, 0
         for side in range(2):
             if np.isfinite(measured[s, side]):
@@ -367,7 +368,7 @@ def observe(
     """One frame of a person: fill `body`, and update scale, lengths, neutral pitch and head.
 
     `scalars[PX_PER_M]` is NaN before the first person, and `scalars[SIZED]` 0 before one was seen
-    well enough to measure. `collected` (11, 2) holds weighted sums and
+    well enough to measure. `collected` (12, 2) holds weighted sums and
     weights (s) of an asked-for calibration. `scalars[TURNED]` is 1 in a frame in which labels of
     left and right, that had jumped, are believed after all.
     """
@@ -401,16 +402,17 @@ def observe(
     else:
         scalars[SWAPPED_S] = 0.0
 
-    measured = np.empty((9, 2))
+    measured = np.empty((SEGMENTS, 2))
     if np.isfinite(scale):
         measure_segments(body, px_per_m, ends, measured)
     else:
         measured[:] = np.nan
     if scalars[SIZED] == 0.0 and np.isfinite(scale):
-        # The prior's proportions at the size of this person.
-        ratios = np.empty(18)
+        # The prior's proportions at the size of this person, told by all but the head: a drawn
+        # performer's may be far larger.
+        ratios = np.empty(2 * SEGMENTS)
         count = 0
-        for s in range(9):
+        for s in range(SEGMENTS - 1):
             for side in range(2):
                 if np.isfinite(measured[s, side]):
                     ratios[count] = measured[s, side] / prior_m[s]
@@ -418,7 +420,7 @@ def observe(
         if count >= 3:
             scalars[SIZED] = 1.0
             size = min(1.6, max(0.5, np.median(ratios[:count])))
-            for s in range(9):
+            for s in range(SEGMENTS):
                 lengths[s] = prior_m[s] * size
     update_lengths(measured, max(dt, 1e-3), lengths, evidence_s)
 
@@ -439,23 +441,22 @@ def observe(
             axes[0], axes[1] = x, forward
 
     if scalars[CALIBRATION_LEFT_S] > 0.0 and body[1, 3] >= SEEN:
-        for s in range(9):
+        for s in range(SEGMENTS):
             for side in range(2):
                 if np.isfinite(measured[s, side]):
                     collected[s, 0] += dt * measured[s, side]
                     collected[s, 1] += dt
-        for i, angle in ((9, pitch), (10, lean)):
+        for i, angle in ((SEGMENTS, pitch), (SEGMENTS + 1, lean)):
             if np.isfinite(angle):
                 collected[i, 0] += dt * angle
                 collected[i, 1] += dt
         scalars[CALIBRATION_LEFT_S] -= dt
         if scalars[CALIBRATION_LEFT_S] <= 0.0:
             scalars[CALIBRATION_LEFT_S] = 0.0
-            for s in range(9):
+            for s in range(SEGMENTS):
                 if collected[s, 1] > 0.2:
                     lengths[s] = collected[s, 0] / collected[s, 1]
                     evidence_s[s] = MEMORY_S
-            if collected[9, 1] > 0.2:
-                scalars[PITCH] = collected[9, 0] / collected[9, 1]
-            if collected[10, 1] > 0.2:
-                scalars[LEAN] = collected[10, 0] / collected[10, 1]
+            for i, at in ((SEGMENTS, PITCH), (SEGMENTS + 1, LEAN)):
+                if collected[i, 1] > 0.2:
+                    scalars[at] = collected[i, 0] / collected[i, 1]

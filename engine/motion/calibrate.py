@@ -14,10 +14,10 @@ from engine.pose.pose import Pose
 from engine.pose.skeleton import MEDIAPIPE_33, PUPPET_20, joint_map
 
 SEGMENTS: Final = (
-    "shoulder", "torso", "hip", "upper_arm", "forearm", "thigh", "shin", "foot", "neck",
+    "shoulder", "torso", "hip", "upper_arm", "forearm", "thigh", "shin", "foot", "neck", "head",
 )  # fmt: skip
 """Both sides alike: half the shoulders' width, neck to the middle of the hips, half the hips'
-width, ..., ankle to toe, neck to the middle of the ears."""
+width, ..., ankle to toe, neck to the middle of the ears, half the distance of the ears."""
 
 MID_HIP, MID_EAR = 20, 21
 
@@ -33,13 +33,14 @@ SEGMENT_ENDS: Final = np.array(
         [(9, 10), (12, 13)],
         [(10, 18), (13, 19)],
         [(1, MID_EAR), (1, MID_EAR)],
+        [(MID_EAR, 16), (MID_EAR, 17)],
     ],
     dtype=np.int64,
 )
 
 # An adult of 1.7 m as MediaPipe's landmarks see one, in metres, in the order of SEGMENTS. The foot
 # is a real one: the world landmarks' are a fifth shorter than feet that are seen from the side.
-PRIOR_M: Final = np.array([0.165, 0.485, 0.105, 0.265, 0.235, 0.40, 0.39, 0.20, 0.22])
+PRIOR_M: Final = np.array([0.165, 0.485, 0.105, 0.265, 0.235, 0.40, 0.39, 0.20, 0.22, 0.066])
 PRIOR_PITCH: Final = 0.1  # rad: a level head's nose lies a little below its ears
 PRIOR_LEAN: Final = 0.28  # rad: the ears are ahead of the shoulders
 _PRIOR_EVIDENCE_S = 0.4
@@ -65,7 +66,7 @@ class Person:
     Attributes:
         body: (22, 4) of the latest frame: the joints of `PUPPET_20` in picture pixels (x, y, z
             away from the camera, score), the middle of the hips, the middle of the ears.
-        lengths_m: (9,) metres, in the order of `SEGMENTS`.
+        lengths_m: (10,) metres, in the order of `SEGMENTS`.
         head_axes: (2, 3) unit vectors of the head: from its right to its left, and forward.
     """
 

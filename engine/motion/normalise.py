@@ -2,8 +2,9 @@
 
 First paper, section 3.3, eq. 7 to 10: from the neck outwards each limb is scaled about its parent
 joint by the ratio of the character's bone to the person's; and of section 3.4 the head, which is
-turned as a whole. Added for live use: the feet stand on a floor, and joints that are not seen are
-held, then eased to rest, so that the character is always whole.
+turned as a whole. Added: arms that are clear of the person's head stay clear of the character's,
+which is mostly larger (`_kernels_clear`). For live use: the feet stand on a floor, and joints that
+are not seen are held, then eased to rest, so that the character is always whole.
 """
 
 import numpy as np
@@ -29,7 +30,7 @@ _PARENTS[[0, 14, 15, 16, 17]] = 1
 
 
 def _segment_lengths(character: CharacterSkeleton) -> NDArray[np.float64]:
-    """(9, 2) px of the character's segments; right, left."""
+    """(10, 2) px of the character's segments; right, left."""
     bone = {
         ends: float(length)
         for ends, length in zip(PUPPET_20.bones, character.bone_lengths, strict=True)
@@ -40,6 +41,7 @@ def _segment_lengths(character: CharacterSkeleton) -> NDArray[np.float64]:
     half_hips = min(half_hips, 0.9 * to_hip)
     torso = float(np.sqrt(to_hip**2 - half_hips**2))
     neck = float(np.linalg.norm(0.5 * (character.head[3] + character.head[4])))
+    ears = 0.5 * float(np.linalg.norm(character.head[3] - character.head[4]))
     return np.array(
         [
             (bone[1, 2], bone[1, 5]),
@@ -51,6 +53,7 @@ def _segment_lengths(character: CharacterSkeleton) -> NDArray[np.float64]:
             (bone[9, 10], bone[12, 13]),
             (bone[10, 18], bone[13, 19]),
             (neck, neck),
+            (ears, ears),
         ]
     )
 
@@ -66,15 +69,22 @@ class Normaliser:
         character: whose proportions to use.
         mirror: see the person as in a mirror, as a webcam's user expects.
         size: of the character's picture, pixels; the figure is kept inside.
+        clear_head: keep the arms off the head where the person's are; see `_kernels_clear`.
     """
 
     def __init__(
-        self, character: CharacterSkeleton, *, mirror: bool = False, size: int = 256
+        self,
+        character: CharacterSkeleton,
+        *,
+        mirror: bool = False,
+        size: int = 256,
+        clear_head: bool = True,
     ) -> None:
         self.character = character
         self.size = size
         self.person = Person()
         self._mirror = mirror
+        self._clear_head = clear_head
         self._turn = False  # the mirror was toggled: ease over to the other side
         self._character_px = _segment_lengths(character)
         self._head = character.head.astype(np.float64)
@@ -150,8 +160,8 @@ class Normaliser:
             person.lose()
         joints = np.empty((20, 4), np.float32)
         kernels.retarget(
-            person.body, pose is not None, person.px_per_m, elapsed_s, person.lengths_m,
-            self._character_px, SEGMENT_ENDS, self._head, person.head_axes,
+            person.body, pose is not None, self._clear_head, person.px_per_m, elapsed_s,
+            person.lengths_m, self._character_px, SEGMENT_ENDS, self._head, person.head_axes,
             self._rest, self._rest_offsets, _PARENTS, self.character.floor_y, self.size, settle,
             self._seen, self._root, self._measured, self._unseen_s, self._held, self._seen_s,
             self._eased, joints,

@@ -62,10 +62,10 @@ def test_conversion_and_scale_agree_with_their_twins(degenerate: bool) -> None:
 
 def test_measures_agree_with_their_twins() -> None:
     rng = np.random.default_rng(4)
-    lengths, evidence = calibrate.PRIOR_M.copy(), np.full(9, 0.4)
+    lengths, evidence = calibrate.PRIOR_M.copy(), np.full(10, 0.4)
     for _ in range(60):
         body = random_body(rng)
-        measured = np.empty((9, 2))
+        measured = np.empty((10, 2))
         px_per_m = rng.uniform(50, 500)
         kernels.measure_segments(body, px_per_m, SEGMENT_ENDS, measured)
         np.testing.assert_allclose(
@@ -101,7 +101,8 @@ def test_the_first_frame_already_gives_sensible_lengths() -> None:
     assert np.isnan(someone.px_per_m)
     someone.observe(person(standing()), WH, 0.0)
     np.testing.assert_allclose(someone.px_per_m, 2 / 0.009, rtol=1e-3)
-    np.testing.assert_allclose(someone.lengths_m, true_lengths(standing()), rtol=0.35)
+    body = np.array(SEGMENTS) != "head"  # this one's is far larger than usual: that takes time
+    np.testing.assert_allclose(someone.lengths_m[body], true_lengths(standing())[body], rtol=0.35)
 
 
 def test_lengths_are_learnt_from_somebody_who_never_stands_straight() -> None:

@@ -88,7 +88,7 @@ def test_puppet_hands_its_options_on(calls, tmp_path):
         "puppet", "dance.mp4", "-o", str(tmp_path / "out.webm"), "--character", "ito.character",
         "--report", "r.json", "--realtime", "--layout", "side-by-side", "--background", "green",
         "--size", "512", "--smoothing", "one-euro", "--pose-model", "heavy",
-        "--pose-runtime", "onnx", "--mirror",
+        "--pose-runtime", "onnx", "--mirror", "--no-clear-head",
         "--show-pose", "--threads", "2", "--draw", "puppet",
     )  # fmt: skip
     assert result.exit_code == 0, text(result)
@@ -98,8 +98,8 @@ def test_puppet_hands_its_options_on(calls, tmp_path):
     assert kwargs["report"] == Path("r.json")
     assert kwargs["options"] == engine.app.Options(
         layout="side-by-side", background="green", size_px=512, smoothing="one-euro",
-        pose_model="heavy", pose_runtime="onnx", mirror=True, show_pose=True, threads=2,
-        draw="puppet",
+        pose_model="heavy", pose_runtime="onnx", mirror=True, clear_head=False, show_pose=True,
+        threads=2, draw="puppet",
     )  # fmt: skip
     assert "the table" in text(result)
     assert "out.webm" in text(result)
