@@ -181,8 +181,9 @@ def test_the_kernel_does_as_its_naive_twin(seed):
     puppet = Puppet([drawing])
     joints = body(SIZE, seed, noise=0.08)
     picture = draw(puppet, joints)
+    placed = puppet._placed
     truth, _ = naive_puppet.compose(
-        drawing.pixels, puppet._slots, puppet._order, puppet._points, puppet._slide
+        drawing.pixels, placed.slots, placed.order, placed.points, placed.slide
     )
     assert np.abs(picture - truth).max() <= 1.01
 
