@@ -93,6 +93,95 @@ def open_fan(
                 p[1] += mine * (y - p[1])
 
 
+@njit("f8(f8[::1], f8, f8[::1])", cache=True, nogil=True, error_model="numpy")
+def _shows_shoulder(chest: Array, side: float, limits: Array) -> float:
+    """From 0 to 1: whether a shoulder lies beside the chest, and neither on nor behind it."""
+    shown = _smooth((abs(chest[10]) - limits[8]) / (limits[9] - limits[8]))
+    wide = side * np.sqrt(chest[3] * chest[3] + chest[5] * chest[5])
+    behind = (chest[8] * chest[3] + chest[9] * chest[5]) / wide
+    behind = behind if chest[10] < 0 else -behind
+    return float(shown * (1 - _smooth((behind - limits[12]) / (limits[13] - limits[12]))))
+
+
+@njit(
+    "void(f8[:,::1], f8[:,::1], i8, i8, f8, f8, f8[::1], f8, f8, f4[:,:,:,::1])",
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+)
+def open_shoulder(
+    target: Array,
+    source: Array,
+    chest: int,
+    arm: int,
+    side: float,
+    fan: float,
+    limits: Array,
+    first: float,
+    step: float,
+    points: Floats,
+) -> None:
+    """About a shoulder chest and arm take one map: between them it opens or closes.
+
+    `side` is 1 for the left, -1 for the right. `limits` are ROOT_END, SHORT, BODY, RAISED,
+    CROSSING, PROFILE, APART and BEYOND (two each but for the first two) of `engine.puppet.bends`.
+    """
+    t, s, tc, sc = target[arm], source[arm], target[chest], source[chest]
+    # The chest's own map, of an offset and of the shoulder.
+    scale = 1 / (tc[2] * tc[5] - tc[3] * tc[4])
+    m00, m01 = (sc[2] * tc[5] - sc[3] * tc[4]) * scale, (sc[3] * tc[2] - sc[2] * tc[3]) * scale
+    m10, m11 = (sc[4] * tc[5] - sc[5] * tc[4]) * scale, (sc[5] * tc[2] - sc[4] * tc[3]) * scale
+    x, y = t[0] - tc[0], t[1] - tc[1]
+    root_x, root_y = sc[0] + m00 * x + m01 * y, sc[1] + m10 * x + m11 * y
+    apart_x, apart_y = s[0] - root_x, s[1] - root_y
+    # Away from the body along the shoulders, and down at a right angle to that.
+    wide = np.sqrt(sc[3] * sc[3] + sc[5] * sc[5])
+    out_x, out_y = side * sc[3] / wide, side * sc[5] / wide
+    down_x, down_y = -out_y, out_x
+    if down_x * sc[2] + down_y * sc[4] < 0:
+        down_x, down_y = -down_x, -down_y
+    x, y = m00 * t[2] + m01 * t[4], m10 * t[2] + m11 * t[4]
+    to = float(np.arctan2(down_x * x + down_y * y, out_x * x + out_y * y))
+    of = float(np.arctan2(down_x * s[2] + down_y * s[4], out_x * s[2] + out_y * s[4]))
+    size = np.sqrt(t[2] * t[2] + t[4] * t[4])
+    size_of = np.sqrt(s[2] * s[2] + s[4] * s[4])
+    apart = np.sqrt(apart_x * apart_x + apart_y * apart_y) / (fan * size_of)
+    amount = 1 - _smooth((apart - limits[10]) / (limits[11] - limits[10]))
+    for angle in (to, of):
+        k = 4 if angle < 0 else 6
+        amount *= 1 - _smooth((abs(angle) - limits[k]) / (limits[k + 1] - limits[k]))
+    amount *= _shows_shoulder(tc, side, limits) * _shows_shoulder(sc, side, limits)
+    reach = min(limits[1] * t[6], fan) + _SMALL
+    far = limits[0] * reach * size
+    count = points.shape[1]
+    if not (amount > 0 and abs(t[0]) < 1e6 and abs(t[1]) < 1e6 and far < 1e6):
+        return
+    left, right = max(0, int((t[0] - far - first) / step)), int((t[0] + far - first) / step) + 1
+    top, bottom = max(0, int((t[1] - far - first) / step)), int((t[1] + far - first) / step) + 1
+    for row in range(top, min(bottom + 1, count)):
+        for column in range(left, min(right + 1, count)):
+            x, y = first + step * column - t[0], first + step * row - t[1]
+            distance = np.sqrt(x * x + y * y) / size
+            share = amount * (1 - _smooth((distance / reach - 1) / (limits[0] - 1)))
+            if not share > 0:
+                continue
+            x, y = m00 * x + m01 * y, m10 * x + m11 * y
+            angle = np.arctan2(down_x * x + down_y * y, out_x * x + out_y * y + _SMALL)
+            # From the arm (1) to where the body begins (0), on either side.
+            rim = limits[3] if angle >= to else -limits[2]
+            near = max((rim - angle) / (rim - to), 0.0)
+            turned = angle + near * (of - to)
+            length = np.sqrt(x * x + y * y)
+            length += near * (distance * size_of - length)
+            a, c = length * np.cos(turned), length * np.sin(turned)
+            x = root_x + near * apart_x + out_x * a + down_x * c
+            y = root_y + near * apart_y + out_y * a + down_y * c
+            for part in (chest, arm):
+                p = points[part, row, column]
+                p[0] += share * (x - p[0])
+                p[1] += share * (y - p[1])
+
+
 @njit(
     "void(f8[:,::1], f8[:,::1], i8[::1], i8[::1], f8[::1], f8, f8, f4[:,:,:,::1])",
     cache=True,

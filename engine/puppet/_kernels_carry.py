@@ -80,13 +80,14 @@ def compose(
         pixels: (N, S, S, 5) of all parts of all drawings, flat; the outermost pixels are empty.
         size: S.
         slots: (L,) which of the N to use for each part.
-        candidates, found: (C, C, L) and (C, C), see `_kernels_find.find`.
+        candidates, found: (C, C, L) and (C, C), see `_kernels_find.find`; cells where fewer than
+            none are found are left as `out` and `painted_in` have them.
         points: (L, C + 1, C + 1, 2) px, see `map_grid`, at the corners of C x C cells.
         slide: (C + 1, C + 1, 2) px, how much farther the colours of part 0 are.
         maps: (S / 2, S / 2, 2 + L or more): 255 / 2 in channel 2 + l leaves part l as it is, less
             hides it, more shows what is transparent; read only if `hiding`.
         hiding: whether to.
-        out: (S, S, 4) premultiplied RGBA; all of it is overwritten.
+        out: (S, S, 4) premultiplied RGBA; all else of it is overwritten.
         painted_in: (S, S), how much of that is painted in; likewise.
     """
     total = len(slots)
@@ -109,6 +110,8 @@ def compose(
     for row in range(cells):
         for column in range(cells):
             here = found[row, column]
+            if here < 0:
+                continue
             for k in range(here):
                 who[k] = candidates[row, column, k]
                 base[k] = slots[who[k]] * size * line

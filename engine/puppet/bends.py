@@ -11,6 +11,8 @@ HINGES = tuple(
     for upper, lower in (("upper_arm", "forearm"), ("thigh", "shin"))
 )
 """(part, part) that meet at an elbow or a knee."""
+SHOULDERS = ((_INDEX["r_upper_arm"], -1.0), (_INDEX["l_upper_arm"], 1.0))
+"""Upper arms, and on which side of the chest they are."""
 THIGHS = (_INDEX["r_thigh"], _INDEX["l_thigh"])
 
 FAN = 1.0 / _SPINES  # times a part's radius: so near to a hinge it is all fan
@@ -24,3 +26,11 @@ SPINE = 0.5 / _SPINES  # seen shorter, the body bends toward the camera
 HANG = 0.85  # how much hips far below take part in the thighs' motion
 HANG_LENGTH = 0.8  # of the thighs' length: how far below the hips that is
 LIMIT = 1.6  # times: how much blending may shorten an offset before it is left so
+ROOT = 0.8 / _SPINES  # times an upper arm's radius: so near to a shoulder it is all fan
+ROOT_END = 1.3  # times that: so far from it there is none
+BODY = (2.5, 2.2)  # rad above and below straight away from the body: beyond, the chest lies still
+RAISED = (1.1, 1.6)  # rad above: an arm beside the head opens nothing
+CROSSING = (1.6, 2.1)  # rad below: neither does an arm that lies across the body
+PROFILE = (0.15, 0.55)  # cosines of the chest's view: from the side shoulders lie on the body
+BEYOND = (0.25, 0.55)  # sines of it: the shoulder that is turned away lies behind the body
+APART = (0.5, 1.5)  # of the fan's radius: a chest that has its shoulder elsewhere takes no part

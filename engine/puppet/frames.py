@@ -13,7 +13,11 @@ from engine.pose.skeleton import PUPPET_20
 from engine.puppet import _kernels_bends as bends
 from engine.puppet import _kernels_frames as kernels
 from engine.puppet.bends import (
+    APART,
     BEHIND,
+    BEYOND,
+    BODY,
+    CROSSING,
     FAN,
     FAN_END,
     FOLDED,
@@ -22,7 +26,12 @@ from engine.puppet.bends import (
     HANG_LENGTH,
     HINGES,
     LIMIT,
+    PROFILE,
+    RAISED,
+    ROOT,
+    ROOT_END,
     SHORT,
+    SHOULDERS,
     SPINE,
     THIGHS,
     WAIST,
@@ -41,10 +50,12 @@ FRONTAL = 0.4  # more from the front, where limbs lie apart
 
 DEPTH_BIAS = np.zeros(COUNT)
 """(L,) of the spine's length: what lies on what when depths are alike (a skirt on thighs)."""
-DEPTH_BIAS[HEAD], DEPTH_BIAS[HIPS] = -0.3, -0.2
+DEPTH_BIAS[HEAD], DEPTH_BIAS[HIPS] = -0.4, -0.2
 DEPTH_BIAS[[i for i in LIMBS if PARTS[i].name.endswith("arm")]] = -0.1
 ARMS = ((3, 4), (8, 9))
 """Upper arm and forearm of the right and of the left."""
+RISEN = 0.9  # times how far an elbow is above its shoulder: so much farther back its arm counts
+HAIR = 0.2  # spines behind the ears: what is farther back is behind the head
 
 _SHAPE = np.array([THICKNESS, FOOT_WIDTH, FOOT_HEIGHT, HEAD_RADIUS])
 _BONES = np.array([b for b in PUPPET_20.bones if max(b) < 14], np.int64)
@@ -61,6 +72,7 @@ _KINDS = np.array(
 _TORSO = np.array([CHEST, HIPS], np.int64)
 _THIGHS = np.array(THIGHS, np.int64)
 _HINGE = np.array([FAN_END, SHORT, FOLDED, *BEHIND, *HALVES])
+_SHOULDER = np.array([ROOT_END, SHORT, *BODY, *RAISED, *CROSSING, *PROFILE, *APART, *BEYOND])
 _LIMITS = np.array([*WAIST, SPINE, HANG, HANG_LENGTH, SHORT, LIMIT])
 
 
@@ -128,6 +140,11 @@ def map_grid(
         first, step, points, slide,
     )  # fmt: skip
     bends.bend_torso(target.table, source.table, _TORSO, _THIGHS, _LIMITS, first, step, points)
+    for arm, side in SHOULDERS:
+        bends.open_shoulder(
+            target.table, source.table, CHEST, arm, side, ROOT * PARTS[arm].radius, _SHOULDER,
+            first, step, points,
+        )  # fmt: skip
     for upper, lower in HINGES:
         bends.open_fan(
             target.table, source.table, upper, lower, FAN * PARTS[upper].radius, _HINGE,
@@ -143,14 +160,18 @@ def spine_length(joints: NDArray[np.float32]) -> float:
 def depth_order(frames: Frames, spine: float) -> NDArray[np.int64]:
     """(L,) parts from front to back by their z, with `DEPTH_BIAS` of the spine in px.
 
-    A raised arm whose forearm is before the head is so as a whole: an upper arm that some hair
-    should hide looks better before it than a sleeve that ends at the elbow.
+    Head and hair hide most of an arm that is raised, and then all of it: a forearm before a face
+    that ends at the elbow looks torn. Little is hidden of an arm that hangs.
     """
     depth = frames.depth + DEPTH_BIAS * spine
+    before, behind = np.nextafter(depth[HEAD], -np.inf), np.nextafter(depth[HEAD], np.inf)
     for upper, fore in ARMS:
-        raised = frames.table[fore, 1] < frames.table[upper, 1]  # the elbow above the shoulder
-        if raised and depth[fore] < depth[HEAD] < depth[upper]:
-            depth[upper] = np.nextafter(depth[HEAD], -np.inf)
+        rise = frames.table[upper, 1] - frames.table[fore, 1]
+        arm = 0.5 * (frames.depth[upper] + frames.depth[fore]) + RISEN * rise
+        if arm < frames.depth[HEAD] + HAIR * spine:
+            depth[upper] = min(depth[upper], before)
+        else:
+            depth[[upper, fore]] = np.maximum(depth[[upper, fore]], behind)
     return np.argsort(depth, kind="stable")
 
 

@@ -8,18 +8,21 @@ from numpy.typing import NDArray
 
 from engine.backends.base import Backend
 from engine.generator import is_ready, prepare
-from engine.puppet import _kernels_carry as carrying
-from engine.puppet import _kernels_find as finding
+from engine.puppet import _kernels_fade as fading
 from engine.puppet import _kernels_paint as painting
 from engine.puppet.drawing import DRAWN, CutDrawing
-from engine.puppet.frames import Frames, depth_order, map_grid, nearest, spine_length
+from engine.puppet.frames import Frames, depth_order, nearest, spine_length
 from engine.puppet.painter import ALPHAS, FLOW, PAINT, painter_shapes, reachable, turns
 from engine.puppet.parts import COUNT
+from engine.puppet.placed import Atlas, Placed
 
-CELLS: Final = 64
-"""The parts' maps are taken as bilinear in squares, about so many a side."""
-CELLS_PX: Final = (2, 4, 8, 16)
-"""How large these may be: even, since the painter looks at every second pixel."""
+FADE: Final = 4
+"""Pictures in which what changes to another drawing, or goes behind another part, is both."""
+JUMP: Final = 0.22
+"""Spines that joints move on the average, to right and down, from one picture to the next: more is
+no motion (a dance at 30 pictures a second has 0.15), and what changes does so at once."""
+TURN: Final = 0.9962
+"""Cosine of 5 degrees, likewise of a turn: a drawing does not fit what has turned away from it."""
 
 U8 = NDArray[np.uint8]
 
@@ -37,35 +40,22 @@ class Puppet:
     """
 
     def __init__(self, drawings: Sequence[CutDrawing], painter: Backend | None = None) -> None:
-        sizes = {drawing.size for drawing in drawings}
-        if len(sizes) != 1:
-            raise ValueError(f"a puppet needs drawings of one size, not of {sorted(sizes)}")
-        size = self.size = sizes.pop()
-        if size % CELLS_PX[-1]:
-            raise ValueError(f"a drawing's size must be a multiple of {CELLS_PX[-1]}, not {size}")
-        cell = next((px for px in CELLS_PX if size <= CELLS * px), CELLS_PX[-1])
-        cells = size // cell
+        atlas = Atlas(drawings)
+        size = self.size = atlas.size
         self._painter = painter
-        # One drawing is used as it is, without a copy.
-        parts = [drawing.pixels for drawing in drawings]
-        pixels = np.ascontiguousarray(parts[0] if len(parts) == 1 else np.concatenate(parts))
-        self._pixels = pixels.reshape(-1)
-        self._counts = np.zeros((len(pixels), cells + 1, cells + 1), np.int32)
-        finding.count_used(pixels, cell, self._counts)
-        self._drawn = [Frames.of(drawing.joints) for drawing in drawings]
-        area = np.stack([part[..., DRAWN].mean((1, 2)) for part in parts])
+        self._drawn = atlas.frames
+        area = np.stack([drawing.pixels[..., DRAWN].mean((1, 2)) for drawing in drawings])
         self._seen = area / np.maximum(area.max(0), 1e-4)
         # What belongs to one frame, and is used again for the next.
-        self._target, self._source = Frames.empty(), Frames.empty()
+        self._target = Frames.empty()
         self._spine = 1.0
-        self._used: NDArray[np.int64] | None = None
-        self._slots = self._order = np.arange(COUNT)
-        self._points = np.empty((COUNT, cells + 1, cells + 1, 2), np.float32)
-        self._slide = np.empty((cells + 1, cells + 1, 2), np.float32)
-        self._candidates = np.empty((cells, cells, COUNT), np.int8)
-        self._found = np.empty((cells, cells), np.int8)
+        self._joints: NDArray[np.float32] | None = None  # of the frame before
+        self._placed, self._leaving = Placed(atlas), Placed(atlas)
+        self._fading = 0  # pictures that are still to show both
         self._picture = np.empty((size, size, 4), np.uint8)
         self._painted_in = np.empty((size, size), np.uint8)
+        self._other = np.empty((size, size, 4), np.uint8)
+        self._other_in = np.empty((size, size), np.uint8)
         takes, gives = painter_shapes(size)
         self._features = np.empty(takes[1:], np.uint8)
         self._maps = np.empty(gives[1:], np.uint8)
@@ -126,11 +116,8 @@ class Puppet:
         painting.unshuffle(self._picture, self._painted_in, pose_image, features)
         with np.errstate(invalid="ignore", over="ignore"):
             depth = (self._target.depth / self._spine).astype(np.float32)
-            features[..., ALPHAS + COUNT + 1 :] = turns(self._target, self._source)
-        carrying.look(
-            self._pixels, self.size, self._slots, self._candidates, self._found, self._points,
-            np.nan_to_num(depth), features, ALPHAS,
-        )  # fmt: skip
+            features[..., ALPHAS + COUNT + 1 :] = turns(self._target, self._placed.source)
+        self._placed.look(np.nan_to_num(depth), features, ALPHAS)
 
     def finish(self, maps: U8, out: U8) -> None:
         """The pose that `look` was last given, as the painter's maps change it.
@@ -152,28 +139,45 @@ class Puppet:
             raise ValueError(f"expected a C-contiguous (S, S, 4) with S {self.size}: {out.shape}")
 
     def _compose(self, out: U8, maps: U8 | None = None) -> None:
-        carrying.compose(
-            self._pixels, self.size, self._slots, self._candidates, self._found, self._points,
-            self._slide, self._maps if maps is None else maps, maps is not None, out,
-            self._painted_in,
-        )  # fmt: skip
+        given, hiding = self._maps if maps is None else maps, maps is not None
+        self._placed.compose(given, hiding, out, self._painted_in)
+        if not self._fading:
+            return
+        self._leaving.compose(given, hiding, self._other, self._other_in)
+        share, found = np.float32(self._fading / (FADE + 1)), self._leaving.found
+        fading.fade(found, self._other, share, out)
+        fading.fade(found, self._other_in[..., None], share, self._painted_in[..., None])
 
     def _pose(self, joints: NDArray[np.float32]) -> None:
-        """Set the maps for these joints, which parts to use, and their order."""
-        target, source = self._target, self._source
-        step = self.size / (self._points.shape[1] - 1)
+        """Set the maps for these joints, which parts to use, and their order.
+
+        While a change fades there is no other.
+        """
+        target, placed = self._target, self._placed
+        view = target.view.copy()
         with np.errstate(invalid="ignore", over="ignore"):  # joints need not be finite
             target.update(joints)
-            chosen = nearest(target, self._drawn, self._seen, self._used)
-            self._used = chosen
-            for part, drawing in enumerate(chosen):
-                source.table[part] = self._drawn[drawing].table[part]
-            source.turn[:] = self._drawn[chosen[0]].turn
-            map_grid(target, source, 0.0, step, self._points, self._slide)
             self._spine = spine_length(joints)
-            self._order = depth_order(target, self._spine)
-        self._slots = chosen * COUNT + np.arange(COUNT)
-        finding.find(
-            self._points, self._counts, self._slots, self._order, self.size, self._candidates,
-            self._found,
-        )  # fmt: skip
+            steady = self._is_steady(joints, view)
+            self._fading = max(self._fading - 1, 0) if steady else 0
+            if not self._fading:
+                first = self._joints is None
+                chosen = nearest(target, self._drawn, self._seen, None if first else placed.chosen)
+                order = depth_order(target, self._spine)
+                if steady and not placed.shows_as(chosen, order):
+                    self._placed, self._leaving = self._leaving, placed
+                    self._fading = FADE
+                self._placed.choose(chosen, order)
+            self._joints = joints.copy()
+            self._placed.move(target)
+            if self._fading:
+                self._leaving.move(target)
+                self._leaving.leave_same(self._placed)
+
+    def _is_steady(self, joints: NDArray[np.float32], view: NDArray[np.float64]) -> bool:
+        """Whether this goes on from the frame before, whose parts faced to `view` (L, 3)."""
+        if self._joints is None:
+            return False
+        moved = np.abs(joints[:, :2] - self._joints[:, :2]).sum(1).mean()
+        turned = (self._target.view * view).sum(1).min()
+        return bool(moved < JUMP * self._spine and turned > TURN)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
-from engine.puppet.puppet import CELLS_PX, Puppet
+from engine.puppet.placed import CELLS_PX
+from engine.puppet.puppet import Puppet
 
 LEAST_PX: Final = 128
 """No puppet is drawn smaller than that."""

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from engine.errors import BundleDamaged
+from engine.puppet.bends import SHOULDERS
 from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
 from engine.puppet.frames import ARMS, Frames, depth_order, map_grid, nearest, spine_length
-from engine.puppet.parts import COUNT, HEAD, PARTS
+from engine.puppet.parts import CHEST, COUNT, HEAD, PARTS
 from engine.puppet.puppet import Puppet
 from tests import naive_puppet
 from tests.cut_drawings import body, cut_drawing
@@ -96,22 +97,44 @@ def test_frames_are_those_of_torch(seed):
 
 
 @pytest.mark.parametrize(
-    ("elbow", "wrist", "before"), [(-30, -60, True), (-30, 60, False), (30, -60, False)]
+    ("elbow", "depth", "before"),
+    [(-30, 0, False), (-30, -60, True), (30, -40, True), (30, 60, False)],
 )
 @pytest.mark.parametrize("arm", ARMS)
-def test_a_raised_arm_is_before_the_head_as_a_whole(arm, elbow, wrist, before):
-    """`elbow` px below the shoulder, `wrist` px behind the head."""
+def test_the_head_hides_arms_that_are_raised(arm, elbow, depth, before):
+    """`elbow` px below the shoulder, the arm `depth` px behind the head."""
     joints = body(SIZE, 0)
     upper, fore = (PARTS[i] for i in arm)
-    head = Frames.of(joints).depth[HEAD]
-    joints[upper.start, 2] = joints[upper.end, 2] = head + 20
+    joints[[upper.start, upper.end, fore.end], 2] = Frames.of(joints).depth[HEAD] + depth
     joints[upper.end, 1] = joints[upper.start, 1] + elbow
-    joints[fore.end, 2] = head + 2 * wrist
     frames = maps.frames_of(torch.from_numpy(joints)[None])
     ours = depth_order(Frames.of(joints), spine_length(joints)).tolist()
     assert ours == torch_order(frames, torch_spine(torch.from_numpy(joints)[None]))[0].tolist()
-    assert (ours.index(arm[0]) < ours.index(HEAD)) == before
-    assert ours.index(arm[1]) < ours.index(arm[0]) or not before
+    for part in arm:
+        assert (ours.index(part) < ours.index(HEAD)) == before
+
+
+@pytest.mark.parametrize(("arm", "side"), SHOULDERS)
+def test_chest_and_raised_arm_are_one_about_the_shoulder(arm, side):
+    """They take the same map there, and none of it is torn."""
+    here = body(SIZE)
+    there = here.copy()
+    shoulder, elbow = PARTS[arm].start, PARTS[arm].end
+    for angle in np.linspace(-1.0, 1.2, 11):  # rad below straight out
+        reach = np.linalg.norm(here[elbow, :2] - here[shoulder, :2])
+        there[elbow, :2] = there[shoulder, :2] + reach * np.array(
+            [side * np.cos(angle), np.sin(angle)]
+        )
+        points = np.empty((COUNT, 8 * SIZE, 8 * SIZE, 2), np.float32)
+        slide = np.empty((8 * SIZE, 8 * SIZE, 2), np.float32)
+        map_grid(Frames.of(there), Frames.of(here), 1 / 16, 1 / 8, points, slide)
+        x, y = (8 * there[shoulder, :2]).round().astype(int)
+        chest, own = (points[i, y - 5 : y + 6, x - 5 : x + 6] for i in (CHEST, arm))
+        np.testing.assert_allclose(chest, own, atol=0.02)
+        np.testing.assert_allclose(chest[5, 5], here[shoulder, :2], atol=0.2)
+        for near in (points[CHEST], points[arm]):
+            steps = np.abs(np.diff(near[y - 20 : y + 21, x - 20 : x + 21], axis=0))
+            assert steps.max() < 2.0  # px of the drawing, for an eighth of a pixel
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -158,8 +181,9 @@ def test_the_kernel_does_as_its_naive_twin(seed):
     puppet = Puppet([drawing])
     joints = body(SIZE, seed, noise=0.08)
     picture = draw(puppet, joints)
+    placed = puppet._placed
     truth, _ = naive_puppet.compose(
-        drawing.pixels, puppet._slots, puppet._order, puppet._points, puppet._slide
+        drawing.pixels, placed.slots, placed.order, placed.points, placed.slide
     )
     assert np.abs(picture - truth).max() <= 1.01
 

@@ -3,6 +3,8 @@
 Each part alone is rigid: an elbow would be two cards with a pin, a skirt one card. So
 
 - about elbows and knees both parts take one map, a fan that opens as the limb bends;
+- about shoulders chest and upper arm take one map, which opens and closes between the arm and the
+  body, where the chest lies still;
 - chest and hips take a mean of their two maps around the waist;
 - hips below take part in the thighs' motion, each side in that of its own (linear blend skinning,
   of maps that lead back to the source, with lengths blended as well as directions).
@@ -16,7 +18,11 @@ import torch
 from torch import Tensor
 
 from engine.puppet.bends import (
+    APART,
     BEHIND,
+    BEYOND,
+    BODY,
+    CROSSING,
     FAN,
     FAN_END,
     FOLDED,
@@ -25,7 +31,12 @@ from engine.puppet.bends import (
     HANG_LENGTH,
     HINGES,
     LIMIT,
+    PROFILE,
+    RAISED,
+    ROOT,
+    ROOT_END,
     SHORT,
+    SHOULDERS,
     SPINE,
     THIGHS,
     WAIST,
@@ -45,6 +56,10 @@ def bent(points: Tensor, pixels: Tensor, target: "Frames", source: "Frames") -> 
     chest, hips = _at_waist(parts[CHEST], parts[HIPS], pixels, target, scale)
     parts[CHEST] = chest
     parts[HIPS] = _hanging(hips, [parts[i] for i in THIGHS], pixels, target, source, scale)
+    for arm, side in SHOULDERS:
+        fan, share = _shoulder(arm, side, pixels, target, source)
+        parts[CHEST] = torch.lerp(parts[CHEST], fan, share)
+        parts[arm] = torch.lerp(parts[arm], fan, share)
     for upper, lower in HINGES:
         fan, of_upper, of_lower = _fan(upper, lower, pixels, target, source)
         parts[upper] = torch.lerp(parts[upper], fan, of_upper)
@@ -140,6 +155,66 @@ def _fan(
     half = smooth((around - HALVES[0]) / (HALVES[1] - HALVES[0]))
     rest = (1 - share) * behind
     return fan, share + rest * (1 - half), share + rest * half
+
+
+def _shoulder(
+    arm: int, side: float, pixels: Tensor, target: "Frames", source: "Frames"
+) -> tuple[Tensor, Tensor]:
+    """The map about a shoulder (B, N, 2), and its share of the chest's and the arm's, (B, N, 1)."""
+    of_chest, to_chest = source.axes[:, CHEST], target.axes[:, CHEST]
+    a, b, c, d = (to_chest[:, i, j] for i in (0, 1) for j in (0, 1))
+    inverse = torch.stack([torch.stack([d, -b], -1), torch.stack([-c, a], -1)], -2)
+    chest = of_chest @ (inverse / (a * d - b * c)[:, None, None])  # its own map, of an offset
+    shoulder = target.origin[:, arm]
+    root = shoulder - target.origin[:, CHEST]
+    root = source.origin[:, CHEST] + (chest @ root[..., None])[..., 0]
+    apart = source.origin[:, arm] - root
+    # Away from the body along the shoulders, and down at a right angle to that.
+    out = side * of_chest[:, :, 1] / _length(of_chest[:, :, 1])
+    down = torch.stack([-out[:, 1], out[:, 0]], -1)
+    upright = (down * of_chest[:, :, 0]).sum(-1, keepdim=True)
+    sides = torch.stack([out, torch.where(upright < 0, -down, down)], -1)  # (B, 2, 2)
+    to = _angle(target.axes[:, None, arm, :, 0] @ chest.transpose(1, 2) @ sides)
+    of = _angle(source.axes[:, None, arm, :, 0] @ sides)
+    size, size_of = (_length(f.axes[:, arm, :, 0])[:, None] for f in (target, source))
+    radius = ROOT * PARTS[arm].radius
+    amount = 1 - _between(_length(apart)[:, None] / (radius * size_of), APART)
+    for angle in (to, of):
+        amount = amount * (1 - _between(-angle, RAISED)) * (1 - _between(angle, CROSSING))
+    for frames in (target, source):
+        amount = amount * _shows_shoulder(frames, side)[:, None, None]
+    to = to.clamp(-RAISED[1], CROSSING[1])
+    offset = pixels - shoulder[:, None]
+    distance = _length(offset) / size
+    reach = (SHORT * target.length[:, arm]).clamp(max=radius)[:, None, None] + _SMALL
+    share = amount * (1 - _between(distance / reach, (1, ROOT_END)))
+    offset = offset @ chest.transpose(1, 2)
+    angle = _angle(offset @ sides)
+    rim = torch.where(angle >= to, BODY[1], -BODY[0])
+    # From the arm (1) to where the body begins (0), on either side.
+    near = ((rim - angle) / (rim - to)).clamp_min(0)
+    turned = angle + near * (of - to)
+    length = torch.lerp(_length(offset), distance * size_of, near)
+    moved = length * torch.cat([turned.cos(), turned.sin()], -1)
+    fan = (root[:, None] + near * apart[:, None]) + moved @ sides.transpose(1, 2)
+    return fan, share
+
+
+def _between(value: Tensor, limits: tuple[float, float]) -> Tensor:
+    return smooth((value - limits[0]) / (limits[1] - limits[0]))
+
+
+def _angle(vector: Tensor) -> Tensor:
+    """(..., 1) rad from the first of two axes to the second."""
+    return torch.atan2(vector[..., 1:], vector[..., :1] + _SMALL)
+
+
+def _shows_shoulder(frames: "Frames", side: float) -> Tensor:
+    """(B,) from 0 to 1: whether a shoulder lies beside the chest, and neither on nor behind it."""
+    view, across = frames.view[:, CHEST], frames.axes[:, CHEST, :, 1]
+    behind = side * (view[:, :2] * across).sum(-1) / _length(across)[:, 0]
+    behind = torch.where(view[:, 2] < 0, behind, -behind)
+    return _between(view[:, 2].abs(), PROFILE) * (1 - _between(behind, BEYOND))
 
 
 def _bend(frames: "Frames", upper: int, lower: int) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from engine.puppet.frames import ARMS, DEPTH_BIAS
+from engine.puppet.frames import ARMS, DEPTH_BIAS, HAIR, RISEN
 from engine.puppet.parts import HEAD
 from training.fewshot.warp.maps import Frames
 
@@ -47,9 +47,16 @@ def depth_order(target: Frames, spine: Tensor) -> Tensor:
     """(B, L) parts from front to back, see `engine.puppet.frames.depth_order`; `spine` (B,) px."""
     depth = target.depth + torch.from_numpy(DEPTH_BIAS).to(spine) * spine[:, None]
     head = depth[:, HEAD]
-    before = torch.nextafter(head, head.new_tensor(-torch.inf))
+    before, behind = (
+        torch.nextafter(head, head.new_tensor(end)) for end in (-torch.inf, torch.inf)
+    )
     for upper, fore in ARMS:
-        raised = target.origin[:, fore, 1] < target.origin[:, upper, 1]
-        cut_off = raised & (depth[:, fore] < head) & (head < depth[:, upper])
-        depth[:, upper] = torch.where(cut_off, before, depth[:, upper])
+        rise = target.origin[:, upper, 1] - target.origin[:, fore, 1]
+        arm = 0.5 * (target.depth[:, upper] + target.depth[:, fore]) + RISEN * rise
+        is_before = arm < target.depth[:, HEAD] + HAIR * spine
+        for part, at_most in ((upper, before), (fore, torch.full_like(head, torch.inf))):
+            own = depth[:, part]
+            depth[:, part] = torch.where(
+                is_before, torch.minimum(own, at_most), torch.maximum(own, behind)
+            )
     return depth.argsort(dim=1)
