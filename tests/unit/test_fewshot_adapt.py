@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from export.onnx import compare, export_generator  # noqa: E402
-from tests.fewshot import SMALL, blob  # noqa: E402
+from tests.fewshot import SMALL, blob, equal_states  # noqa: E402
 from training.dataset.samples import CharacterPictures  # noqa: E402
 from training.fewshot.adapt import (  # noqa: E402
     AdaptConfig,
@@ -16,7 +16,7 @@ from training.fewshot.adapt import (  # noqa: E402
     draw_pictures,
     support_set,
 )
-from training.fewshot.errors import AdaptationError  # noqa: E402
+from training.fewshot.errors import AdaptationError, SettingsError  # noqa: E402
 from training.fewshot.method import FewShot  # noqa: E402
 from training.fewshot.objective import PaperObjective, Weights  # noqa: E402
 from training.fit import pose_images  # noqa: E402
@@ -56,6 +56,19 @@ def test_it_stops_when_the_held_out_shift_gets_no_better() -> None:
     result = adapted(network(), blob(0)[:1], rate=0.0, steps=500)
     assert result.steps == 3 * 5  # patience x every
     assert result.best_step == 0
+
+
+def test_less_than_the_margin_is_not_taken() -> None:
+    method = network()
+    taken, left = (
+        adapted(method, blob(0)[:1], optimiser="adam", rate=0.001, margin=margin, batch=2)
+        for margin in (0.05, 0.95)
+    )
+    assert left.held_out == taken.held_out
+    assert taken.best_step > left.best_step == 0
+    assert equal_states(left.method, method)
+    with pytest.raises(SettingsError, match="at least one sample"):
+        AdaptConfig(batch=0)
 
 
 @pytest.mark.parametrize("spectral", [False, True])

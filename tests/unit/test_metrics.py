@@ -3,6 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch")
@@ -14,7 +16,7 @@ from engine import models  # noqa: E402
 from engine.backends.onnxruntime import load  # noqa: E402
 from engine.errors import ModelCorrupt  # noqa: E402
 from tests.bundles import standing_rest  # noqa: E402
-from training.metrics import alpha_iou, on_white, sharpness, ssim  # noqa: E402
+from training.metrics import alpha_iou, edges, on_white, sharpness, ssim  # noqa: E402
 from training.metrics import drawings as drawing_features  # noqa: E402
 from training.metrics.drawings import DrawingFeatures, prepared  # noqa: E402
 from training.metrics.evaluate import BETTER, Networks, evaluate  # noqa: E402
@@ -65,6 +67,7 @@ def test_identity_is_best(perceptual: PerceptualDistance) -> None:
     assert ssim(picture, picture) == pytest.approx(1)
     assert alpha_iou(picture, picture) == 1
     assert sharpness(picture, picture) == 1
+    assert edges(picture, picture) == pytest.approx(1)
     assert perceptual([picture], [picture])[0] == 0
 
 
@@ -87,9 +90,10 @@ def test_worse_is_measured_as_worse(spoil, amounts, perceptual: PerceptualDistan
     similar = [np.mean([ssim(a, b) for a, b in zip(m, pictures, strict=True)]) for m in kinds]
     assert similar == sorted(similar, reverse=True)
     if spoil in (blurred, smeared):
-        sharp = [sharpness(made[0], pictures[0]) for made in kinds]
-        assert sharp == sorted(sharp, reverse=True)
-        assert sharp[0] < 1
+        for measure in (sharpness, edges):
+            sharp = [measure(made[0], pictures[0]) for made in kinds]
+            assert sharp == sorted(sharp, reverse=True)
+            assert sharp[0] < 1
 
 
 def test_the_perceptual_distance_is_symmetric_and_bounded(perceptual: PerceptualDistance) -> None:
@@ -108,6 +112,37 @@ def test_sharpness_of_nothing_and_of_noise() -> None:
     noisy = figure()
     noisy[..., :3] //= 1 + np.random.default_rng(0).integers(0, 2, (SIZE, SIZE, 1), np.uint8)
     assert sharpness(noisy, figure()) > 1
+
+
+@given(seed=st.integers(0, 2**16), level=st.integers(4, 40), blur=st.sampled_from([0, 0.7, 1.5, 3]))
+@settings(max_examples=30, deadline=None)
+def test_edges_are_lowered_by_a_blur_and_not_raised_by_noise(seed, level, blur) -> None:
+    """What noise adds to `sharpness`, `edges` does not see."""
+    rng = np.random.default_rng(seed)
+    truth = figure(seed) // 2 + 64  # grey all over: no noise is cut off
+    truth[..., 3] = 255
+    soft = blurred(truth, blur) if blur else truth
+    noisy = soft.astype(np.int16)
+    noisy[..., :3] += rng.integers(-level, level + 1, (SIZE, SIZE, 3))
+    noisy = noisy.astype(np.uint8)
+    assert edges(soft, truth) <= (0.8 if blur else 1) + 1e-9
+    gained = sharpness(noisy, truth) - sharpness(soft, truth)
+    assert gained > 0
+    assert abs(edges(noisy, truth) - edges(soft, truth)) < 0.05 + 0.04 * gained
+
+
+def test_edges_may_be_a_little_off_but_not_run_elsewhere() -> None:
+    bars = np.full((SIZE, SIZE, 4), 255, np.uint8)
+    bars[20:40, :, :3] = bars[60:70, :, :3] = 0
+    assert edges(np.roll(bars, 2, axis=0), bars) == pytest.approx(1, abs=0.03)
+    assert edges(bars.transpose(1, 0, 2), bars) < 0
+    chequered = bars.copy()
+    chequered[::2, ::2, :3] ^= 40
+    chequered[1::2, 1::2, :3] ^= 40
+    assert edges(chequered, bars) < 1.05 < sharpness(chequered, bars)
+    blank = np.zeros((16, 16, 4), np.uint8)
+    assert np.isnan(edges(figure()[:16, :16], blank))
+    assert edges(np.zeros_like(bars) + 255, bars) == 0
 
 
 # Fréchet and kernel distances

@@ -152,6 +152,19 @@ def test_fid_is_added_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.Mo
     assert replace(found, whole={}) == without
 
 
+def test_a_new_measure_is_added_to_old_results(tmp_path: Path) -> None:
+    here, trial = the_study(tmp_path / "tables"), Trial("fewshot", 0)
+    here.do([trial])
+    path = result_path(here.folder, trial, 0)
+    whole = path.read_bytes()
+    old = json.loads(whole)
+    for measures in old["characters"].values():
+        del measures["edges"]
+    path.write_text(json.dumps(old))
+    here.do([trial])
+    assert path.read_bytes() == whole
+
+
 def test_every_run_sees_the_same_pictures_as_often() -> None:
     for run in RUNS.values():
         config = run.config(Budget(), 3)
@@ -171,7 +184,7 @@ def test_a_table_has_the_papers_figures_beside_ours(tmp_path: Path) -> None:
     fake(tmp_path, Trial("fewshot", 1), seed=1)
     fake(tmp_path, Trial("fewshot", 4), perceptual=0.4)
     fake(tmp_path, Trial(FULL, 1), ssim=0.7)
-    half = ["0.500 ± 0.000"] * 4
+    half = ["0.500 ± 0.000"] * 5
     rows = [
         ["Ours (1 shot)", *half, "0.825 ± 0.043", "5.00", "2.00", "5.78", "0.871"],
         [
@@ -184,15 +197,15 @@ def test_a_table_has_the_papers_figures_beside_ours(tmp_path: Path) -> None:
             "4.31",
             "0.872",
         ],
-        ["Ours (10 shots)", "not run", *[""] * 6, "4.01", "0.878"],
+        ["Ours (10 shots)", "not run", *[""] * 7, "4.01", "0.878"],
         ["Ours (1 shot, MSL)", *half, "0.750 ± 0.050", "5.00", "2.00", "4.03", "0.872"],
-        ["Ours (4 shots, MSL)", "not run", *[""] * 6, "2.33", "0.874"],
-        ["Ours (10 shots, MSL)", "not run", *[""] * 6, "", ""],
+        ["Ours (4 shots, MSL)", "not run", *[""] * 7, "2.33", "0.874"],
+        ["Ours (10 shots, MSL)", "not run", *[""] * 7, "", ""],
     ]
     found = report.markdown(tmp_path, 2).splitlines()
     assert found[0] == "**Table 2: shots, and the multi-step loss (MSL).**"
-    assert found[2].startswith("|  | perceptual ↓ | sharpness → 1 |")
-    assert found[3] == "| --- |" + " ---: |" * 9
+    assert found[2].startswith("|  | perceptual ↓ | sharpness → 1 | edges → 1 |")
+    assert found[3] == "| --- |" + " ---: |" * 10
     assert found[4:10] == [f"| {' | '.join(row)} |" for row in rows]
     assert found[11] == "- Keypoints of the true pictures: 0.900."
     assert found[12:-1] == [

@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 import torch
 
@@ -23,8 +24,10 @@ from training.fewshot.warp.layers import Layers, Views
 from training.fewshot.warp.maps import frames_of
 from training.fewshot.warp.masks import cut, fill, part_masks, radii, settle, spine_length
 from training.fewshot.warp.network import FEATURES, MAPS, WarpGenerator, bend, blend
+from training.fewshot.warp.sampling import SAMPLINGS, Sampling, sampled
 from training.metrics import alpha_iou
 from training.motion.poses import random_pose
+from training.to_onnx import to_onnx
 
 SIZE = 64
 FRONT, BACK, RAISED = 0, 1, 2
@@ -149,24 +152,62 @@ def test_fill_keeps_what_is_known_and_spreads_it():
     torch.testing.assert_close(fill(colour, weight), colour, atol=1e-5, rtol=0)
 
 
-def test_the_pose_of_the_drawing_gives_the_drawing():
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_the_pose_of_the_drawing_gives_the_drawing(sampling: Sampling):
     inputs, truth = pairs([*range(8)], [*range(8)])
     with torch.no_grad():
-        made = WarpGenerator("tiny", Cutter((8, 16)))(inputs)
+        made = WarpGenerator("tiny", Cutter((8, 16)), sampling)(inputs)
     assert float((made - truth).abs().mean()) < 0.003
     for a, b in zip(made, truth, strict=True):
         a, b = ((t.permute(1, 2, 0) * 255).round().byte().numpy() for t in (a, b))
         assert alpha_iou(a, b) > 0.99
 
 
-def test_a_moved_drawing_is_moved():
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_a_moved_drawing_is_moved(sampling: Sampling):
     inputs, truth = pairs([0], [0])
     joints = inputs.joints + torch.tensor([5.0, -3.0, 0, 0])
     with torch.no_grad():
-        made = WarpGenerator("tiny", Cutter((8, 16)))(replace(inputs, joints=joints))
+        made = WarpGenerator("tiny", Cutter((8, 16)), sampling)(replace(inputs, joints=joints))
     expected = torch.roll(truth, (-3, 5), (2, 3))
     inner = slice(8, SIZE - 8)
     assert float((made - expected)[..., inner, inner].abs().mean()) < 0.003
+
+
+def test_half_a_pixel_blurs_less_if_sampled_by_cubics():
+    inputs, truth = pairs([0], [0])
+    joints = inputs.joints + torch.tensor([3.5, 0.5, 0, 0])
+    wanted = energy(truth)
+    shares = []
+    for sampling in SAMPLINGS:
+        with torch.no_grad():
+            made = WarpGenerator("tiny", Cutter((8, 16)), sampling)(replace(inputs, joints=joints))
+        assert (made >= 0).all()
+        assert (made[:, :3] <= made[:, 3:] + 1e-5).all()
+        shares.append(energy(made) / wanted)
+    assert shares[0] + 0.1 < shares[1] < 1
+
+
+def energy(picture: torch.Tensor) -> float:
+    """Of the gradient."""
+    return sum(float(picture.diff(dim=axis).square().sum()) for axis in (2, 3))
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_what_is_sampled_is_the_same_as_a_graph(sampling: Sampling):
+    """`GridSample` of ONNX, whose linear and cubic are PyTorch's."""
+    rng = torch.Generator().manual_seed(0)
+    pictures = torch.rand(2, 5, 16, 16, generator=rng)
+    grid = 2.2 * torch.rand(2, 8, 8, 2, generator=rng) - 1.1
+
+    class Sampled(torch.nn.Module):
+        def forward(self, pictures: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+            return sampled(pictures, grid, sampling)
+
+    graph = to_onnx(Sampled(), {"pictures": pictures, "grid": grid}, "made")
+    session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"pictures": pictures.numpy(), "grid": grid.numpy()})
+    np.testing.assert_allclose(found, sampled(pictures, grid, sampling), atol=1e-5)
 
 
 def test_the_few_parts_of_a_tile_are_as_good_as_all():
@@ -267,6 +308,8 @@ def test_a_part_is_taken_from_the_drawing_that_shows_it():
 def test_an_unknown_preset_names_those_there_are():
     with pytest.raises(SettingsError, match="live"):
         WarpGenerator("huge")
+    with pytest.raises(SettingsError, match="bicubic"):
+        WarpGenerator(sampling="nearest")  # type: ignore[arg-type]
 
 
 def test_the_spine_has_its_true_length():

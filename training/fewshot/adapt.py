@@ -3,6 +3,7 @@
 The support set of one drawing is the drawing itself, shifted sideways; of several, each drawn from
 the others. Parameters descend the character adapting loss, one sample a step, and a shift, or a
 drawing, that is not in the support set says when to stop: at once, if no step makes it any better.
+`warp` has another support set, see `warp.adapting`.
 All is done in evaluation mode: batch norms keep the statistics that they were trained with, so that
 what is adapted is what will be baked.
 """
@@ -36,7 +37,8 @@ class AdaptConfig:
     """How a network adapts: at most `steps` steps of "adam" or "sgd" (the paper's), at `rate`.
 
     Every `every` steps the held-out shift is drawn; after `patience` times without a better one
-    adaptation ends, and the best parameters are taken. `shots` shifts are made of one drawing.
+    adaptation ends, and the best parameters are taken, if their loss is lower by the share `margin`
+    at least. `shots` shifts are made of one drawing, and `batch` samples are learnt from in a step.
 
     The paper descends at 0.03 (section 5.1); 0.003 and Adam come out better on characters never
     seen, and Adam needs half the steps. A gradient longer than `clip` is shortened to it first. The
@@ -53,6 +55,8 @@ class AdaptConfig:
     patience: int = 3
     seed: int = 0
     bf16: bool = False
+    batch: int = 1
+    margin: float = 0.0
 
     def __post_init__(self) -> None:
         if self.optimiser not in OPTIMISERS:
@@ -61,6 +65,8 @@ class AdaptConfig:
             )
         if self.shots < 1:
             raise SettingsError(f"adaptation needs at least one shot, found {self.shots}")
+        if self.batch < 1:
+            raise SettingsError(f"a step needs at least one sample, found {self.batch}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +89,7 @@ def support_set(
     `left_out`, but for the last, which is held out. AdaptationError where there is none, where one
     is empty or of another size than the network's, or where one alone leaves no room to be shifted.
     """
-    if len(character) == 0:
-        raise AdaptationError(
-            "the support set is empty: give at least one picture of the character"
-        )
-    if size is not None and character.size != size:
-        raise AdaptationError(
-            f"the pictures are {character.size} x {character.size}, and the network draws {size} x "
-            f"{size}: scale and pad them to that"
-        )
-    if not character.pictures[..., 3].any(axis=(1, 2)).all():
-        raise AdaptationError("a picture of the support set is empty: its alpha is 0 everywhere")
+    check(character, size)
     rng = np.random.default_rng(seed)
     if len(character) > 1:
         return left_out(character, rng)
@@ -104,6 +100,19 @@ def support_set(
             f"picture, and {len(shifts)} are needed: leave a margin, or take fewer shots"
         )
     return shifted(character, shifts[:-1], rng), shifted(character, shifts[-1:], rng)
+
+
+def check(drawings: CharacterPictures, size: int | None = None) -> None:
+    """AdaptationError where there is no drawing, an empty one, or one that is not `size` px."""
+    if len(drawings) == 0:
+        raise AdaptationError(_EMPTY)
+    if size is not None and drawings.size != size:
+        raise AdaptationError(
+            f"the pictures are {drawings.size} x {drawings.size}, and the network draws {size} x "
+            f"{size}: scale and pad them to that"
+        )
+    if not drawings.pictures[..., 3].any(axis=(1, 2)).all():
+        raise AdaptationError("a picture of the support set is empty: its alpha is 0 everywhere")
 
 
 def left_out(character: CharacterPictures, rng: np.random.Generator) -> tuple[Samples, Samples]:
@@ -137,9 +146,7 @@ def adapt(
     AdaptationError if the support set is empty or the loss is no number.
     """
     if len(support) == 0:
-        raise AdaptationError(
-            "the support set is empty: give at least one picture of the character"
-        )
+        raise AdaptationError(_EMPTY)
     began = time.monotonic()
     method = copy.deepcopy(method).eval()
     trained = [p for p in method.parameters() if p.requires_grad]
@@ -159,12 +166,13 @@ def adapt(
             return loss_of(held_out).item()
 
     curve = [judged()]
-    best, best_step, step = copy.deepcopy(method.state_dict()), 0, 0
+    start = copy.deepcopy(method.state_dict())
+    best, best_step, step = start, 0, 0
     go_on(step, curve)
     while step < config.steps and len(curve) - 1 - best_step // config.every < config.patience:
         for _ in range(min(config.every, config.steps - step)):
-            pick = step % len(support)
-            gradients = torch.autograd.grad(loss_of(support[pick : pick + 1]), trained)
+            pick = step * config.batch % len(support)
+            gradients = torch.autograd.grad(loss_of(support[pick : pick + config.batch]), trained)
             for parameter, gradient in zip(trained, gradients, strict=True):
                 parameter.grad = gradient
             if config.clip:
@@ -183,6 +191,8 @@ def adapt(
             best, best_step = copy.deepcopy(method.state_dict()), step
         if not go_on(step, curve):
             break
+    if best_step and min(curve) > (1 - config.margin) * curve[0]:
+        best, best_step = start, 0
     method.load_state_dict(best)
     method.zero_grad(set_to_none=True)
     return Adapted(method, best_step, step, time.monotonic() - began, curve)

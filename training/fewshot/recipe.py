@@ -11,6 +11,7 @@ from training.fewshot.errors import CheckpointError, SettingsError
 from training.fewshot.method import FewShot
 from training.fewshot.objective import Objective, PaperObjective, Weights
 from training.fewshot.warp.network import WarpGenerator
+from training.fewshot.warp.sampling import Sampling
 from training.losses import Perceptual
 from training.networks.generator import PRESETS, preset
 
@@ -37,6 +38,7 @@ class Recipe:
     gan: bool = True
     gan_from: float = 0.0
     width: int | None = None  # of a baseline's first layer; None: its paper's
+    sampling: Sampling = "bilinear"  # of warp
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready description."""
@@ -75,7 +77,7 @@ def warp(recipe: Recipe) -> tuple[nn.Module, Objective]:
     """
     if recipe.image_channels != 4:
         raise SettingsError("warp draws RGBA: leave out --white")
-    method = WarpGenerator(recipe.preset)
+    method = WarpGenerator(recipe.preset, sampling=recipe.sampling)
     weights = Weights(perceptual=WARP_PERCEPTUAL, alpha=0, edges=WARP_EDGES, dots=WARP_DOTS)
     return method, paper_objective(recipe, weights)
 

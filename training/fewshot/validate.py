@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from training.dataset.samples import VIEWS, CharacterPictures
-from training.fewshot.adapt import AdaptConfig, adapt, draw_pictures, support_set
+from training.fewshot.adapt import AdaptConfig, Adapted, adapt, draw_pictures, support_set
 from training.fewshot.episodes import resized, samples
 from training.fewshot.objective import Objective
+from training.fewshot.warp.adapting import adapt_painter
+from training.fewshot.warp.network import WarpGenerator
 from training.fit import pose_images
 from training.metrics import alpha_iou, on_white, ssim
 
@@ -44,11 +47,9 @@ def attempt(
 ) -> Trial:
     """Adapt to the first basic views, and draw `queries` other poses spread over the data."""
     picks = np.linspace(len(VIEWS), len(character) - 1, queries).astype(np.intp)
-    support, held_out = support_set(character[:drawings], config.shots, config.seed)
-    support, held_out = support.to(device), held_out.to(device)
     rng, more = np.random.default_rng(config.seed), np.arange(1, drawings)
     wanted = samples(character, picks, rng, more).to(device)
-    adapted = adapt(method, objective, support, held_out, config)
+    adapted = adapted_to(method, objective, character[:drawings], config, device)
     return Trial(
         character.pictures[0],
         character.joints[picks],
@@ -58,8 +59,22 @@ def attempt(
         adapted.seconds,
         adapted.best_step,
         adapted.held_out[0],
-        min(adapted.held_out),
+        min(adapted.held_out) if adapted.best_step else adapted.held_out[0],
     )
+
+
+def adapted_to(
+    method: nn.Module,
+    objective: Objective,
+    drawings: CharacterPictures,
+    config: AdaptConfig,
+    device: torch.device,
+) -> Adapted[Any]:
+    """A copy of the method, adapted to drawings of a character in the way that it is made for."""
+    if isinstance(method, WarpGenerator) and config.steps:
+        return adapt_painter(method, objective, drawings, config)
+    support, held_out = support_set(drawings, config.shots, config.seed)
+    return adapt(method, objective, support.to(device), held_out.to(device), config)
 
 
 def attempts(

@@ -12,14 +12,14 @@ from training.metrics.flicker import flicker
 from training.metrics.frechet import frechet, kernel
 from training.metrics.keypoints import KeypointFidelity
 from training.metrics.perceptual import PerceptualDistance
-from training.metrics.pictures import alpha_iou, on_white, sharpness, ssim
+from training.metrics.pictures import alpha_iou, edges, on_white, sharpness, ssim
 
 U8 = NDArray[np.uint8]
 
 BETTER = {
     "ssim": "higher", "alpha_iou": "higher", "perceptual": "lower", "sharpness": "near 1",
-    "fid": "lower", "kid": "lower", "keypoints": "higher", "flicker_error": "lower",
-    "flicker_ratio": "near 1",
+    "edges": "near 1", "fid": "lower", "kid": "lower", "keypoints": "higher",
+    "flicker_error": "lower", "flicker_ratio": "near 1",
 }  # fmt: skip
 """Which way each measure is better."""
 
@@ -58,9 +58,9 @@ def evaluate(
 ) -> dict[str, float]:
     """Measures of `made` against `truth`: means over the pictures, FID and KID over the sets.
 
-    `ssim`, `alpha_iou`, `perceptual`, `sharpness` always; `fid`, `kid` of two pictures or more;
-    `keypoints` and its ceiling `keypoints_of_truth` where `joints` are given; `flicker_error` and
-    `flicker_ratio` of a sequence of three or more. See `BETTER`, and each measure's own module.
+    `ssim`, `alpha_iou`, `perceptual`, `sharpness`, `edges` always; `fid`, `kid` of two pictures or
+    more; `keypoints` and its ceiling `keypoints_of_truth` where `joints` are given; `flicker_error`
+    and `flicker_ratio` of a sequence of three or more. See `BETTER`, and each measure's own module.
 
     Args:
         made: (N,) premultiplied RGBA (S, S, 4).
@@ -85,6 +85,7 @@ def evaluate(
         "alpha_iou": _mean([alpha_iou(a, b) for a, b in pairs]),
         "perceptual": _mean(networks.perceptual(made, truth)),
         "sharpness": _mean([sharpness(a, b) for a, b in pairs]),
+        "edges": _mean([edges(a, b) for a, b in pairs]),
     }
     if fid and len(pairs) > 1:
         ours, wanted = (

@@ -2,7 +2,11 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
+
+EDGE_REACH = 1 / 32
+"""Of a picture's width: how far off an edge may be, in `edges`."""
 
 
 def on_white(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -38,10 +42,42 @@ def sharpness(generated: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
 
     1 is as sharp as the truth, less is blurred or smeared, more is noise or edges that should not
     be there; NaN where the truth is all of one colour. It does not ask whether the edges are in
-    their places: read it beside the others.
+    their places, and takes noise for sharpness: read it beside the others, `edges` first.
     """
     wanted = _gradient_energy(truth)
     return _gradient_energy(generated) / wanted if wanted > 0 else float("nan")
+
+
+def edges(generated: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
+    """Energy of the gradient that runs as the truth's nearby does, relative to the truth's.
+
+    1 is as sharp as the truth, less is blurred or smeared, or edges that run elsewhere; more is
+    edges of more contrast; NaN where the truth is all of one colour. Noise and dots have no
+    direction, and count for nothing. An edge that is a little off counts in full.
+
+    Around each place the structure tensor (Forstner 1987) is smoothed by `EDGE_REACH` of the
+    picture's width. Of its doubled angle (Granlund 1978), which is null where no direction
+    prevails, the part along the truth's is summed, over the truth's own sum.
+    """
+    made, wanted = _direction(generated), _direction(truth)
+    strength = np.hypot(*wanted)
+    if not strength.any():
+        return float("nan")
+    along = (made * wanted).sum(axis=0) / np.where(strength > 0, strength, 1)
+    return float(along.sum() / strength.sum())
+
+
+def _direction(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(2, H - 1, W - 1): energy of the gradient nearby, toward the doubled angle of its direction.
+
+    Differences are along the diagonals of 2 x 2 pixels (Roberts 1963): they share no pixel, so that
+    noise makes them equally large and unlike, and a chequered patch has none.
+    """
+    rgb = on_white(picture).astype(np.float64)
+    down, up = rgb[1:, 1:] - rgb[:-1, :-1], rgb[1:, :-1] - rgb[:-1, 1:]
+    doubled = np.stack([down**2 - up**2, 2 * down * up]).sum(axis=-1)
+    reach = EDGE_REACH * picture.shape[1]
+    return np.asarray(gaussian_filter(doubled, (0, reach, reach)))
 
 
 def _gradient_energy(picture: NDArray[np.uint8]) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from training.fewshot.config import TrainConfig
 from training.fewshot.recipe import METHODS, Recipe
 from training.fewshot.tables.budget import Budget
+from training.fewshot.warp.sampling import Sampling
 
 MULTI_STEP = 1 / 3
 """The share of the steps with the multi-step loss: "in the early stage" (section 5.6)."""
@@ -24,12 +25,13 @@ class Run:
     multi_step: float = 0.0
     fusion: str = "product"
     width: int | None = None  # of a baseline's first layer
+    sampling: Sampling = "bilinear"  # of warp
 
     def recipe(self, budget: Budget) -> Recipe:
         """Networks and losses; those of the paper's method without spectral normalisation."""
         return Recipe(
             self.method, budget.preset, budget.size, spectral=False, fusion=self.fusion,
-            critic_width=16, width=self.width,
+            critic_width=16, width=self.width, sampling=self.sampling,
         )  # fmt: skip
 
     def config(self, budget: Budget, seed: int) -> TrainConfig:
@@ -47,7 +49,7 @@ _ALL = (
     Run("no-fusion", plain=False, multi_step=MULTI_STEP, fusion="join"),
     Run("pix2pix", "pix2pix", width=32),
     Run("pg2", "pg2", width=8),
-    Run("warp", "warp"),
+    Run("warp", "warp", sampling="bicubic"),
     Run("patn", "patn", width=8),
     Run("xinggan", "xinggan", width=8),
 )

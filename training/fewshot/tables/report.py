@@ -11,13 +11,13 @@ import torch
 from training.fewshot.cost import PUBLISHED_MINUTES, blank_inputs, multiply_adds
 from training.fewshot.recipe import Recipe, build
 from training.fewshot.tables.plan import FULL, TABLES, Row, Table, shots_named
-from training.fewshot.tables.results import Result, read_budget, read_result, result_path
-
-MEASURES = {
-    "perceptual": "perceptual ↓", "sharpness": "sharpness → 1", "keypoints": "keypoints ↑",
-    "alpha_iou": "alpha IoU ↑", "ssim": "SSIM ↑",
-}  # fmt: skip
-"""Of each character, in the order of how well they tell a smear from a drawing."""
+from training.fewshot.tables.results import (
+    MEASURES,
+    Result,
+    read_budget,
+    read_result,
+    result_path,
+)
 
 SETS = {"fid": "FID ↓", "kid": "KID × 1000 ↓"}
 """Of all pictures together."""

@@ -21,6 +21,13 @@ U8 = NDArray[np.uint8]
 T = TypeVar("T")
 
 
+MEASURES = {
+    "perceptual": "perceptual ↓", "sharpness": "sharpness → 1", "edges": "edges → 1",
+    "keypoints": "keypoints ↑", "alpha_iou": "alpha IoU ↑", "ssim": "SSIM ↑",
+}  # fmt: skip
+"""Of each character, in the order of how well they tell a smear from a drawing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """One trial with one seed. `characters` has measures by character, `whole` those of all."""

@@ -23,6 +23,7 @@ from training.fewshot.recipe import Recipe, build
 from training.fewshot.tables.budget import Budget, Shipping
 from training.fewshot.tables.plan import FULL, RUNS, Run, Trial, shots_named
 from training.fewshot.tables.results import (
+    MEASURES,
     U8,
     Pictures,
     Result,
@@ -97,11 +98,20 @@ class Study:
                     self.train(RUNS[trial.run], seed)
                     self.judge(trial, seed)
                     continue
-                known = read_result(self.folder, trial, seed, self.budget, self.digest)
-                if self.fid and "fid" not in known.whole:  # it was judged without
-                    pictures = read_pictures(self.folder, trial, seed)
-                    found = replace(known, whole=self._of_all(pictures))
-                    found.write(result_path(self.folder, trial, seed))
+                self._complete(trial, seed)
+
+    def _complete(self, trial: Trial, seed: int) -> None:
+        """Measure what a trial was judged without: FID, or what there was no measure of then."""
+        known = read_result(self.folder, trial, seed, self.budget, self.digest)
+        found = known
+        if any(not MEASURES.keys() <= c.keys() for c in known.characters.values()):
+            pictures = read_pictures(self.folder, trial, seed)
+            found = replace(found, characters=self._by_character(pictures))
+        if self.fid and "fid" not in known.whole:
+            pictures = read_pictures(self.folder, trial, seed)
+            found = replace(found, whole=self._of_all(pictures))
+        if found is not known:
+            found.write(result_path(self.folder, trial, seed))
 
     def train(self, run: Run, seed: int) -> None:
         """Train to the end of the budget, from wherever the run is."""

@@ -15,6 +15,7 @@ from engine.puppet.parts import COUNT, HEAD
 from training.fewshot.warp.compose import weigh
 from training.fewshot.warp.layers import Layers
 from training.fewshot.warp.maps import Frames, pixel_centres, source_points
+from training.fewshot.warp.sampling import Sampling, sampled
 
 KEPT = 4  # parts in a tile
 _HINT = 0.02  # of a hidden part's alpha: those just behind what is seen come next
@@ -28,6 +29,7 @@ class Scene:
     parts: Tensor  # (B, K, T, T): which they are in each tile
     alphas: Tensor  # (B, L, S/2, S/2) of all parts, with what is painted in
     weights: Tensor  # (B, L, S/2, S/2): how much of each is seen
+    sampling: Sampling = "bilinear"
 
     def of_parts(self, values: Tensor) -> Tensor:
         """Values of all parts (B, L, S/2, S/2) for the layers: (B, K, S, S)."""
@@ -66,7 +68,7 @@ def carry(layers: Layers, target: Frames, order: Tensor, kept: int = KEPT) -> Sc
     ranks = found.topk(min(kept, COUNT), dim=1).indices.sort(dim=1).values  # (B, K, T, T)
     parts = order[:, :, None, None].expand(-1, -1, *ranks.shape[2:]).gather(1, ranks)
     fine = _sample_tiles(atlas, layers, parts, points, slide)
-    return Scene(fine, parts, coarse[:, 1], weights)
+    return Scene(fine, parts, coarse[:, 1], weights, layers.sampling)
 
 
 def _in_atlas(points: Tensor, slots: Tensor, size: int, count: int) -> Tensor:
@@ -99,7 +101,7 @@ def _sample_tiles(
     count = layers.pixels.shape[2]
     made = torch.cat(
         [
-            F.grid_sample(channels, _in_atlas(where, slot, size, count), align_corners=False)
+            sampled(channels, _in_atlas(where, slot, size, count), layers.sampling)
             for channels, where in ((atlas[:, :3], slid), (atlas[:, 3:], points))
         ],
         1,

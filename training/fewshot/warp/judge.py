@@ -23,19 +23,12 @@ from training.fewshot.errors import SettingsError
 from training.fewshot.validate import encode_sheet
 from training.fewshot.warp.layers import Views
 from training.fewshot.warp.maps import frames_of
-from training.fewshot.warp.network import WarpGenerator
+from training.fewshot.warp.network import WarpGenerator, plain_puppet
 from training.fit import pose_images, pose_tensor, to_tensor
 from training.metrics import on_white
 from training.metrics.evaluate import Networks, evaluate
 
 U8 = NDArray[np.uint8]
-
-
-def plain_puppet(method: WarpGenerator) -> WarpGenerator:
-    """The same cutter with a painter that changes nothing."""
-    puppet = WarpGenerator("tiny", method.cutter).eval()
-    puppet.known = method.known
-    return puppet
 
 
 @torch.no_grad()

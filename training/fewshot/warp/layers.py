@@ -10,6 +10,7 @@ from torch import Tensor
 from engine.puppet.frames import FRONTAL, HIDDEN
 from engine.puppet.parts import COUNT, HEAD
 from training.fewshot.warp.maps import Frames
+from training.fewshot.warp.sampling import Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,13 @@ class Layers:
     pixels: Tensor  # (B, 5, N, S, S), see `masks.cut`
     slots: Tensor  # (B, L) in 0..N-1
     frames: Frames  # of the parts to use
+    sampling: Sampling = "bilinear"
 
     @classmethod
-    def of(cls, pixels: Tensor, frames: Frames) -> Self:
+    def of(cls, pixels: Tensor, frames: Frames, sampling: Sampling = "bilinear") -> Self:
         """All parts (B, 5, L, S, S) of one drawing."""
         slots = torch.arange(COUNT, device=pixels.device).expand(len(pixels), -1)
-        return cls(pixels, slots, frames)
+        return cls(pixels, slots, frames, sampling)
 
     @property
     def size(self) -> int:
@@ -39,6 +41,7 @@ class Views:
     pixels: Tensor  # (B, 5, R * L, S, S)
     frames: Frames
     seen: Tensor  # (B, R, L) share of the most that any of the drawings shows of a part
+    sampling: Sampling = "bilinear"
 
     @classmethod
     def of(cls, drawings: Sequence[Layers]) -> Self:
@@ -48,7 +51,8 @@ class Views:
         )
         area = torch.stack([drawing.pixels[:, 3].mean((-1, -2)) for drawing in drawings], 1)
         pixels = torch.cat([drawing.pixels for drawing in drawings], 2)
-        return cls(pixels, frames, area / area.amax(1, keepdim=True).clamp_min(1e-6))
+        seen = area / area.amax(1, keepdim=True).clamp_min(1e-6)
+        return cls(pixels, frames, seen, drawings[0].sampling)
 
     def nearest(self, target: Frames) -> Layers:
         """For each part the drawing that shows it best from the target's side."""
@@ -65,4 +69,4 @@ class Views:
             head(self.frames.turn), head(self.frames.radius), pick(self.frames.depth),
             pick(self.frames.view),
         )  # fmt: skip
-        return Layers(self.pixels, best * COUNT + part, frames)
+        return Layers(self.pixels, best * COUNT + part, frames, self.sampling)

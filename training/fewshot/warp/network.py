@@ -16,6 +16,7 @@ from training.fewshot.warp.cutter import Cutter
 from training.fewshot.warp.layers import Layers, Views
 from training.fewshot.warp.maps import Frames, frames_of
 from training.fewshot.warp.masks import cut, settle, spine_length
+from training.fewshot.warp.sampling import SAMPLINGS, Sampling, sampled
 from training.fewshot.warp.shipped import shipped_cutter
 from training.fewshot.warp.unet import UNet
 
@@ -37,12 +38,21 @@ class WarpGenerator(nn.Module):
     Untrained, it is the plain puppet: parts carried by their maps and laid over each other by
     depth. Trained, it also hides, bends and redraws. Sizes are multiples of 2^(levels of `preset`).
     The cutter is the shipped one, which is not trained any further, unless another is given.
+    `sampling`: the live engine's, or "bicubic", which is sharper.
     """
 
-    def __init__(self, preset: str = "live", cutter: Cutter | None = None) -> None:
+    def __init__(
+        self,
+        preset: str = "live",
+        cutter: Cutter | None = None,
+        sampling: Sampling = "bilinear",
+    ) -> None:
         super().__init__()
         if preset not in WIDTHS:
             raise SettingsError(f"no preset {preset!r} of warp; there are {', '.join(WIDTHS)}")
+        if sampling not in SAMPLINGS:
+            raise SettingsError(f"no sampling {sampling!r}; there are {', '.join(SAMPLINGS)}")
+        self.sampling = sampling
         self.cutter = shipped_cutter() if cutter is None else cutter
         self.painter = Painter(WIDTHS[preset])
         self.known = LayerCache()
@@ -53,7 +63,7 @@ class WarpGenerator(nn.Module):
             pixels = self.cut(source, joints)
         else:
             pixels = self.known(source, joints, self.cut)
-        return Layers.of(pixels, frames_of(joints))
+        return Layers.of(pixels, frames_of(joints), self.sampling)
 
     def cut(self, source: Tensor, joints: Tensor) -> Tensor:
         """The layers' pixels, (B, 5, L, S, S)."""
@@ -71,6 +81,13 @@ class WarpGenerator(nn.Module):
                 views = Views.of([layers, *(self.prepare(*drawing) for drawing in further)])
                 layers = views.nearest(frames_of(inputs.joints))
         return self.draw(layers, inputs.pose, inputs.joints)
+
+
+def plain_puppet(method: WarpGenerator) -> WarpGenerator:
+    """The same cutter with a painter that changes nothing."""
+    puppet = WarpGenerator("tiny", method.cutter, method.sampling).eval()
+    puppet.known = method.known
+    return puppet
 
 
 def exactly(like: Tensor) -> torch.autocast:
@@ -176,7 +193,8 @@ def finish(scene: Scene, maps: Tensor) -> Tensor:
     alphas = scene.layers[:, :, 3:] * (2 * scene.of_parts(visible))[:, :, None]
     puppet, _ = compose(torch.cat([scene.layers[:, :, :3], alphas.clamp(max=1)], 2))
     within = reachable(puppet[:, 3:].detach())
-    return blend(bend(puppet, flow), F.pixel_shuffle(paint, 2), within)
+    bent = bend(puppet, flow, scene.sampling)
+    return blend(bent, F.pixel_shuffle(paint, 2), within)
 
 
 def shrinking(shrink: int) -> tuple[Tensor, Tensor]:
@@ -225,14 +243,14 @@ def _handed(frames: Frames) -> Tensor:
     return axes[:, 0, 0] * axes[:, 1, 1] - axes[:, 0, 1] * axes[:, 1, 0]
 
 
-def bend(picture: Tensor, flow: Tensor) -> Tensor:
+def bend(picture: Tensor, flow: Tensor, sampling: Sampling = "bilinear") -> Tensor:
     """Move a picture (B, C, S, S) by a flow (B, 2, S/2, S/2) in [-1, 1]; 0 leaves it as it is."""
     size = picture.shape[-1]
     grid = (torch.arange(size, device=picture.device, dtype=picture.dtype) + 0.5) * (2 / size) - 1
     still = torch.stack(torch.meshgrid(grid, grid, indexing="xy"), -1)
     fine = F.interpolate(flow, scale_factor=2.0, mode="bilinear", align_corners=False)
     moved = still + 2 * FLOW_PX * fine.permute(0, 2, 3, 1)
-    return F.grid_sample(picture, moved, padding_mode="zeros", align_corners=False)
+    return sampled(picture, moved, sampling)
 
 
 def reachable(alpha: Tensor) -> Tensor:
