@@ -98,8 +98,8 @@ class Look(Step):
         self.settled_world = Settle((_JOINTS, 3), 0.1, 40.0)
         self.begin(
             region=torch.tensor([0.0, 0.0, 1.0, 0.0], dtype=torch.float64),
-            followed=flags(), known=flags(), visibility=doubles(_JOINTS),
-            last_middle=doubles(2), last_size=doubles(), away_s=doubles(fill=torch.inf),
+            followed=flags(1), known=flags(1), visibility=doubles(_JOINTS),
+            last_middle=doubles(2), last_size=doubles(1), away_s=doubles(1, fill=torch.inf),
         )  # fmt: skip
         self.constants(
             scale=scale_xy, offsets=torch.arange(-_REACH, _REACH + 1), torso=TORSO,
@@ -117,27 +117,35 @@ class Look(Step):
             found_anew: () bool, whether the host has found somebody.
             found_at: (4,) the region where, x, y, side and rotation.
         """
-        step_s = elapsed_s.clamp(min=1e-3)
         looked_at = torch.where(found_anew, found_at, self.region)
         landmarks, presence, heatmap, world = self.network(
             self.crop(image, crop_matrix(looked_at, CROP))
         )
+        expected = self.followed[0] | found_anew
+        return self.read(landmarks, presence, heatmap, world, looked_at, expected, elapsed_s)
+
+    def read(
+        self, landmarks: Tensor, presence: Tensor, heatmap: Tensor, world: Tensor,
+        looked_at: Tensor, expected: Tensor, elapsed_s: Tensor,
+    ) -> Sight:  # fmt: skip
+        """What the network made of a region (4,), where somebody is expected () bool, or not."""
+        step_s = elapsed_s.clamp(min=1e-3)
         raw = landmarks.reshape(-1, 5)
         points = self._refine(raw[:, :2] / CROP, heatmap[0]).double()
         matrix = crop_matrix(looked_at, 1)
         keypoints = points @ matrix[:, :2].T + matrix[:, 2]
         region = region_around(keypoints[_HIPS], keypoints[_TOP])
         found = (
-            (self.followed | found_anew) & (presence[0, 0] > _CONFIDENT)
+            expected & (presence[0, 0] > _CONFIDENT)
             & torch.isfinite(keypoints).all() & torch.isfinite(region).all() & (region[2] > 0)
         )  # fmt: skip
         visibility = torch.sigmoid(raw[:_JOINTS, 3].double())
         placed = self._turned(world.reshape(-1, 3)[:_JOINTS].double(), looked_at[3])
         keypoints = keypoints[:_JOINTS]
-        keypoints = self.picture(keypoints, region[2], step_s, self.known, found)
-        placed = self.settled_world(placed, 1.0, step_s, self.known, found)
+        keypoints = self.picture(keypoints, region[2], step_s, self.known[0], found)
+        placed = self.settled_world(placed, 1.0, step_s, self.known[0], found)
         eased = self.visibility + _VISIBILITY_GAIN * (visibility - self.visibility)
-        scores = torch.where(self.known, eased, visibility)
+        scores = torch.where(self.known[0], eased, visibility)
         self.keep(
             region=torch.where(found, region, self.region),
             followed=found, known=found,
@@ -180,12 +188,12 @@ class Look(Step):
         torso = keypoints[self.torso]
         middle = torso.mean(0)
         size = norm(torso[:2].mean(0) - torso[2:].mean(0)) + norm(torso[0] - torso[1])
-        away = self.away_s + step_s
+        away = self.away_s[0] + step_s
         new = away > _PATIENCE_S
-        chosen = found & (new | (norm(middle - self.last_middle) <= JUMP * self.last_size))
+        chosen = found & (new | (norm(middle - self.last_middle) <= JUMP * self.last_size[0]))
         self.keep(
             last_middle=torch.where(chosen, middle, self.last_middle),
-            last_size=torch.where(chosen, size, self.last_size),
+            last_size=torch.where(chosen, size, self.last_size[0]),
             away_s=torch.where(chosen, 0.0, away),
         )
         return chosen

@@ -94,8 +94,9 @@ class Person(Step):
         counted = torch.ones(kernels.COLLECTED, 2, dtype=torch.bool)
         counted[9:, 1] = False  # the pitch and the lean have no sides
         self.begin(
-            body=doubles(22, 4), px_per_m=doubles(fill=torch.nan), pitch=doubles(fill=PRIOR_PITCH),
-            lean=doubles(fill=PRIOR_LEAN), left_s=doubles(), sized=doubles(), swapped_s=doubles(),
+            body=doubles(22, 4), px_per_m=doubles(1, fill=torch.nan),
+            pitch=doubles(1, fill=PRIOR_PITCH), lean=doubles(1, fill=PRIOR_LEAN),
+            left_s=doubles(1), sized=doubles(1), swapped_s=doubles(1),
             lengths=prior, evidence_s=doubles(9, fill=_PRIOR_EVIDENCE_S),
             collected=doubles(kernels.COLLECTED, 2), axes=facing,
         )  # fmt: skip
@@ -114,20 +115,20 @@ class Person(Step):
             calibrate: () bool, measure anew from now on.
         """
         seen, dt = sight.somebody, elapsed_s.clamp(max=MAX_STEP_S)
-        asked_s = torch.where(calibrate, CALIBRATION_S, self.left_s)
+        asked_s = torch.where(calibrate, CALIBRATION_S, self.left_s[0])
         emptied = torch.where(calibrate, 0.0, self.collected)
         calibrating = asked_s > 0
 
         place, metres, score = self._convert(sight)
         scale = self._fit_scale(place, metres, score)
-        fits, first = torch.isfinite(scale), ~torch.isfinite(self.px_per_m)
+        fits, first = torch.isfinite(scale), ~torch.isfinite(self.px_per_m[0])
         px_per_m = self._scale(scale, fits, first, dt)
         depth = metres[:, 2] * px_per_m
         depth = torch.where(torch.isfinite(depth), depth, 0.0)
         body = torch.cat([place, depth[:, None], score[:, None]], 1)
 
         swapped = self._sides_swapped(body, px_per_m)
-        swapped_s = self.swapped_s + dt
+        swapped_s = self.swapped_s[0] + dt
         undo = swapped & (swapped_s < kernels.SWAP_S)
         turned = swapped & ~undo
         body = torch.where(undo, body[self.swap], body)
@@ -135,8 +136,8 @@ class Person(Step):
         measured = self._segments(body, px_per_m, fits)
         sized, lengths, evidence_s = self._lengths(measured, fits, dt)
         axes, pitch, lean, body = self._axes(body, first, dt)
-        pitch_now = _towards(self.pitch, pitch, PRIOR_PITCH, dt)
-        lean_now = _towards(self.lean, lean, PRIOR_LEAN, dt)
+        pitch_now = _towards(self.pitch[0], pitch, PRIOR_PITCH, dt)
+        lean_now = _towards(self.lean[0], lean, PRIOR_LEAN, dt)
 
         # A calibration that was asked for.
         learns = calibrating & (body[1, 3] >= kernels.SEEN)
@@ -159,14 +160,14 @@ class Person(Step):
 
         lost = torch.cat([self.body[:, :3], torch.zeros_like(self.body[:, 3:])], 1)
         body = if_seen(body, lost)
-        px_per_m = if_seen(px_per_m, self.px_per_m)
+        px_per_m = if_seen(px_per_m, self.px_per_m[0])
         lengths, axes = if_seen(lengths, self.lengths), if_seen(axes, self.axes)
         self.keep(
             body=body, px_per_m=px_per_m, lengths=lengths, axes=axes,
-            pitch=if_seen(pitch_now, self.pitch), lean=if_seen(lean_now, self.lean),
+            pitch=if_seen(pitch_now, self.pitch[0]), lean=if_seen(lean_now, self.lean[0]),
             left_s=if_seen(left_s, asked_s), collected=if_seen(collected, emptied),
-            sized=if_seen(sized, self.sized), evidence_s=if_seen(evidence_s, self.evidence_s),
-            swapped_s=if_seen(torch.where(undo, swapped_s, 0.0), self.swapped_s),
+            sized=if_seen(sized, self.sized[0]), evidence_s=if_seen(evidence_s, self.evidence_s),
+            swapped_s=if_seen(torch.where(undo, swapped_s, 0.0), self.swapped_s[0]),
         )  # fmt: skip
         return Measured(body, px_per_m, lengths, axes, turned & seen, calibrating)
 
@@ -219,9 +220,9 @@ class Person(Step):
 
     def _scale(self, scale: Tensor, fits: Tensor, first: Tensor, dt: Tensor) -> Tensor:
         """Pixels per metre."""
-        old = self.px_per_m
+        old = self.px_per_m[0]
         share = scale / old
-        jumps = (self.sized == 0) | ~((share > 0.6) & (share < 1.6))
+        jumps = (self.sized[0] == 0) | ~((share > 0.6) & (share < 1.6))
         moved = ((share - 1).abs() - kernels.SCALE_WAVERS) / (
             kernels.SCALE_MOVES - kernels.SCALE_WAVERS
         )
@@ -256,7 +257,7 @@ class Person(Step):
         ordered, count = ratios.sort().values, known.sum()
         middle = torch.stack([(count - 1).clamp(min=0) // 2, count // 2])
         size = ordered[middle].mean().clamp(0.5, 1.6)
-        begins = (self.sized == 0) & fits & (count >= 3)
+        begins = (self.sized[0] == 0) & fits & (count >= 3)
         lengths = torch.where(begins, self.prior * size, self.lengths)
 
         dt, sides = dt.clamp(min=1e-3), known.sum(1)
@@ -267,7 +268,7 @@ class Person(Step):
         updated = lengths + gain * torch.where(step > 0, self.rise, 2 - self.rise) * step
         seen = sides > 0
         return (
-            torch.where(begins, 1.0, self.sized),
+            torch.where(begins, 1.0, self.sized[0]),
             torch.where(seen, updated, lengths),
             torch.where(seen, evidence_s, self.evidence_s),
         )
@@ -298,7 +299,7 @@ class Person(Step):
         x, forward = own
         pitch = torch.arcsin(forward[1].clamp(-1, 1))
         down = torch.linalg.cross(x, forward)
-        level = torch.cos(self.pitch) * forward - torch.sin(self.pitch) * down
+        level = torch.cos(self.pitch[0]) * forward - torch.sin(self.pitch[0]) * down
         trust = trust * smoothstep(((level * torso[1]).sum() + 0.6) / 0.4)
         mixed, squares = orthonormal(torso + trust * (torch.stack([x, level]) - torso))
         axes = torch.where(trusted & squares, mixed, torso)
@@ -311,7 +312,7 @@ class Person(Step):
         down = torch.linalg.cross(x, forward)
         neck = body[21, :3] - body[1, :3]
         ahead, up = (neck * forward).sum(), -(neck * down).sum()
-        cos, sin = torch.cos(self.lean), torch.sin(self.lean)
+        cos, sin = torch.cos(self.lean[0]), torch.sin(self.lean[0])
         back, high = cos * ahead - sin * up, sin * ahead + cos * up
         moved = body[21, :3] + (back - ahead) * forward - (high - up) * down
         seen = torch.stack([body[1, 3], body[20, 3], body[21, 3]]).amin() >= kernels.SEEN

@@ -18,8 +18,14 @@ class Step(nn.Module):
         self._first: dict[str, Tensor] = {}
 
     def begin(self, **values: Tensor) -> None:
-        """Declare the state, and what it is at first."""
+        """Declare the state, and what it is at first.
+
+        Each has a dimension: what is written to buffers without one is lost by `torch.compile`
+        (2.13, seen on a processor).
+        """
         for name, value in values.items():
+            if not value.ndim:
+                raise ValueError(f"the state {name} needs a dimension")
             self._first[name] = value
             self.register_buffer(name, value.clone())
 

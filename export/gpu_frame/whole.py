@@ -112,6 +112,20 @@ class WholeFrame(nn.Module):
             if isinstance(step, Step):
                 step.reset()
 
+    def fuse(self, compiler: str = "inductor") -> None:
+        """Have all but the networks compiled into few kernels, before anything is captured.
+
+        A thousand operations on a few numbers are a thousand launches, even in a graph.
+
+        Args:
+            compiler: a backend of `torch.compile`; its own needs Triton on a GPU.
+        """
+        for step in (self.person, self.retarget, self.smooth, self.draw):
+            step.compile(fullgraph=True, dynamic=False, backend=compiler)
+        self.look.read = torch.compile(  # type: ignore[method-assign]
+            self.look.read, fullgraph=True, dynamic=False, backend=compiler
+        )
+
     def forward(self, given: Tensor) -> Tensor:
         """(1, download_bytes) uint8 of (1, upload_bytes) uint8: see `pack` and `unpack`."""
         header = given[0, : 8 * HEADER].view(torch.float64)
@@ -121,7 +135,7 @@ class WholeFrame(nn.Module):
         measured = self.person(sight, elapsed_s, header[6] > 0)
         joints = self.smooth(self.retarget(measured, sight.somebody, elapsed_s), elapsed_s)
         shown = over(self.generator(self.draw(joints)), self.background)
-        told = torch.cat([self.look.followed[None].float(), sight.presence[None], joints.flatten()])
+        told = torch.cat([self.look.followed.float(), sight.presence[None], joints.flatten()])
         return torch.cat([told.view(torch.uint8), shown.flatten()])[None]
 
 

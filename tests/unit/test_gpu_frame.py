@@ -8,23 +8,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from skimage.metrics import structural_similarity  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 from engine.app import DEFAULT_CHARACTER, PERFORMER  # noqa: E402
 from engine.backends import cuda  # noqa: E402
-from engine.backends.onnxruntime import OnnxRuntimeBackend  # noqa: E402
 from engine.character import CharacterBundle  # noqa: E402
 from engine.errors import BackendError  # noqa: E402
 from engine.frame import Frame  # noqa: E402
-from engine.io._kernels_composite import over  # noqa: E402
-from engine.io.composite import Background  # noqa: E402
-from engine.motion.draw import draw_pose  # noqa: E402
-from engine.motion.normalise import Normaliser  # noqa: E402
-from engine.motion.smooth import OneEuro  # noqa: E402
 from engine.pose import networks  # noqa: E402
-from engine.pose.blazepose import BlazePoseEstimator  # noqa: E402
 from engine.stages import media_time_ns  # noqa: E402
+from export.gpu_frame.agreement import Stages, backdrop, likeness  # noqa: E402
 from export.gpu_frame.path import FrameGraph, open_frame_graph  # noqa: E402
 from export.gpu_frame.whole import Character, WholeFrame  # noqa: E402
 from export.torch_backend import module_of  # noqa: E402
@@ -66,14 +59,6 @@ def pose() -> networks.PoseNetworks:
     return networks.load("pose-full")
 
 
-def ssim(made: np.ndarray, wanted: np.ndarray) -> float:
-    return float(structural_similarity(made, wanted, channel_axis=2))
-
-
-def backdrop(size: int) -> np.ndarray:
-    return Background().behind(size, size, np.zeros((1, 1, 3), np.uint8))
-
-
 def opened(
     bundle: CharacterBundle, pose: networks.PoseNetworks, wh: tuple[int, int] = WH,
     device: str = "cpu", **other: Any,
@@ -83,31 +68,10 @@ def opened(
     )  # fmt: skip
 
 
-class Engine:
-    """The engine's own stages, one after the other."""
-
-    def __init__(self, bundle: CharacterBundle) -> None:
-        self.size = bundle.resolution
-        self.estimator = BlazePoseEstimator("full")
-        self.motion = Normaliser(bundle.skeleton, size=self.size)
-        self.smooth = OneEuro(size=self.size)
-        self.backend = OnnxRuntimeBackend(bundle.need_generator().model)
-
-    def run(self, image: np.ndarray, time_ns: int) -> tuple[np.ndarray, np.ndarray, bool]:
-        pose = self.estimator.estimate(image, time_ns)
-        joints = self.smooth(self.motion(pose, (image.shape[1], image.shape[0]), time_ns), time_ns)
-        drawn, out = np.empty((2, self.size, self.size, 3), np.uint8)
-        picture = np.empty((self.size, self.size, 4), np.uint8)
-        draw_pose(joints, drawn)
-        self.backend.run(drawn, picture)
-        over(picture, backdrop(self.size), out)
-        return out, joints, pose is not None
-
-
 def test_frames_are_those_of_the_engine(
     frames: list[Frame], bundle: CharacterBundle, pose: networks.PoseNetworks
 ) -> None:
-    engine, path = Engine(bundle), opened(bundle, pose)
+    engine, path = Stages(bundle), opened(bundle, pose)
     first: list[np.ndarray] = []
     for frame in frames:
         time_ns = media_time_ns(frame)
@@ -116,7 +80,7 @@ def test_frames_are_those_of_the_engine(
         assert shown.followed == there
         # Roundings of the networks come back through the region of the next frame.
         np.testing.assert_allclose(shown.joints[:, :2], joints[:, :2], atol=1.0)
-        assert ssim(shown.picture, wanted) > 0.98
+        assert likeness(shown.picture, wanted) > 0.98
         first.append(shown.picture.copy())
     assert path.detections == 1  # from then on it is tracked
     path.reset()
@@ -134,14 +98,14 @@ def test_frames_are_those_of_the_engine(
 def test_who_leaves_is_looked_for_again(
     frames: list[Frame], bundle: CharacterBundle, pose: networks.PoseNetworks
 ) -> None:
-    engine, path = Engine(bundle), opened(bundle, pose)
+    engine, path = Stages(bundle), opened(bundle, pose)
     empty = np.full_like(frames[0].image, 128)
     shown = []
     for number in range(9):
         image = empty if 2 <= number < 6 else frames[number].image
         wanted, _, there = engine.run(image, number * 100_000_000)
         made = path.run(image, number * 100_000_000)
-        assert ssim(made.picture, wanted) > 0.98
+        assert likeness(made.picture, wanted) > 0.98
         assert made.followed == there
         shown.append(made.followed)
     assert shown == [True, True, False, False, False, False, True, True, True]
@@ -152,7 +116,7 @@ def test_who_leaves_is_looked_for_again(
 def test_a_large_picture_of_another_shape_is_looked_at_as_by_the_engine(
     frames: list[Frame], bundle: CharacterBundle, pose: networks.PoseNetworks
 ) -> None:
-    engine, path = Engine(bundle), opened(bundle, pose, (720, 960), mirror=False)
+    engine, path = Stages(bundle), opened(bundle, pose, (720, 960), mirror=False)
     for number, frame in enumerate(frames[:3]):
         image = np.ascontiguousarray(frame.image.repeat(2, 0).repeat(2, 1)[:, 280:1000])
         _, joints, _ = engine.run(image, number * 33_000_000)
@@ -216,6 +180,20 @@ def test_the_watch_sees_what_a_graph_could_not_hold() -> None:
             wants_a_value(on_device[0])
 
 
+@pytest.mark.slow
+def test_its_small_steps_compile_whole_and_change_nothing(
+    frames: list[Frame], bundle: CharacterBundle, pose: networks.PoseNetworks
+) -> None:
+    """Without breaks: what a compiler cannot follow is what a graph could not hold."""
+    plain, fused = whole(bundle, pose), whole(bundle, pose)
+    fused.fuse("aot_eager")
+    ways = [FrameGraph(frame, pose.detector, device="cpu") for frame in (plain, fused)]
+    for frame in frames[:3]:
+        one, other = (way.run(frame.image, media_time_ns(frame)) for way in ways)
+        np.testing.assert_allclose(one.joints, other.joints, atol=0.1)
+        assert likeness(one.picture, other.picture) > 0.99
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_says_so(bundle: CharacterBundle, pose: networks.PoseNetworks) -> None:
     with pytest.raises(BackendError, match="torch finds no NVIDIA GPU here"):
@@ -235,7 +213,7 @@ def test_a_real_gpu_shows_what_the_processor_shows(
         wanted = engine.run(frame.image, media_time_ns(frame))
         shown = path.run(frame.image, media_time_ns(frame))
         assert shown.followed == wanted.followed
-        assert ssim(shown.picture, wanted.picture) > 0.95
+        assert likeness(shown.picture, wanted.picture) > 0.95
     assert path.detections == 1
     assert 0 < path.time_ms() < 1000
     path.close()

@@ -42,7 +42,7 @@ def blank_look() -> Look:
 
     Step.__init__(look)
     look.begin(
-        last_middle=doubles(2), last_size=doubles(), away_s=doubles(fill=torch.inf)
+        last_middle=doubles(2), last_size=doubles(1), away_s=doubles(1, fill=torch.inf)
     )  # fmt: skip
     from engine.pose.follow import _TORSO
 
