@@ -1,5 +1,6 @@
 """The whole frame in torch, held to the engine's stages, and whether it could be a CUDA graph."""
 
+import json
 from itertools import islice
 from typing import Any
 
@@ -123,6 +124,17 @@ def test_a_large_picture_of_another_shape_is_looked_at_as_by_the_engine(
         made = path.run(image, number * 33_000_000)
         np.testing.assert_allclose(made.joints[:, :2], joints[:, :2], atol=1.0)
     path.close()
+
+
+def test_the_command_compares_it_with_the_engine(capsys: pytest.CaptureFixture[str]) -> None:
+    from export.gpu_frame import agreement
+
+    agreement.main(PERFORMER, frames=2)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["frames"], told["followed_alike"], told["detections"]) == (2, 2, 1)
+    for name in ("torch", "engine, 100 pixels changed"):
+        assert told[name]["ssim_least"] > 0.98
+        assert told[name]["joints_px_most"] < 1
 
 
 # --- what a CUDA graph asks for -------------------------------------------------------------------
