@@ -2,13 +2,15 @@
 
 The presets `live`, `base` and `paper` at 256 and 512 pixels, with random weights, in every way that
 is here: PyTorch with one CUDA graph a frame, eager and compiled; ONNX Runtime; TensorRT in its two
-kinds. Beside each is the floor: its arithmetic and its memory at the speed of a large matrix
-product and of a large copy, and its upload and download, all measured in the same run.
+kinds; and the whole frame, from the camera's bytes to the output's, as one CUDA graph of PyTorch.
+Beside each is the floor: its arithmetic and its memory at the speed of a large matrix product and
+of a large copy, and its upload and download, all measured in the same run.
 
 It is made for a machine that is lent for minutes, and needs no more than torch, onnx, onnxscript,
-numpy and typer there. Every figure is written as soon as it is known; a way that fails is kept with
-its message and the run goes on, in a new process where the GPU's state is lost; the same command
-goes on where it stopped.
+numpy and typer there; for whole frames also numba, OpenCV, and the pose networks as they are kept
+where the engine has run (`engine.pose.networks.path_of`). Every figure is written as soon as it is
+known; a way that fails is kept with its message and the run goes on, in a new process where the
+GPU's state is lost; the same command goes on where it stopped.
 """
 
 import json
@@ -28,6 +30,7 @@ from bench.floor import Work
 from bench.gpu_methods import (
     LATE,
     METHODS,
+    WHOLE,
     Ceilings,
     Networks,
     Row,
@@ -80,7 +83,7 @@ class State:
         except FileNotFoundError:
             return None
         for row in told["rows"]:
-            for name in ("device_ms", "end_to_end_ms"):
+            for name in ("device_ms", "end_to_end_ms", "beside", "moved"):
                 row[name] = row[name] and tuple(row[name])
         rows = [Row(**row) for row in told["rows"]]
         found = Ceilings(**told["ceilings"]) if told["ceilings"] else None
@@ -122,10 +125,16 @@ def machine(device: str) -> dict[str, str]:
 
 
 def worker(
-    folder: Path, work_folder: Path, wanted: list[Row], device: str, seconds: float, until: float
+    folder: Path,
+    work_folder: Path,
+    wanted: list[Row],
+    device: str,
+    seconds: float,
+    until: float,
+    pose: Path | None = None,
 ) -> None:
     """Measure what is left, until time is up or the GPU's state is lost."""
-    networks = Networks(work_folder)
+    networks = Networks(work_folder, pose)
     state = State.read(folder) or State(machine(device))
     if state.ceilings is None:
         state.ceilings = ceilings(device)
@@ -245,7 +254,8 @@ def goals(state: State) -> list[str]:
             (row.device_ms[0], row)
             for row in state.rows
             if (row.preset, row.size) == (preset, size) and row.device_ms is not None
-        ]
+            and not row.method.startswith(WHOLE)
+        ]  # fmt: skip
         if times:
             best, row = min(times, key=lambda pair: pair[0])
             told = "reached" if best < goal else "missed"
@@ -273,14 +283,20 @@ def _markdown_row(row: Row, state: State) -> str:
     told = state.work.get(f"{row.preset} {row.size}")
     if state.ceilings is not None and told is not None:
         channels = 3 if row.method.endswith("composited") else 4
-        moved = (3 * row.size**2, channels * row.size**2)
+        moved = row.moved or (3 * row.size**2, channels * row.size**2)
         floor = state.ceilings.floor_ms(Work(*told), row.precision, moved)
+        if row.beside is not None and floor is not None:  # the pose network, always in fp32
+            beside = state.ceilings.floor_ms(Work(*row.beside), "fp32", (0, 0))
+            floor = None if beside is None else floor + beside
+    error = "" if row.mean_error is None else f"{row.mean_error:.2f}"
+    if row.joints_px is not None:
+        error = f"joints {row.joints_px:.2f} px"
     return (
         f"| {row.method} | {row.precision} | {pair(row.device_ms)} {pair(row.end_to_end_ms)} "
         f"{'' if floor is None else f'{floor:.3f}'} | "
         f"{'' if row.start_s is None else f'{row.start_s:.1f} s'} | "
         f"{'' if row.memory_mb is None else f'{row.memory_mb:.0f} MB'} | "
-        f"{'' if row.mean_error is None else f'{row.mean_error:.2f}'} |"
+        f"{error} |"
     )
 
 
@@ -306,6 +322,9 @@ def main(
     methods: Annotated[str, typer.Option(help="By name, with ; between; empty: all.")] = "",
     seconds: Annotated[float, typer.Option(help="For each way and clock.")] = 0.5,
     minutes: Annotated[float, typer.Option(help="No row begins later.")] = 5.0,
+    pose: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="pose-full.onnx.zip, for whole frames.")
+    ] = None,
     work_folder: Annotated[Path | None, typer.Option(hidden=True)] = None,
     until: Annotated[float | None, typer.Option(hidden=True)] = None,
 ) -> None:
@@ -315,7 +334,7 @@ def main(
         [name.strip() for name in methods.split(";") if name.strip()],
     )  # fmt: skip
     if work_folder is not None and until is not None:
-        worker(output, work_folder, wanted, device, seconds, until)
+        worker(output, work_folder, wanted, device, seconds, until, pose)
         return
     output.mkdir(parents=True, exist_ok=True)
     kept = State.read(output)
@@ -329,7 +348,7 @@ def main(
         arguments = [
             "-o", str(output), "--device", device, "--presets", presets, "--sizes", sizes,
             "--methods", methods, "--seconds", str(seconds), "--work-folder", networks,
-            "--until", str(until),
+            "--until", str(until), *(() if pose is None else ("--pose", str(pose))),
         ]  # fmt: skip
         supervise(output, arguments, wanted, until)
     state = State.read(output)

@@ -27,6 +27,9 @@ METHODS: Final = (
     ("torch, CUDA graph", "fp32"),
     ("torch, CUDA graph, copies outside", "fp16"),
     ("torch, CUDA graph, composited", "fp16"),
+    ("whole frame, one graph", "fp16"),
+    ("whole frame, one graph", "fp32"),
+    ("whole frame, eager", "fp16"),
     ("torch, eager", "fp16"),
     ("torch, eager", "fp32"),
     ("torch, eager, both branches", "fp32"),
@@ -34,11 +37,14 @@ METHODS: Final = (
     ("ONNX Runtime CUDA", "fp16"),
     ("TensorRT", "fp16"),
     ("TensorRT for RTX", "fp16"),
+    ("whole frame, fused, one graph", "fp16"),
     ("torch, compiled, CUDA graph", "fp16"),
     ("torch, compiled", "fp16"),
 )
 """In this order: what takes long comes last."""
-LATE: Final = ("torch, compiled, CUDA graph", "torch, compiled")
+LATE: Final = ("whole frame, fused, one graph", "torch, compiled, CUDA graph", "torch, compiled")
+WHOLE: Final = "whole frame"
+"""How those begin that are the frame from the camera to the output: `bench.gpu_frame`."""
 _ALIKE: Final = 4  # pictures that are compared
 _WARM_UP_S: Final = 0.2
 
@@ -55,6 +61,11 @@ class Row:
             is such a thing.
         memory_mb: of the GPU, by the way's own word.
         mean_error, max_error: in levels of 255, against eager PyTorch in fp32.
+        beside: of a whole frame, operations and bytes of what is in it beside the generator.
+        moved: of a whole frame, bytes up and down.
+        joints_px: of a whole frame, the most by which joints of its first frames differ, on any
+            axis, from those of the same code on the processor.
+        detections: of a whole frame, how often somebody had to be found anew: once is the least.
         failed: why there are no figures.
     """
 
@@ -69,6 +80,10 @@ class Row:
     memory_mb: float | None = None
     mean_error: float | None = None
     max_error: int | None = None
+    beside: tuple[float, float] | None = None
+    moved: tuple[int, int] | None = None
+    joints_px: float | None = None
+    detections: int | None = None
     name: str = ""
     failed: str | None = None
 
@@ -143,10 +158,15 @@ class BothBranches(nn.Module):
 
 
 class Networks:
-    """The presets with random weights; their ONNX files are kept, as making one takes seconds."""
+    """The presets with random weights; their ONNX files are kept, as making one takes seconds.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    Args:
+        folder: for them.
+        pose: the pose networks of a whole frame: see `engine.pose.networks.read`.
+    """
+
+    def __init__(self, folder: Path, pose: Path | None = None) -> None:
+        self._folder, self.pose = folder, pose
 
     def generator(self, preset: str, size: int) -> tuple[Generator, Tensor]:
         """The same every time."""
@@ -241,6 +261,11 @@ def measure(
         truth: the pictures of fp32, (N, S, S, 4).
         seconds: for each of the two clocks.
     """
+    if row.method.startswith(WHOLE):
+        from bench.gpu_frame import measure_frame
+
+        measure_frame(row, networks, device, seconds)
+        return
     images = pictures(row.size)
     if row.method.startswith("TensorRT"):
         open_method(row, networks, device).close()  # builds the engine, and keeps it
@@ -258,21 +283,21 @@ def measure(
                 errors.append(np.abs(out.astype(np.int16) - wanted))
             row.mean_error = float(np.mean(errors))
             row.max_error = int(np.max(errors))
-        for _ in _until(_WARM_UP_S):
+        for _ in until(_WARM_UP_S):
             backend.run(images[0], out)
         spent = []
-        for i in _until(seconds):
+        for i in until(seconds):
             begun = time.perf_counter()
             backend.run(images[i % len(images)], out)
             spent.append(1e3 * (time.perf_counter() - begun))
-        row.end_to_end_ms, row.frames = _percentiles(spent), len(spent)
+        row.end_to_end_ms, row.frames = percentiles(spent), len(spent)
         clock: Callable[[], float] | None = None
         if hasattr(backend, "frame"):
             clock = backend.frame.time_ms
         elif device == "cuda" and hasattr(backend, "time_ms"):
             clock = backend.time_ms
         if clock is not None:
-            row.device_ms = _percentiles([clock() for _ in _until(seconds)])
+            row.device_ms = percentiles([clock() for _ in until(seconds)])
     finally:
         backend.close()
 
@@ -367,7 +392,7 @@ def _best_s(call: Callable[[], object], device: str, tries: int = 8) -> float:
     return min(spent)
 
 
-def _until(seconds: float) -> Iterator[int]:
+def until(seconds: float) -> Iterator[int]:
     """Numbers, two at least, for so long."""
     end, i = time.perf_counter() + seconds, 0
     while i < 2 or time.perf_counter() < end:
@@ -375,6 +400,7 @@ def _until(seconds: float) -> Iterator[int]:
         i += 1
 
 
-def _percentiles(times_ms: list[float]) -> tuple[float, float]:
+def percentiles(times_ms: list[float]) -> tuple[float, float]:
+    """p50 and p99."""
     p50, p99 = np.percentile(times_ms, (50, 99))
     return float(p50), float(p99)

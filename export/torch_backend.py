@@ -69,11 +69,9 @@ def of_onnx(
     Raises:
         BackendError: see `open_backend`.
     """
-    if precision != "fp32":
-        if precision not in _HALVES:
-            raise BackendError(f"torch runs fp32, {' and '.join(_HALVES)}, not {precision}")
-        model = half_model or to_fp16(model)
-    module = TorchGraph(model, half=_HALVES.get(precision, torch.float16)).eval()
+    module = module_of(model, precision, half_model=half_model)
+    if len(module.output_names) != 1:
+        raise BackendError("expected a network of one output")
     graph = onnx.load_model_from_string(model).graph
     specs = [
         TensorSpec(
@@ -87,6 +85,21 @@ def of_onnx(
         module, specs[0], specs[1], device=device, graphed=graphed, copies=copies, wrap=wrap,
         precision=precision,
     )  # fmt: skip
+
+
+def module_of(
+    model: bytes, precision: str = "fp32", *, half_model: bytes | None = None
+) -> TorchGraph:
+    """An ONNX file as a module in a precision; for the arguments see `of_onnx`.
+
+    Raises:
+        BackendError: an operator or a precision that torch does not run here.
+    """
+    if precision == "fp32":
+        return TorchGraph(model).eval()
+    if precision not in _HALVES:
+        raise BackendError(f"torch runs fp32, {' and '.join(_HALVES)}, not {precision}")
+    return TorchGraph(half_model or to_fp16(model), half=_HALVES[precision]).eval()
 
 
 class TorchBackend:
@@ -152,17 +165,35 @@ class TorchBackend:
 
     def run(self, pose_image: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
         """See `engine.backends.base.Backend.run`."""
-        if self._draw is None:
-            raise BackendError("this backend was closed")
+        given = self.given
         check_buffers(self.input_spec, pose_image, self.output_spec, out)
-        np.copyto(self._given.numpy()[0], pose_image)
+        np.copyto(given, pose_image)
+        self.launch()
+        np.copyto(out, self.made)
+
+    @property
+    def given(self) -> NDArray[Any]:
+        """What the next launch takes: pinned memory, to be filled in place."""
+        return self._open(self._given)
+
+    @property
+    def made(self) -> NDArray[Any]:
+        """What the last launch gave, until the next one."""
+        return self._open(self._made)
+
+    def launch(self) -> None:
+        """From `given` to `made`; waits for it.
+
+        Raises:
+            BackendError: torch failed, or this was closed.
+        """
+        self._open(self._given)
         try:
             self._launch()
             if self._cuda:
                 self._stream.synchronize()
         except RuntimeError as error:
             raise BackendError(f"torch failed: {error}") from error
-        np.copyto(out, self._made.numpy()[0])
 
     def time_ms(self) -> float:
         """Draw what was last given once more: how long the GPU took, its copies counted."""
@@ -180,6 +211,12 @@ class TorchBackend:
         self._given = self._made = self._at_device = self._drawn = torch.empty(0)
         if self._cuda:
             torch.cuda.empty_cache()
+
+    def _open(self, buffer: Tensor) -> NDArray[Any]:
+        if self._draw is None:
+            raise BackendError("this backend was closed")
+        array: NDArray[Any] = buffer.numpy()
+        return array[0]
 
     def _prepare(self, graphed: bool) -> None:
         if not self._cuda:

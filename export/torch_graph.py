@@ -18,8 +18,8 @@ from engine.errors import BackendError
 
 Attributes = Mapping[str, Any]
 
-_SHAPED: Final = ("Resize", "Slice")
-"""Operators whose further inputs are numbers that shape the result."""
+_SHAPED: Final = ("Clip", "Pad", "Reshape", "Resize", "Slice")
+"""Operators whose further inputs are numbers, such as sizes and limits."""
 
 _TYPES: Final = {
     TensorProto.FLOAT: torch.float32,
@@ -31,7 +31,7 @@ _TYPES: Final = {
 
 
 class TorchGraph(nn.Module):
-    """A network of one input and one output.
+    """A network of one input.
 
     Args:
         model: bytes of an ONNX file.
@@ -44,10 +44,11 @@ class TorchGraph(nn.Module):
     def __init__(self, model: bytes, *, half: torch.dtype = torch.float16) -> None:
         super().__init__()
         graph = onnx.load_model_from_string(model).graph
-        if len(graph.input) != 1 or len(graph.output) != 1:
-            raise BackendError("expected a network of one input and one output")
+        if len(graph.input) != 1:
+            raise BackendError(f"expected a network of one input, found {len(graph.input)}")
         self._types = {**_TYPES, TensorProto.FLOAT16: half}
-        self.input_name, self.output_name = graph.input[0].name, graph.output[0].name
+        self.input_name = graph.input[0].name
+        self.output_names = tuple(value.name for value in graph.output)
         self._attributes: list[Attributes] = []
         self._steps: list[tuple[Callable[..., Tensor], list[str], str, int]] = []
         self._places: dict[str, str] = {}  # of constants, among the buffers
@@ -76,13 +77,14 @@ class TorchGraph(nn.Module):
                 assert weight is not None
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
 
-    def forward(self, given: Tensor) -> Tensor:
-        """The output for an input."""
+    def forward(self, given: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The output for an input; where there are several, all in the file's order."""
         values = {self.input_name: given}
         for operator, names, made, place in self._steps:
             inputs = [values[name] if name in values else self._find(name) for name in names]
             values[made] = operator(self._attributes[place], *inputs)
-        return values[self.output_name]
+        outputs = tuple(values[name] for name in self.output_names)
+        return outputs[0] if len(outputs) == 1 else outputs
 
     def _keep(self, name: str, value: Tensor) -> None:
         self._places[name] = f"constant_{len(self._places)}"
@@ -138,8 +140,16 @@ def _resize(attributes: Attributes, x: Tensor) -> Tensor:
         for name in ("mode", "coordinate_transformation_mode", "nearest_mode")
     )
     _, scales, *sizes = attributes["numbers"]
+    if how[:2] == ("linear", "half_pixel") and not scales and any(sizes):
+        shape = sizes[0]
+        grows = all(to >= now for to, now in zip(shape, x.shape, strict=True))
+        if grows and list(x.shape[:2]) == shape[:2]:
+            return functional.interpolate(x, size=shape[2:], mode="bilinear")
     if how != ("nearest", "asymmetric", "floor") or any(sizes) or scales[:2] != [1, 1]:
-        raise BackendError(f"torch enlarges to the nearest pixel, not by {' '.join(how)}")
+        raise BackendError(
+            f"torch enlarges by half_pixel linear to a size, or to the nearest pixel, "
+            f"not by {' '.join(how)}"
+        )
     return functional.interpolate(x, scale_factor=scales[2:], mode="nearest")
 
 
@@ -156,17 +166,37 @@ def _slice(attributes: Attributes, x: Tensor) -> Tensor:
 
 
 def _depth_to_space(attributes: Attributes, x: Tensor) -> Tensor:
-    if attributes.get("mode", b"DCR") != b"CRD":
-        raise BackendError("torch knows DepthToSpace in the order CRD")
-    return functional.pixel_shuffle(x, attributes["blocksize"])
+    block = attributes["blocksize"]
+    if attributes.get("mode", b"DCR") == b"CRD":
+        return functional.pixel_shuffle(x, block)
+    count, channels, height, width = x.shape
+    x = x.reshape(count, block, block, channels // block**2, height, width)
+    return x.permute(0, 3, 4, 1, 5, 2).reshape(count, -1, height * block, width * block)
 
 
-def _clip(
-    attributes: Attributes, x: Tensor, low: Tensor | None = None, high: Tensor | None = None
-) -> Tensor:
-    if low is not None:
-        x = torch.maximum(x, low)
-    return x if high is None else torch.minimum(x, high)
+def _max_pool(attributes: Attributes, x: Tensor) -> Tensor:
+    known = {"kernel_shape", "strides", "pads"}
+    if set(attributes) - known or any(attributes.get("pads", ())):
+        raise BackendError("torch runs MaxPool without padding, dilations and the like")
+    return functional.max_pool2d(x, attributes["kernel_shape"], attributes["strides"])
+
+
+def _pad(attributes: Attributes, x: Tensor) -> Tensor:
+    amounts, *rest = attributes["numbers"]
+    if attributes.get("mode", b"constant") != b"constant" or any(each for each in rest):
+        raise BackendError("torch pads with zeros")
+    before, after = amounts[: x.ndim], amounts[x.ndim :]
+    pairs = zip(reversed(before), reversed(after), strict=True)
+    return functional.pad(x, [amount for pair in pairs for amount in pair])
+
+
+def _clip(attributes: Attributes, x: Tensor) -> Tensor:
+    limits = []
+    for limit in (*attributes["numbers"], None, None)[:2]:
+        if isinstance(limit, list):  # some files have them as arrays of one
+            (limit,) = limit
+        limits.append(limit)
+    return torch.clamp(x, *limits)
 
 
 _OPERATORS: Final[dict[str, Callable[..., Tensor]]] = {
@@ -178,9 +208,13 @@ _OPERATORS: Final[dict[str, Callable[..., Tensor]]] = {
     "ConvTranspose": _conv_transpose,
     "DepthToSpace": _depth_to_space,
     "Div": lambda a, x, y: x / y,
+    "Identity": lambda a, x: x,
     "MatMul": lambda a, x, y: x @ y,
+    "MaxPool": _max_pool,
     "Mul": lambda a, x, y: x * y,
+    "Pad": _pad,
     "Relu": lambda a, x: functional.relu(x),
+    "Reshape": lambda a, x: x.reshape(a["numbers"][0]),
     "Resize": _resize,
     "Round": lambda a, x: torch.round(x),  # half to even, as ONNX has it
     "Sigmoid": lambda a, x: torch.sigmoid(x),

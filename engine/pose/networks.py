@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 from engine import models
-from engine.errors import ModelCorrupt
+from engine.errors import ModelCorrupt, ModelMissing
 
 _VERSION = 1
 """Of the conversion: raised when it gives other networks, so that kept ones are made anew."""
@@ -57,6 +57,27 @@ def load(name: str) -> PoseNetworks:
         kept = convert(task)
         models.store(path_of(name), _pack(kept, origin))
     return kept
+
+
+def read(path: Path) -> PoseNetworks:
+    """The networks of a file that `load` kept, wherever it was carried: from where is not asked.
+
+    Raises:
+        ModelMissing: there is no such file.
+        ModelCorrupt: it is no such file.
+    """
+    if not path.is_file():
+        raise ModelMissing(
+            f"there are no pose networks at {path}: `engine.pose.networks.load` makes them, "
+            "and `path_of` says where"
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return PoseNetworks(archive.read(_DETECTOR), archive.read(_LANDMARKS))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+        raise ModelCorrupt(
+            f"{path} should hold {_DETECTOR} and {_LANDMARKS}, but cannot be read: {error}"
+        ) from error
 
 
 def convert(task: bytes) -> PoseNetworks:

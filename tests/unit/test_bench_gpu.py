@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from bench.floor import Work
 from bench.gpu import State, goals, markdown, supervise, wanted_rows, worker
 from bench.gpu_methods import LATE, METHODS, Ceilings, Networks, Row, measure, truth_of
 from engine.backends.cuda import why_not
+from engine.errors import ModelCorrupt, ModelMissing
+from engine.pose.networks import path_of
+from tests.marks import needs_pose_model
 
 CEILINGS = Ceilings({"fp32": 1e12, "fp16": 2e12}, 1e11, 1e10, 2e10, {"fp8": "not here"})
 
@@ -94,6 +98,41 @@ def test_a_way_is_measured(tmp_path: Path, method: str, precision: str) -> None:
     else:
         assert one.mean_error is not None
         assert one.mean_error < 3
+
+
+@pytest.mark.model
+@needs_pose_model
+def test_a_whole_frame_is_measured(tmp_path: Path) -> None:
+    networks = Networks(tmp_path, path_of("pose-full"))
+    one = Row("live", 64, "whole frame, one graph", "fp32")
+    measure(one, networks, "cpu", np.empty(0, np.uint8), 0.0)
+    assert one.detections == 1  # of the performer of the clip, who is followed from then on
+    assert one.frames == 2
+    assert one.end_to_end_ms is not None
+    assert one.joints_px is not None
+    assert one.joints_px < 0.1  # here, both are the processor's
+    assert one.beside is not None
+    assert one.beside[0] > 1e8
+    assert one.moved == (7 * 8 + 640 * 480 * 3, 82 * 4 + 64 * 64 * 3)
+    before = state(replace(one, size=256))
+    before.write(tmp_path)
+    assert State.read(tmp_path) == before
+    # The floor is that of generator and pose network, and of what goes up and down.
+    floor = next(line for line in markdown(before).splitlines() if "whole" in line).split(" | ")[-5]
+    assert float(floor.strip(" |")) > 1e3 * one.beside[0] / 1e12
+    assert "| joints 0.0" in markdown(before)
+    assert goals(before) == []  # they are of generators
+
+
+def test_a_whole_frame_without_pose_networks_says_what_is_missing(tmp_path: Path) -> None:
+    one = Row("live", 64, "whole frame, one graph", "fp32")
+    with pytest.raises(ModelMissing, match="--pose FILE"):
+        measure(one, Networks(tmp_path), "cpu", np.empty(0, np.uint8), 0.0)
+    with pytest.raises(ModelMissing, match="there are no pose networks at"):
+        measure(one, Networks(tmp_path, tmp_path / "a.zip"), "cpu", np.empty(0, np.uint8), 0.0)
+    (tmp_path / "b.zip").write_bytes(b"no zip")
+    with pytest.raises(ModelCorrupt, match=r"should hold detector\.onnx and landmarks\.onnx"):
+        measure(one, Networks(tmp_path, tmp_path / "b.zip"), "cpu", np.empty(0, np.uint8), 0.0)
 
 
 def test_composited_is_the_picture_over_the_background(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
@@ -14,6 +15,7 @@ from engine.character import CharacterBundle  # noqa: E402
 from engine.errors import BackendError  # noqa: E402
 from export.torch_backend import of_onnx, open_backend, precisions  # noqa: E402
 from tests.bundles import stick_model  # noqa: E402
+from tests.marks import needs_pose_model  # noqa: E402
 
 
 def given(model: bytes, count: int = 2) -> np.ndarray:
@@ -62,6 +64,24 @@ def test_it_draws_every_preset(preset: str) -> None:
     config = configuration(preset, 64, spectral=False)
     made, truth = both(export_generator(Generator(config), torch.rand(1, 4, 64, 64)))
     assert np.abs(made - truth).max() <= 1
+
+
+@pytest.mark.model
+@needs_pose_model
+def test_the_pose_networks_run_in_torch() -> None:
+    from engine.pose import networks
+    from export.torch_graph import TorchGraph
+
+    rng, both_of = np.random.default_rng(0), networks.load("pose-full")
+    for model, size in ((both_of.detector, 224), (both_of.landmarks, 256)):
+        image = rng.integers(0, 256, (1, size, size, 3), np.uint8)
+        network = TorchGraph(model).eval()
+        made = dict(zip(network.output_names, network(torch.from_numpy(image)), strict=True))
+        wanted = onnxruntime.InferenceSession(model).run(list(made), {"image": image})
+        for one, truth in zip(made.values(), wanted, strict=True):
+            np.testing.assert_allclose(one.detach().numpy(), truth, atol=2e-3)
+        with pytest.raises(BackendError, match="a network of one output"):
+            of_onnx(model, device="cpu")
 
 
 def test_bf16_draws_nearly_the_same() -> None:

@@ -1,0 +1,1 @@
+"""The whole frame as torch operations, for one CUDA graph: see `whole` and `path`."""
