@@ -236,15 +236,16 @@ def choose_width(
     show would choose. The finest that holds the rate is taken, from the one that is usual for this
     size on: figures should be about as large as those that it was trained on.
     """
+    from engine.puppet.painter import shrinks
     from engine.puppet.shipped import shipped_painter, usual_shrink
 
-    budget = _budget_ms(fps)
+    budget, size = _budget_ms(fps), bundle.resolution
     told = []
-    for shrink in (1, 2):
-        if shrink < usual_shrink(bundle.resolution):
+    for shrink in shrinks(size):
+        if shrink < usual_shrink(size):
             continue
         try:
-            models = [shipped_painter(bundle.resolution, p, shrink=shrink) for p in _PRECISIONS]
+            models = [shipped_painter(size, p, shrink=shrink) for p in _PRECISIONS]
         except ValueError as error:
             raise NotInBundle(f"no painter can be made for {bundle.name}: {error}") from error
         likeness = PrecisionManifest(
@@ -272,9 +273,9 @@ def with_painter(
 ) -> CharacterBundle:
     """The bundle as it would be with this painter; not written."""
     from engine.backends.base import TensorSpec
-    from engine.puppet.painter import painter_shapes
+    from engine.puppet.painter import shapes_of
 
-    takes, gives = painter_shapes(bundle.resolution)
+    takes, gives = shapes_of(painter)
     network = Network(
         painter,
         TensorSpec("features", np.dtype(np.uint8), takes),

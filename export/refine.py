@@ -58,10 +58,10 @@ def refine(
 
     made = refine_painter(*known_of(bundle), shrink=shrink, minutes=minutes, go_on=progress)
     size = bundle.resolution
-    shown = features_of(bundle, _CALIBRATED)
+    shown = features_of(bundle, _CALIBRATED, shrink)
     models = {
-        "shipped": export_painter(made.shipped, size, shrink=shrink),
-        "adapted": export_painter(made.painter, size, shrink=shrink),
+        "shipped": export_painter(made.shipped, size, shrink),
+        "adapted": export_painter(made.painter, size, shrink),
     }
     error = parity(made.painter, models["adapted"], shown[:2])
     scores = judge(models, made.held_out)
@@ -99,13 +99,13 @@ def judge(
     return scores
 
 
-def features_of(bundle: CharacterBundle, frames: Sequence[int]) -> U8:
+def features_of(bundle: CharacterBundle, frames: Sequence[int], shrink: int = 1) -> U8:
     """(N, H, H, FEATURES) what a painter is shown of the character in poses of the dance."""
     from engine.puppet.painter import painter_shapes
 
     puppet, size = Puppet(bundle.drawings), bundle.resolution
     track = dance(bundle.skeleton, size)
-    shown = np.empty((len(frames), *painter_shapes(size)[0][1:]), np.uint8)
+    shown = np.empty((len(frames), *painter_shapes(size, shrink)[0][1:]), np.uint8)
     image = np.empty((size, size, 3), np.uint8)
     for frame, features in zip(frames, shown, strict=True):
         draw_pose(track[frame % len(track)], image)
@@ -120,7 +120,7 @@ def parity(painter: Painter, model: bytes, shown: U8) -> float:
     Raises:
         RefinementFailed: it is not what PyTorch calculates.
     """
-    graph = PainterGraph(painter, shrink=painter.shrink).eval()
+    graph = PainterGraph(painter).eval()
     backend = OnnxRuntimeBackend(model)
     maps = np.empty(backend.output_spec.shape[1:], np.uint8)
     errors = []

@@ -83,15 +83,17 @@ def compose(
         candidates, found: (C, C, L) and (C, C), see `_kernels_find.find`.
         points: (L, C + 1, C + 1, 2) px, see `map_grid`, at the corners of C x C cells.
         slide: (C + 1, C + 1, 2) px, how much farther the colours of part 0 are.
-        maps: (S / 2, S / 2, 2 + L or more): 255 / 2 in channel 2 + l leaves part l as it is, less
-            hides it, more shows what is transparent; read only if `hiding`.
+        maps: (H, H, 2 + L or more): 255 / 2 in channel 2 + l leaves part l as it is, less hides it,
+            more shows what is transparent; T is a multiple of H; read only if `hiding`.
         hiding: whether to.
-        out: (S, S, 4) premultiplied RGBA; all of it is overwritten.
-        painted_in: (S, S), how much of that is painted in; likewise.
+        out: (T, T, 4) premultiplied RGBA, where T is S for the picture itself and less for one that
+            is smaller, a multiple of C; all of it is overwritten.
+        painted_in: (T, T), how much of that is painted in; likewise.
     """
     total = len(slots)
     cells = len(found)
-    cell = size // cells
+    cell = len(out) // cells
+    coarse = max(len(out) // len(maps), 1)  # pixels that one of the maps' is for
     share: Single = np.float32(1 / cell)
     zero: Single = np.float32(0)
     half: Single = np.float32(0.5)
@@ -141,7 +143,7 @@ def compose(
                             continue
                         drawn = _sample(pixels, p0 + 3, line, fx, fy)
                         if hiding:
-                            factor = double * np.float32(maps[y >> 1, x >> 1, 2 + who[k]])
+                            factor = double * np.float32(maps[y // coarse, x // coarse, 2 + who[k]])
                             drawn = min(drawn * factor, full)
                             whole = min(whole * factor, full)
                         seen[k] = min(drawn, room)
@@ -197,18 +199,18 @@ def look(
     features: Bytes,
     first: int,
 ) -> None:
-    """What the painter is told of the parts themselves, at every second pixel.
+    """What the painter is told of the parts themselves, at every second pixel or fewer.
 
     Args:
         pixels, size, slots, candidates, found, points: see `compose`.
         depth: (L,) of the parts, in units of the spine.
-        features: (S / 2, S / 2, ...): channel `first` + l becomes the whole alpha of part l, and
-            the one after the last 128 + 64 times the mean depth of what is seen.
+        features: (H, H, ...), H a multiple of C: channel `first` + l becomes the whole alpha of
+            part l, and the one after the last 128 + 64 times the mean depth of what is seen.
         first: the channel.
     """
     total = len(slots)
     cells = len(found)
-    cell = size // cells // 2  # of half as many pixels
+    cell = len(features) // cells
     zero: Single = np.float32(0)
     half: Single = np.float32(0.5)
     full: Single = np.float32(255)

@@ -1,13 +1,18 @@
 """What goes in and out of the painter: a small network that hides, bends and redraws.
 
-It looks at the puppet's picture at half resolution (H = S / 2) and answers with maps of how to
-change it, all in bytes, so that any `engine.backends.base.Backend` runs it:
+It looks at the puppet's picture at half resolution (H = S / 2) or less, and answers with maps of
+how to change it, all in bytes, so that any `engine.backends.base.Backend` runs it:
 
     features (H, H, 43)    [0:20] picture and share that is painted in, 2 x 2 pixels each
                            [20:23] pose image, inverted    [23:36] whole alphas of the parts
                            [36] depth    [37:43] how far head and torso have turned
     maps (H, H, 51)        [0:2] flow    [2:15] how visible each part is
                            [15:51] new colour and alpha, its share, and a correction of the old
+
+Figures should be as large as those that the network was trained on, so of a large picture it looks
+at one that is `shrink` times smaller (H = S / 2 / shrink), which the parts are carried to anew, and
+each of its maps' places is for more pixels. Visibility and flow are smooth: what is sharp in the
+result was carried at its own size.
 """
 
 from typing import Final
@@ -30,9 +35,34 @@ GAP: Final = 1 / 64
 """Of the picture's size: half the width of gaps in the figure that may be painted over."""
 
 
-def painter_shapes(size: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """What a painter for pictures of `size` pixels takes and gives: both at half of it."""
-    return (1, size // 2, size // 2, FEATURES), (1, size // 2, size // 2, MAPS)
+LEAST: Final = 64
+"""Places that it looks at in a row, at least, unless the picture is small: squares of which the
+puppet has about so many are not divided."""
+
+Shapes = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+def painter_shapes(size: int, shrink: int = 1) -> Shapes:
+    """What a painter for pictures of `size` pixels takes and gives."""
+    half = size // (2 * shrink)
+    return (1, half, half, FEATURES), (1, half, half, MAPS)
+
+
+def shrinks(size: int) -> list[int]:
+    """How many times smaller a picture a painter for `size` pixels may look at."""
+    return [shrink for shrink in (1, 2, 4) if shrink == 1 or size >= 2 * shrink * LEAST]
+
+
+def shapes_of(model: bytes) -> Shapes:
+    """What a painter's ONNX file takes and gives: its shapes tell how far it shrinks."""
+    import onnx
+
+    graph = onnx.load_model_from_string(model).graph
+    takes, gives = (
+        tuple(axis.dim_value for axis in value.type.tensor_type.shape.dim)
+        for value in (graph.input[0], graph.output[0])
+    )
+    return takes, gives
 
 
 def reachable(alpha: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -50,6 +80,22 @@ def reachable(alpha: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     grown = cv2.dilate(alpha, np.ones((2 * gap + 3, 2 * gap + 3), np.uint8))
     closed = cv2.erode(grown, np.ones((2 * gap + 1, 2 * gap + 1), np.uint8))
     return np.asarray(closed, np.uint8)
+
+
+def within_reach(found: NDArray[np.int8], maps: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """(C, C) squares of the picture that the flow, or a gap that is closed, can bring anything to.
+
+    Args:
+        found: (C, C), how many parts each may have.
+        maps: (H, H, MAPS) of the painter.
+    """
+    import cv2
+
+    flow = maps[..., :2]
+    farthest = FLOW * max(int(flow.max()) - 128, 128 - int(flow.min())) / 127
+    far = int(np.ceil(max(farthest, GAP) * len(found))) + 1
+    near = cv2.dilate((found > 0).astype(np.uint8), np.ones((2 * far + 1, 2 * far + 1), np.uint8))
+    return np.asarray(near, np.bool_)
 
 
 def turns(target: Frames, source: Frames) -> NDArray[np.uint8]:

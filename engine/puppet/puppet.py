@@ -13,7 +13,15 @@ from engine.puppet import _kernels_find as finding
 from engine.puppet import _kernels_paint as painting
 from engine.puppet.drawing import DRAWN, CutDrawing
 from engine.puppet.frames import Frames, depth_order, map_grid, nearest, spine_length
-from engine.puppet.painter import ALPHAS, FLOW, PAINT, painter_shapes, reachable, turns
+from engine.puppet.painter import (
+    ALPHAS,
+    FLOW,
+    PAINT,
+    painter_shapes,
+    reachable,
+    turns,
+    within_reach,
+)
 from engine.puppet.parts import COUNT
 
 CELLS: Final = 64
@@ -67,8 +75,11 @@ class Puppet:
         self._picture = np.empty((size, size, 4), np.uint8)
         self._painted_in = np.empty((size, size), np.uint8)
         takes, gives = painter_shapes(size)
+        if painter is not None:
+            takes, gives = painter.input_spec.shape, painter.output_spec.shape
         self._features = np.empty(takes[1:], np.uint8)
         self._maps = np.empty(gives[1:], np.uint8)
+        self._small: dict[int, tuple[U8, U8]] = {size: (self._picture, self._painted_in)}
 
     @property
     def name(self) -> str:
@@ -111,7 +122,7 @@ class Puppet:
         """
         self._check(out)
         self._pose(joints)
-        self._compose(out)
+        self._compose(out, self._painted_in)
 
     def look(self, joints: NDArray[np.float32], pose_image: U8, features: U8) -> None:
         """What the painter is shown of a pose.
@@ -119,11 +130,15 @@ class Puppet:
         Args:
             joints: see `carry`.
             pose_image: (S, S, 3), see `draw`.
-            features: (S / 2, S / 2, FEATURES); all of it is overwritten.
+            features: (H, H, FEATURES), see `painter_shapes`; all of it is overwritten.
+
+        Raises:
+            ValueError: they are for a painter that looks at too small a picture.
         """
         self._pose(joints)
-        self._compose(self._picture)
-        painting.unshuffle(self._picture, self._painted_in, pose_image, features)
+        picture, painted_in = self._at(2 * self._checked(len(features)))
+        self._compose(picture, painted_in)
+        painting.unshuffle(picture, painted_in, pose_image, features)
         with np.errstate(invalid="ignore", over="ignore"):
             depth = (self._target.depth / self._spine).astype(np.float32)
             features[..., ALPHAS + COUNT + 1 :] = turns(self._target, self._source)
@@ -136,26 +151,46 @@ class Puppet:
         """The pose that `look` was last given, as the painter's maps change it.
 
         Args:
-            maps: (S / 2, S / 2, MAPS) of the painter.
+            maps: (H, H, MAPS) of the painter.
             out: see `carry`.
 
         Raises:
-            ValueError: `out` is not such a buffer.
+            ValueError: `out` is not such a buffer, or the maps are those of too small a picture.
         """
         self._check(out)
-        self._compose(self._picture, maps)
+        self._checked(len(maps))
+        self._compose(self._picture, self._painted_in, maps)
         within = reachable(self._picture[..., 3], self.size)
-        painting.paint(self._picture, maps, within, PAINT, np.float32(FLOW * self.size), out)
+        near = within_reach(self._found, maps)
+        painting.paint(self._picture, maps, within, near, PAINT, np.float32(FLOW * self.size), out)
 
     def _check(self, out: U8) -> None:
         if out.shape != (self.size, self.size, 4) or not out.flags.c_contiguous:
             raise ValueError(f"expected a C-contiguous (S, S, 4) with S {self.size}: {out.shape}")
 
-    def _compose(self, out: U8, maps: U8 | None = None) -> None:
+    def _checked(self, half: int) -> int:
+        """`half`, if the painter's features and maps can be so large."""
+        cells = len(self._found)
+        if half % cells or self.size % (2 * half):
+            raise ValueError(
+                f"a painter for pictures of {self.size} pixels looks at half of that or a part of "
+                f"it, a multiple of {cells}: not at {half}"
+            )
+        return half
+
+    def _at(self, size: int) -> tuple[U8, U8]:
+        """Buffers for the picture at another size, and for what is painted in there."""
+        if size not in self._small:
+            self._small[size] = (
+                np.empty((size, size, 4), np.uint8),
+                np.empty((size, size), np.uint8),
+            )
+        return self._small[size]
+
+    def _compose(self, out: U8, painted_in: U8, maps: U8 | None = None) -> None:
         carrying.compose(
             self._pixels, self.size, self._slots, self._candidates, self._found, self._points,
-            self._slide, self._maps if maps is None else maps, maps is not None, out,
-            self._painted_in,
+            self._slide, self._maps if maps is None else maps, maps is not None, out, painted_in,
         )  # fmt: skip
 
     def _pose(self, joints: NDArray[np.float32]) -> None:

@@ -5,11 +5,14 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
 
 from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.motion.draw import draw_pose
-from engine.puppet.painter import FEATURES, MAPS, PAINT, painter_shapes, reachable
+from engine.puppet._kernels_paint import paint
+from engine.puppet.painter import FEATURES, FLOW, MAPS, PAINT, painter_shapes, reachable
 from engine.puppet.puppet import Puppet
+from engine.puppet.smaller import halved
 from export.painter import export_painter, feature_bytes, map_values
 from tests.cut_drawings import body, cut_drawing
 from training.fewshot.warp import carry as torch_carry
@@ -91,6 +94,86 @@ def test_maps_change_the_picture_as_torch_does(change, every_part):
     assert (made[..., :3] <= made[..., 3:]).all()
     difference = np.abs(made.astype(int) - plain).mean()
     assert difference < 0.2 if change == 0 else difference > 2
+
+
+@pytest.mark.parametrize("shrink", [2, 4])
+def test_a_painter_that_shrinks_sees_the_puppet_as_a_smaller_one_would_show_it(shrink: int):
+    size = 128 * shrink
+    drawing, joints = cut_drawing(size), body(size, 5, noise=0.03)
+    small, there = drawing, joints.copy()
+    for _ in range(shrink // 2):
+        small = halved(small)
+    there[:, :3] /= shrink
+    seen = []
+    for one, points, times in ((drawing, joints, shrink), (small, there, 1)):
+        image = np.empty((one.size, one.size, 3), np.uint8)
+        draw_pose(points, image)
+        features = np.full(painter_shapes(one.size, times)[0][1:], 77, np.uint8)
+        Puppet([one]).look(points, image, features)
+        seen.append(features.astype(int))
+    error = np.abs(seen[0] - seen[1])
+    assert error[..., 37:].max() <= 1  # turns
+    # One sample is taken where the other has the mean of pixels: they differ at edges alone.
+    assert np.abs((seen[0] - seen[1]).mean((0, 1))).max() < 1
+    assert (error.max(2) > 25).mean() < 0.3
+
+
+@pytest.mark.parametrize("shrink", [2, 4])
+def test_maps_of_a_smaller_picture_are_enlarged(shrink: int, every_part):
+    """Torch knows no such maps: it is given larger ones."""
+    size = 128 * shrink
+    joints = body(size, 5, noise=0.03)
+    drawing = cut_drawing(size)
+    pixels = torch.from_numpy(drawing.pixels).permute(3, 0, 1, 2)[None].float() / 255
+    cut = Layers.of(pixels, frames_of(torch.from_numpy(drawing.joints)[None]))
+    image = np.zeros((size, size, 3), np.uint8)
+    puppet = Puppet([drawing])
+    takes, gives = painter_shapes(size, shrink)
+    maps = answer(1, 0.5)[: gives[1], : gives[1]].copy()
+    assert maps.shape == gives[1:]
+    made = np.empty((size, size, 4), np.uint8)
+    puppet.look(joints, image, np.empty(takes[1:], np.uint8))
+    puppet.finish(maps, made)
+    values = map_values(maps[None])
+    paint = pixel_shuffle(values[:, PAINT:], 2)
+    larger = torch.cat(
+        [
+            interpolate(
+                values[:, :2], scale_factor=float(shrink), mode="bilinear", align_corners=False
+            ),
+            interpolate(values[:, 2:PAINT], scale_factor=float(shrink)),
+            pixel_unshuffle(interpolate(paint, scale_factor=float(shrink)), 2),
+        ],
+        1,
+    )
+    scene, _ = network.look(cut, torch.zeros(1, 3, size, size), torch.from_numpy(joints)[None])
+    truth = network.finish(scene, larger)[0].permute(1, 2, 0).numpy() * 255
+    error = np.abs(made - truth)
+    assert error.mean() < 1
+    assert (error.max(2) > 12).mean() < 0.04
+
+
+def test_too_small_a_picture_is_refused():
+    puppet = Puppet([cut_drawing(SIZE)])
+    features = np.empty((HALF // 2, HALF // 2, FEATURES), np.uint8)
+    with pytest.raises(ValueError, match="a multiple of 64: not at 32"):
+        puppet.look(body(SIZE, 5), np.zeros((SIZE, SIZE, 3), np.uint8), features)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_squares_that_nothing_reaches_stay_empty(seed: int):
+    """Leaving them out changes nothing: the kernel paints all of them to the same."""
+    joints, image, _ = posed(seed)
+    puppet, maps = Puppet([cut_drawing(SIZE)]), answer(seed, 1.0)
+    made = np.empty((SIZE, SIZE, 4), np.uint8)
+    puppet.look(joints, image, np.empty((HALF, HALF, FEATURES), np.uint8))
+    puppet.finish(maps, made)
+    everywhere = np.empty_like(made)
+    paint(
+        puppet._picture, maps, reachable(puppet._picture[..., 3], SIZE), np.ones((4, 4), np.bool_),
+        PAINT, np.float32(FLOW * SIZE), everywhere,
+    )  # fmt: skip
+    np.testing.assert_array_equal(made, everywhere)
 
 
 def test_gaps_are_painted_over_and_nothing_beside_the_figure():

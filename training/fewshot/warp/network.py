@@ -84,22 +84,11 @@ class Painter(nn.Module):
     Its network looks at half resolution at the `FEATURES` channels of `look`, and answers with
     `MAPS` channels: flow (2), how visible each part is (L), and for 2 x 2 pixels each the colour
     and alpha of what is new, its gate, and a correction of what is old (4 * 9).
-
-    With `shrink` (1, 2 or 4) it looks at a picture so many times smaller, and its maps
-    are enlarged.
     """
 
-    smaller: Tensor
-    larger: Tensor
-
-    def __init__(self, widths: tuple[int, ...], shrink: int = 1) -> None:
+    def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
         self.network = UNet(FEATURES, MAPS, widths)
-        self.shrink = shrink
-        if shrink > 1:
-            smaller, larger = shrinking(shrink)
-            self.register_buffer("smaller", smaller, persistent=False)
-            self.register_buffer("larger", larger, persistent=False)
 
     def forward(self, layers: Layers, pose: Tensor, joints: Tensor) -> Tensor:
         """(B, 4, S, S)."""
@@ -115,12 +104,8 @@ class Painter(nn.Module):
         The gate of logit 0 is shut, and a correction of logit 0 is none: untrained, the network
         leaves the puppet as it is, and there are gradients from the first step.
         """
-        if self.shrink > 1:
-            features = F.conv2d(features, self.smaller, stride=self.shrink)
         steep, shift, rise, base = CURVES.to(features)[:, :, None, None]
         maps = base + rise * torch.sigmoid(steep * self.network(features).float() + shift)
-        if self.shrink > 1:
-            maps = F.conv_transpose2d(maps, self.larger, stride=self.shrink)
         least = torch.where(SIGNED, -1.0, 0.0).to(maps)[:, None, None]
         if not maps.requires_grad:
             return torch.maximum(maps, least)
@@ -177,34 +162,6 @@ def finish(scene: Scene, maps: Tensor) -> Tensor:
     puppet, _ = compose(torch.cat([scene.layers[:, :, :3], alphas.clamp(max=1)], 2))
     within = reachable(puppet[:, 3:].detach())
     return blend(bend(puppet, flow), F.pixel_shuffle(paint, 2), within)
-
-
-def shrinking(shrink: int) -> tuple[Tensor, Tensor]:
-    """Weights that make features of a picture `shrink` (2 or 4) times smaller, and maps larger.
-
-    For `conv2d` and `conv_transpose2d` with a stride of `shrink`.
-    """
-    smaller = _moved(FEATURES, range(20), shrink) / shrink**2
-    return smaller, _moved(MAPS, range(MAPS - 36, MAPS), shrink)
-
-
-def _moved(channels: int, pixels: range, shrink: int) -> Tensor:
-    """Weights (C, C, K, K) of the sums over K x K cells, to be one of a K times smaller picture.
-
-    A cell holds in its channels `pixels` 2 x 2 pixels of each map (+ 2 dy + dx). In the smaller
-    picture each of these is a sum over a quarter of the cells; other channels are sums over all.
-    """
-    weights = torch.zeros(channels, channels, shrink, shrink)
-    side = shrink // 2
-    for channel in range(channels):
-        if channel not in pixels:
-            weights[channel, channel] = 1
-            continue
-        first, place = divmod(channel - pixels.start, 4)
-        of = slice(pixels.start + 4 * first, pixels.start + 4 * first + 4)
-        y, x = (side * step for step in divmod(place, 2))
-        weights[channel, of, y : y + side, x : x + side] = 1
-    return weights
 
 
 def _turns(target: Frames, source: Frames) -> Tensor:

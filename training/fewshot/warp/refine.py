@@ -35,9 +35,11 @@ from training.fewshot.warp.cycles import (
     crossings,
     cycles,
     samples_of,
+    smaller,
     turned,
 )
-from training.fewshot.warp.network import WIDTHS, Painter, WarpGenerator
+from training.fewshot.warp.network import Painter, WarpGenerator
+from training.fewshot.warp.others import others
 from training.losses import Perceptual
 
 PAINTER: Final = Path(__file__).with_name("painter.safetensors")
@@ -48,6 +50,7 @@ WEIGHTS: Final = Weights(
 )  # fmt: skip
 """Those that the painter is trained with, with half of the edges."""
 POSES, HELD_OUT, PLACES = 6, 3, 4
+OTHERS, OTHERS_HELD_OUT = 24, 4
 TIE: Final = 0.01
 """Perceptual distances that differ by less than this share are alike."""
 
@@ -92,19 +95,10 @@ def by_bones(picture: NDArray[np.uint8], joints: NDArray[np.float32]) -> CutDraw
     return with_hands(cut_by_bones(picture, joints))
 
 
-def shipped_method(shrink: int = 1) -> WarpGenerator:
-    """The warp generator that ships, for pictures so many times larger than what it looks at."""
+def shipped_method() -> WarpGenerator:
+    """The warp generator that ships."""
     method, _ = weights.read(PAINTER)
     assert isinstance(method, WarpGenerator)
-    return shrunk(method, shrink)
-
-
-def shrunk(method: WarpGenerator, shrink: int) -> WarpGenerator:
-    """The same method, whose painter looks at a smaller picture."""
-    first = method.painter.network.enter.out_channels
-    painter = Painter(next(widths for widths in WIDTHS.values() if widths[0] == first), shrink)
-    painter.load_state_dict(method.painter.state_dict())
-    method.painter = painter.eval()
     return method
 
 
@@ -150,6 +144,7 @@ def refine_painter(
     shrink: int = 1,
     minutes: float = 5.0,
     seed: int = 0,
+    beside: int = OTHERS,
     config: AdaptConfig = CONFIG,
     method: WarpGenerator | None = None,
     objective: Objective | None = None,
@@ -160,9 +155,10 @@ def refine_painter(
     Args:
         known: its drawings, of one size.
         cutting: cuts pictures as they were cut; see `known_of`.
-        shrink: see `Painter`.
+        shrink: how many times smaller a picture the painter looks at: it learns at that size.
         minutes: at most; the first look at the held-out cycles is not counted.
-        seed: of poses and places.
+        seed: of poses, places and other characters.
+        beside: other characters that it learns from, too; see `others`.
         config: how it descends.
         method, objective: else the shipped one, and the losses that it was trained with.
         go_on: told of steps done, held-out losses, and the seconds that are left.
@@ -172,7 +168,7 @@ def refine_painter(
     """
     if not known:
         raise AdaptationError("there is no drawing to learn from")
-    method = shipped_method(shrink) if method is None else method
+    method = shipped_method() if method is None else method
     if objective is None:
         objective = PaperObjective(weights=WEIGHTS, perceptual=Perceptual())
     rng = np.random.default_rng(seed)
@@ -180,9 +176,11 @@ def refine_painter(
     poses = [turned(joints, rng) for _ in range(POSES + HELD_OUT)]
     support = cycles(known, poses[:POSES], cutting, rng, places=PLACES) + crossings(known)
     held_out = cycles(known, poses[POSES:], cutting, rng, places=1)
-    order = rng.permutation(len(support))
-    support = [support[i] for i in order]
-    learnt, judged = (samples_of(part, method.known, rng) for part in (support, held_out))
+    size = known[0].drawing.size // shrink
+    strange = others(beside + min(beside, OTHERS_HELD_OUT), size, cutting, rng)
+    support = mixed([smaller(cycle, shrink) for cycle in support], strange[:beside], rng)
+    beyond = [smaller(cycle, shrink) for cycle in held_out] + strange[beside:]
+    learnt, judged = (samples_of(part, method.known, rng) for part in (support, beyond))
     began = time.monotonic()
 
     def progress(step: int, curve: list[float]) -> bool:
@@ -195,6 +193,17 @@ def refine_painter(
     adapted = adapt(tunable(method), objective, learnt, judged, config, progress)
     folded(adapted.method)
     return Adaptation(method.painter, adapted, held_out, len(support))
+
+
+def mixed(own: Sequence[Cycle], strange: Sequence[Cycle], rng: np.random.Generator) -> list[Cycle]:
+    """All of them in random order, those of either kind as evenly spread as can be."""
+    places = [
+        (place, [part[i] for i in rng.permutation(len(part))])
+        for part in (own, strange)
+        for place in [np.linspace(0, 1, len(part), endpoint=False)]
+    ]
+    pairs = [pair for place, part in places for pair in zip(place, part, strict=True)]
+    return [cycle for _, cycle in sorted(pairs, key=lambda pair: pair[0])]
 
 
 def winner(scores: dict[str, dict[str, float]]) -> str:
