@@ -79,42 +79,97 @@ def _flow_of_row(maps: Bytes, y: int, side: Single, flow: Floats) -> None:
         flow[axis, 0], flow[axis, half + 1] = flow[axis, 1], flow[axis, half]
 
 
+@njit("void(u1[:,:,::1], i8, b1[:,::1], u1[:,:,::1])", cache=True, nogil=True)
+def spread(maps: Bytes, first: int, near: Flags, paint: Bytes) -> None:
+    """Maps of 2 x 2 squares each as a picture of them, without what is chequered in each four.
+
+    A network that answers with four at once tells them apart where it should not: that was dots.
+    Edges, whichever way they run, are in the other three of the four's Haar coefficients.
+
+    Args:
+        maps: (H, H, first + 4 C): channel `first` + 4 c + 2 dy + dx is c at (dx, dy).
+        first: see there.
+        near: (N, N), which squares are wanted; others stay as they are.
+        paint: (2 H, 2 H, C).
+    """
+    half, cells = len(maps), len(near)
+    for y in range(half):
+        for x in range(half):
+            if not near[y * cells // half, x * cells // half]:
+                continue
+            for c in range(paint.shape[2]):
+                at = first + 4 * c
+                v00, v01 = np.int64(maps[y, x, at]), np.int64(maps[y, x, at + 1])
+                v10, v11 = np.int64(maps[y, x, at + 2]), np.int64(maps[y, x, at + 3])
+                dots = (v00 - v01 - v10 + v11) >> 2
+                paint[2 * y, 2 * x, c] = min(max(v00 - dots, 0), 255)
+                paint[2 * y, 2 * x + 1, c] = min(max(v01 + dots, 0), 255)
+                paint[2 * y + 1, 2 * x, c] = min(max(v10 + dots, 0), 255)
+                paint[2 * y + 1, 2 * x + 1, c] = min(max(v11 - dots, 0), 255)
+
+
+@njit("void(u1[:,:,::1], i8, f4, b1[::1], f4[:,::1])", cache=True, nogil=True)
+def _paint_of_row(paint: Bytes, y: int, fine: Single, near: Flags, row: Floats) -> None:
+    """The paint (T + 2, C) between two rows of it; its ends are there twice."""
+    size, cells = len(paint), len(near)
+    middle = (np.float32(y) + np.float32(0.5)) / fine - np.float32(0.5)
+    above = int(np.floor(middle))
+    down: Single = middle - np.float32(above)
+    below, above = min(above + 1, size - 1), max(above, 0)
+    for x in range(size):
+        if near[x * cells // size]:
+            for c in range(paint.shape[2]):
+                upper, lower = np.float32(paint[above, x, c]), np.float32(paint[below, x, c])
+                row[x + 1, c] = upper + (lower - upper) * down
+    row[0], row[size + 1] = row[1], row[size]
+
+
 @njit(
-    "void(u1[:,:,::1], u1[:,:,::1], u1[:,::1], b1[:,::1], i8, f4, u1[:,:,::1])",
+    "void(u1[:,:,::1], u1[:,:,::1], u1[:,:,::1], u1[:,::1], b1[:,::1], f4, u1[:,:,::1])",
     cache=True,
     nogil=True,
 )
-def paint(
-    picture: Bytes, maps: Bytes, within: Bytes, near: Flags, first: int, reach: Single, out: Bytes
+def finish(
+    picture: Bytes,
+    maps: Bytes,
+    paint: Bytes,
+    within: Bytes,
+    near: Flags,
+    reach: Single,
+    out: Bytes,
 ) -> None:
     """A picture as the painter bends, corrects and redraws it.
 
+    Maps and paint are for larger squares than pixels, and bilinear in between.
+
     Args:
         picture: (S, S, 4) premultiplied RGBA.
-        maps: (H, H, ...), S a multiple of 2 H: the flow's x and y in channels 0 and 1 (128 is none,
-            127 more is all), bilinear in between; from channel `first` on, for 2 x 2 squares each
-            (+ 2 dy + dx), what is new: straight RGB, alpha and its share, and the change of what is
-            old, RGBA (128 is none).
+        maps: (H, H, ...): the flow's x and y in channels 0 and 1 (128 is none, 127 more is all).
+        paint: (2 H, 2 H, 9): what is new: straight RGB, alpha and its share, and the change of what
+            is old, RGBA (128 is none).
         within: (S, S): alpha is at most this, or what the flow brings where that is more.
         near: (C, C), in which squares of the picture there may be anything; others stay empty.
-        first: see there.
         reach: px that the flow can reach.
         out: (S, S, 4) premultiplied RGBA; all of it is overwritten.
     """
     size, half, cells = len(picture), len(maps), len(near)
     cell, side = size // cells, size // half
-    fine = side // 2  # pixels of a square that is painted alike
     unit: Single = np.float32(1 / 255)
     wide: Single = np.float32(255 / 127)
     step: Single = reach * np.float32(1 / 127)
     share: Single = np.float32(1 / side)
-    ahead: Single = np.float32(0.5 + 0.5 / side)  # of the flow's first place, which is a copy
+    # A copy of the first place is before it.
+    ahead: Single = np.float32(0.5 + 0.5 / side)
+    ahead_fine: Single = np.float32(0.5 + 1 / side)
     flow = np.empty((2, half + 2), np.float32)
+    row = np.zeros((2 * half + 2, paint.shape[2]), np.float32)
+    told = np.empty(paint.shape[2], np.float32)
     for y in range(size):
-        row = y // side
+        wanted = near[y // cell]
         _flow_of_row(maps, y, np.float32(side), flow)
+        _paint_of_row(paint, y, np.float32(side // 2), wanted, row)
         for column in range(cells):
-            if not near[y // cell, column]:
+            if not wanted[column]:
                 out[y, column * cell : (column + 1) * cell] = 0
                 continue
             for x in range(column * cell, (column + 1) * cell):
@@ -128,20 +183,21 @@ def paint(
                 i, j = int(np.floor(u)), int(np.floor(v))
                 fx, fy = u - np.float32(i), v - np.float32(j)
                 inside = 0 <= j < size - 1 and 0 <= i < size - 1
-                value = (
-                    _between(picture, j, i, 3, fx, fy)
-                    if inside
-                    else _at_rim(picture, j, i, 3, fx, fy)
-                )
+                if inside:
+                    value = _between(picture, j, i, 3, fx, fy)
+                else:
+                    value = _at_rim(picture, j, i, 3, fx, fy)
                 top = max(value, np.float32(within[y, x]))
                 if top <= np.float32(0):
                     out[y, x] = 0
                     continue
-                at = first + 2 * (y // fine & 1) + (x // fine & 1)
-                told = maps[row, x // side]
-                gate = np.float32(told[at + 16]) * unit
-                fresh = np.float32(told[at + 12])
-                value += (np.float32(told[at + 32]) - np.float32(128)) * wide
+                across = np.float32(2 * x) * share + ahead_fine
+                left = int(across)
+                across -= np.float32(left)
+                for k in range(9):
+                    told[k] = row[left, k] + (row[left + 1, k] - row[left, k]) * across
+                fresh, gate = told[3], told[4] * unit
+                value += (told[8] - np.float32(128)) * wide
                 value += gate * (fresh - value)
                 top = min(max(value, np.float32(0)), top)
                 out[y, x, 3] = np.uint8(top + np.float32(0.5))
@@ -150,6 +206,6 @@ def paint(
                         value = _between(picture, j, i, c, fx, fy)
                     else:
                         value = _at_rim(picture, j, i, c, fx, fy)
-                    value += (np.float32(told[at + 20 + 4 * c]) - np.float32(128)) * wide
-                    value += gate * (np.float32(told[at + 4 * c]) * fresh * unit - value)
+                    value += (told[5 + c] - np.float32(128)) * wide
+                    value += gate * (told[c] * fresh * unit - value)
                     out[y, x, c] = np.uint8(min(max(value, np.float32(0)), top) + np.float32(0.5))

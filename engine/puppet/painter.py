@@ -24,7 +24,9 @@ from engine.puppet.frames import Frames
 from engine.puppet.parts import CHEST, COUNT, HEAD
 
 FEATURES: Final = 4 * 5 + 3 + COUNT + 1 + 6
-MAPS: Final = 2 + COUNT + 4 * 9
+PAINTS: Final = 4 + 1 + 4
+"""Maps of a pixel: what is new, its gate, and the change of what is old."""
+MAPS: Final = 2 + COUNT + 4 * PAINTS
 ALPHAS: Final = 4 * 5 + 3
 """The first feature of those that tell of the parts."""
 PAINT: Final = 2 + COUNT

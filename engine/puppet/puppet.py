@@ -17,6 +17,7 @@ from engine.puppet.painter import (
     ALPHAS,
     FLOW,
     PAINT,
+    PAINTS,
     painter_shapes,
     reachable,
     turns,
@@ -79,7 +80,7 @@ class Puppet:
             takes, gives = painter.input_spec.shape, painter.output_spec.shape
         self._features = np.empty(takes[1:], np.uint8)
         self._maps = np.empty(gives[1:], np.uint8)
-        self._small: dict[int, tuple[U8, U8]] = {size: (self._picture, self._painted_in)}
+        self._small: dict[int, tuple[U8, U8, U8]] = {}
 
     @property
     def name(self) -> str:
@@ -136,7 +137,7 @@ class Puppet:
             ValueError: they are for a painter that looks at too small a picture.
         """
         self._pose(joints)
-        picture, painted_in = self._at(2 * self._checked(len(features)))
+        picture, painted_in, _ = self._at(2 * self._checked(len(features)))
         self._compose(picture, painted_in)
         painting.unshuffle(picture, painted_in, pose_image, features)
         with np.errstate(invalid="ignore", over="ignore"):
@@ -162,7 +163,10 @@ class Puppet:
         self._compose(self._picture, self._painted_in, maps)
         within = reachable(self._picture[..., 3], self.size)
         near = within_reach(self._found, maps)
-        painting.paint(self._picture, maps, within, near, PAINT, np.float32(FLOW * self.size), out)
+        *_, paint = self._at(2 * len(maps))
+        painting.spread(maps, PAINT, near, paint)
+        reach = np.float32(FLOW * self.size)
+        painting.finish(self._picture, maps, paint, within, near, reach, out)
 
     def _check(self, out: U8) -> None:
         if out.shape != (self.size, self.size, 4) or not out.flags.c_contiguous:
@@ -178,13 +182,15 @@ class Puppet:
             )
         return half
 
-    def _at(self, size: int) -> tuple[U8, U8]:
-        """Buffers for the picture at another size, and for what is painted in there."""
+    def _at(self, size: int) -> tuple[U8, U8, U8]:
+        """Of the size that the painter looks at: the picture, what is painted in, and the paint."""
         if size not in self._small:
-            self._small[size] = (
-                np.empty((size, size, 4), np.uint8),
-                np.empty((size, size), np.uint8),
-            )
+            picture, painted_in = self._picture, self._painted_in
+            if size != self.size:
+                picture = np.empty((size, size, 4), np.uint8)
+                painted_in = np.empty((size, size), np.uint8)
+            paint = np.zeros((size, size, PAINTS), np.uint8)
+            self._small[size] = picture, painted_in, paint
         return self._small[size]
 
     def _compose(self, out: U8, painted_in: U8, maps: U8 | None = None) -> None:

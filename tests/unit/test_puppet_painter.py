@@ -9,8 +9,8 @@ from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
 
 from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.motion.draw import draw_pose
-from engine.puppet._kernels_paint import paint
-from engine.puppet.painter import FEATURES, FLOW, MAPS, PAINT, painter_shapes, reachable
+from engine.puppet._kernels_paint import finish, spread
+from engine.puppet.painter import FEATURES, FLOW, MAPS, PAINT, PAINTS, painter_shapes, reachable
 from engine.puppet.puppet import Puppet
 from engine.puppet.smaller import halved
 from export.painter import export_painter, feature_bytes, map_values
@@ -135,14 +135,19 @@ def test_maps_of_a_smaller_picture_are_enlarged(shrink: int, every_part):
     puppet.look(joints, image, np.empty(takes[1:], np.uint8))
     puppet.finish(maps, made)
     values = map_values(maps[None])
-    paint = pixel_shuffle(values[:, PAINT:], 2)
+    paint = pixel_shuffle(network.without_dots(values[:, PAINT:]), 2)
     larger = torch.cat(
         [
             interpolate(
                 values[:, :2], scale_factor=float(shrink), mode="bilinear", align_corners=False
             ),
             interpolate(values[:, 2:PAINT], scale_factor=float(shrink)),
-            pixel_unshuffle(interpolate(paint, scale_factor=float(shrink)), 2),
+            pixel_unshuffle(
+                interpolate(
+                    paint, scale_factor=float(shrink), mode="bilinear", align_corners=False
+                ),
+                2,
+            ),
         ],
         1,
     )
@@ -169,11 +174,32 @@ def test_squares_that_nothing_reaches_stay_empty(seed: int):
     puppet.look(joints, image, np.empty((HALF, HALF, FEATURES), np.uint8))
     puppet.finish(maps, made)
     everywhere = np.empty_like(made)
-    paint(
-        puppet._picture, maps, reachable(puppet._picture[..., 3], SIZE), np.ones((4, 4), np.bool_),
-        PAINT, np.float32(FLOW * SIZE), everywhere,
-    )  # fmt: skip
+    near, paint = np.ones((4, 4), np.bool_), np.empty((SIZE, SIZE, PAINTS), np.uint8)
+    spread(maps, PAINT, near, paint)
+    within = reachable(puppet._picture[..., 3], SIZE)
+    finish(puppet._picture, maps, paint, within, near, np.float32(FLOW * SIZE), everywhere)
     np.testing.assert_array_equal(made, everywhere)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_chequered_goes_and_edges_stay(seed: int):
+    rng = np.random.default_rng(seed)
+    maps = rng.integers(0, 256, (8, 8, MAPS)).astype(np.uint8)
+    paint = np.empty((16, 16, PAINTS), np.uint8)
+    spread(maps, PAINT, np.ones((2, 2), np.bool_), paint)
+    values = torch.from_numpy(maps[..., PAINT:].copy()).permute(2, 0, 1)[None].float()
+    twin = pixel_shuffle(network.without_dots(values), 2)[0].permute(1, 2, 0).numpy().clip(0, 255)
+    assert np.abs(paint - twin).max() <= 1
+    y, x = np.mgrid[:16, :16]
+    for edge in (x < 7, y < 5):
+        picture = np.repeat(np.where(edge, 40, 200)[..., None], PAINTS, 2).astype(np.uint8)
+        fours = picture.reshape(8, 2, 8, 2, PAINTS).transpose(0, 2, 4, 1, 3).reshape(8, 8, -1)
+        maps[..., PAINT:] = fours
+        spread(maps, PAINT, np.ones((2, 2), np.bool_), paint)
+        np.testing.assert_array_equal(paint, picture)
+    maps[..., PAINT:] = np.tile([90, 110, 110, 90], PAINTS)
+    spread(maps, PAINT, np.ones((2, 2), np.bool_), paint)
+    assert (paint == 100).all()
 
 
 def test_gaps_are_painted_over_and_nothing_beside_the_figure():

@@ -161,7 +161,18 @@ def finish(scene: Scene, maps: Tensor) -> Tensor:
     alphas = scene.layers[:, :, 3:] * (2 * scene.of_parts(visible))[:, :, None]
     puppet, _ = compose(torch.cat([scene.layers[:, :, :3], alphas.clamp(max=1)], 2))
     within = reachable(puppet[:, 3:].detach())
-    return blend(bend(puppet, flow), F.pixel_shuffle(paint, 2), within)
+    return blend(bend(puppet, flow), F.pixel_shuffle(without_dots(paint), 2), within)
+
+
+def without_dots(paint: Tensor) -> Tensor:
+    """Maps (B, 4 C, H, H) of 2 x 2 squares each, without what is chequered in each four.
+
+    Twin of `engine.puppet._kernels_paint.spread`. Edges of any direction stay: they are in the
+    other three of the four's Haar coefficients.
+    """
+    fours = paint.unflatten(1, (-1, 4))
+    sign = paint.new_tensor([1, -1, -1, 1])[:, None, None]
+    return (fours - sign * (sign * fours).mean(2, keepdim=True)).flatten(1, 2)
 
 
 def _turns(target: Frames, source: Frames) -> Tensor:
