@@ -6,6 +6,7 @@ the plain puppet.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from engine.enrol.clip import dance, drawn
 from engine.errors import RefinementFailed
 from engine.manifest import PrecisionManifest
 from engine.motion.draw import draw_pose
+from engine.painted import is_whole
 from engine.puppet.puppet import Puppet
 from engine.refining import Progress, Refined, Scores
 from export.painter import PainterGraph, export_painter
@@ -43,6 +45,7 @@ def refine(
     shrink: int,
     minutes: float,
     threads: int,
+    memory: Path,
     on_progress: Callable[[Progress], None],
 ) -> Refined:
     """See `engine.refining.Refiner`.
@@ -54,9 +57,14 @@ def refine(
     use_threads(threads)
 
     def progress(step: int, curve: list[float], left_s: float) -> None:
-        on_progress(Progress(step, CONFIG.steps, curve[-1], curve[0], left_s))
+        share = 0.2 + 0.7 * step / CONFIG.steps
+        on_progress(Progress("learning", share, left_s, curve[-1], curve[0]))
 
-    made = refine_painter(*known_of(bundle), shrink=shrink, minutes=minutes, go_on=progress)
+    on_progress(Progress("drawing what it learns from", 0.12))
+    made = refine_painter(
+        *known_of(bundle), shrink=shrink, minutes=minutes, memory=memory, go_on=progress
+    )
+    on_progress(Progress("comparing", 0.9))
     size = bundle.resolution
     shown = features_of(bundle, _CALIBRATED, shrink)
     models = {
@@ -65,7 +73,7 @@ def refine(
     }
     error = parity(made.painter, models["adapted"], shown[:2])
     scores = judge(models, made.held_out)
-    best = winner(scores)
+    best = winner(scores, painted=is_whole(bundle))
     record = {
         "method": "the painter adapted to cycles of the drawings",
         "steps": made.adapted.steps,

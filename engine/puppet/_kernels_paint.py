@@ -102,10 +102,16 @@ def spread(maps: Bytes, first: int, near: Flags, paint: Bytes) -> None:
                 v00, v01 = np.int64(maps[y, x, at]), np.int64(maps[y, x, at + 1])
                 v10, v11 = np.int64(maps[y, x, at + 2]), np.int64(maps[y, x, at + 3])
                 dots = (v00 - v01 - v10 + v11) >> 2
-                paint[2 * y, 2 * x, c] = min(max(v00 - dots, 0), 255)
-                paint[2 * y, 2 * x + 1, c] = min(max(v01 + dots, 0), 255)
-                paint[2 * y + 1, 2 * x, c] = min(max(v10 + dots, 0), 255)
-                paint[2 * y + 1, 2 * x + 1, c] = min(max(v11 - dots, 0), 255)
+                paint[2 * y, 2 * x, c] = np.uint8(min(max(v00 - dots, np.int64(0)), np.int64(255)))
+                paint[2 * y, 2 * x + 1, c] = np.uint8(
+                    min(max(v01 + dots, np.int64(0)), np.int64(255))
+                )
+                paint[2 * y + 1, 2 * x, c] = np.uint8(
+                    min(max(v10 + dots, np.int64(0)), np.int64(255))
+                )
+                paint[2 * y + 1, 2 * x + 1, c] = np.uint8(
+                    min(max(v11 - dots, np.int64(0)), np.int64(255))
+                )
 
 
 @njit("void(u1[:,:,::1], i8, f4, b1[::1], f4[:,::1])", cache=True, nogil=True)

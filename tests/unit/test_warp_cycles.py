@@ -203,6 +203,23 @@ def test_it_learns_at_the_size_that_the_painter_looks_at(bundle: CharacterBundle
     assert made.held_out[0].truth.shape == (SIZE, SIZE, 4)
 
 
+def test_it_goes_on_where_it_was_left_off(bundle: CharacterBundle, tmp_path):
+    memory = tmp_path / "doll.learning"
+    straight = adapted(bundle, steps=20)
+    ended = adapted(bundle, steps=20, minutes=1e-9, memory=memory)
+    assert ended.adapted.steps == 10
+    told = []
+    made = adapted(bundle, steps=20, memory=memory, go_on=lambda step, *_: told.append(step))
+    assert told == [10, 20]
+    assert made.adapted.held_out == pytest.approx(straight.adapted.held_out, rel=1e-4)
+    for name, value in straight.painter.state_dict().items():
+        torch.testing.assert_close(made.painter.state_dict()[name], value, rtol=1e-4, atol=1e-5)
+    anew = adapted(bundle, steps=20, minutes=1e-9, memory=memory, seed=1)  # other cycles
+    assert anew.adapted.steps == 10
+    memory.write_bytes(b"something else")
+    assert adapted(bundle, steps=20, minutes=1e-9, memory=memory).adapted.steps == 10
+
+
 def test_its_time_is_kept(bundle: CharacterBundle):
     assert adapted(bundle, steps=1000, minutes=1e-9).adapted.steps == 10
 
@@ -225,6 +242,16 @@ def test_a_broken_export_is_refused():
     assert parity(painters[0], models[0], shown) < 0.1
     with pytest.raises(RefinementFailed, match="differs from PyTorch"):
         parity(painters[0], models[1], shown)
+
+
+def test_of_painters_the_plain_puppet_is_no_rival():
+    score = {"sharpness": 1.0, "ssim": 0.9, "alpha_iou": 0.9}
+    scores = {
+        who: {**score, "perceptual": distance}
+        for who, distance in (("puppet", 0.01), ("shipped", 0.02), ("adapted", 0.019))
+    }
+    assert winner(scores) == "puppet"
+    assert winner(scores, painted=True) == "adapted"
 
 
 def test_dots_are_told_from_edges():

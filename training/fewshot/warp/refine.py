@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ from engine.puppet.cut import cut
 from engine.puppet.drawing import CutDrawing
 from engine.puppet.puppet import Puppet
 from training.fewshot import weights
-from training.fewshot.adapt import AdaptConfig, Adapted, adapt
+from training.fewshot.adapt import AdaptConfig, Adapted, Begun, adapt
 from training.fewshot.errors import AdaptationError
 from training.fewshot.objective import Objective, PaperObjective, Weights
 from training.fewshot.recipe import WARP_DOTS, WARP_PERCEPTUAL
@@ -38,6 +39,7 @@ from training.fewshot.warp.cycles import (
     smaller,
     turned,
 )
+from training.fewshot.warp.left_off import keep, key_of, left_off
 from training.fewshot.warp.network import Painter, WarpGenerator
 from training.fewshot.warp.others import others
 from training.losses import Perceptual
@@ -148,6 +150,7 @@ def refine_painter(
     config: AdaptConfig = CONFIG,
     method: WarpGenerator | None = None,
     objective: Objective | None = None,
+    memory: Path | None = None,
     go_on: Callable[[int, list[float], float], None] = lambda step, curve, left_s: None,
 ) -> Adaptation:
     """Adapt the painter to a character's drawings.
@@ -156,11 +159,12 @@ def refine_painter(
         known: its drawings, of one size.
         cutting: cuts pictures as they were cut; see `known_of`.
         shrink: how many times smaller a picture the painter looks at: it learns at that size.
-        minutes: at most; the first look at the held-out cycles is not counted.
+        minutes: at most, with all that is drawn first; what is best until then is taken.
         seed: of poses, places and other characters.
         beside: other characters that it learns from, too; see `others`.
         config: how it descends.
         method, objective: else the shipped one, and the losses that it was trained with.
+        memory: a file that it goes on from, if it was ended before, and keeps where it is in.
         go_on: told of steps done, held-out losses, and the seconds that are left.
 
     Raises:
@@ -168,6 +172,7 @@ def refine_painter(
     """
     if not known:
         raise AdaptationError("there is no drawing to learn from")
+    began = time.monotonic()
     method = shipped_method() if method is None else method
     if objective is None:
         objective = PaperObjective(weights=WEIGHTS, perceptual=Perceptual())
@@ -181,18 +186,36 @@ def refine_painter(
     support = mixed([smaller(cycle, shrink) for cycle in support], strange[:beside], rng)
     beyond = [smaller(cycle, shrink) for cycle in held_out] + strange[beside:]
     learnt, judged = (samples_of(part, method.known, rng) for part in (support, beyond))
-    began = time.monotonic()
+    key = key_of(known, f"{config} {shrink} {seed} {beside} {weights_of(method)}")
+    begun = None if memory is None else left_off(memory, key)
+    first = 0 if begun is None else begun.step
 
     def progress(step: int, curve: list[float]) -> bool:
         spent = time.monotonic() - began
         rest = max(0.0, 60 * minutes - spent)
-        left = min(rest, spent / step * (config.steps - step)) if step else rest
+        pace = (time.monotonic() - learning) / max(step - first, 1)
+        left = min(rest, pace * (config.steps - step)) if step > first else rest
         go_on(step, curve, left)
         return spent < 60 * minutes
 
-    adapted = adapt(tunable(method), objective, learnt, judged, config, progress)
+    def remember(begun: Begun) -> None:
+        if memory is not None:
+            keep(memory, key, begun)
+
+    learning = time.monotonic()
+    adapted = adapt(
+        tunable(method), objective, learnt, judged, config, progress, begun=begun, keep=remember
+    )
     folded(adapted.method)
     return Adaptation(method.painter, adapted, held_out, len(support))
+
+
+def weights_of(method: WarpGenerator) -> str:
+    """The hash of the painter's weights."""
+    digest = sha256()
+    for value in method.painter.state_dict().values():
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def mixed(own: Sequence[Cycle], strange: Sequence[Cycle], rng: np.random.Generator) -> list[Cycle]:
@@ -206,14 +229,21 @@ def mixed(own: Sequence[Cycle], strange: Sequence[Cycle], rng: np.random.Generat
     return [cycle for _, cycle in sorted(pairs, key=lambda pair: pair[0])]
 
 
-def winner(scores: dict[str, dict[str, float]]) -> str:
+def winner(scores: dict[str, dict[str, float]], *, painted: bool = False) -> str:
     """Who draws best: by perceptual distance, of such as are alike by sharpness, then by SSIM.
 
     Of equals the puppet stays, which costs least. A painter whose silhouettes are worse than the
     puppet's (alpha IoU) does not win: it paints beside the figure, or away from it.
+
+    With `painted` only painters are compared. Of a drawing's own pose a cycle tells who is best; of
+    poses that were never drawn only true renders do, and on these every painter beats the puppet
+    (docs/enrolment.md).
     """
     least = scores["puppet"]["alpha_iou"] * (1 - TIE)
-    scores = {who: score for who, score in scores.items() if score["alpha_iou"] >= least}
+    if painted:
+        scores = {who: score for who, score in scores.items() if who != "puppet"}
+    else:
+        scores = {who: score for who, score in scores.items() if score["alpha_iou"] >= least}
     best = min(score["perceptual"] for score in scores.values())
     alike = {who: s for who, s in scores.items() if s["perceptual"] <= best * (1 + TIE)}
 
