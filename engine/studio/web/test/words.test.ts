@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { eventsOf } from "../src/api";
+import { mended } from "../src/enrolment";
 import { between, read } from "../src/figures";
 import { parseMessage } from "../src/protocol";
 
@@ -50,5 +51,12 @@ describe("figures", () => {
     const after = read(report(130, 10), 2000);
     expect(after).toMatchObject({ codec: "H264", size: "256 × 256", jitter_ms: 4, roundTrip_ms: 3, encoder: null });
     expect(between(before, after)).toMatchObject({ fps: 30, received_kbps: 240, loss: 0.25 });
+  });
+});
+
+describe("mended", () => {
+  it("tells how far a character's mending is, and what came of it", () => {
+    expect(mended("Ito", "learning", 0.416)).toBe("Ito: learning, 42 %");
+    expect(mended("Ito", "painted by the adapted painter now", 1)).toBe("Ito: painted by the adapted painter now");
   });
 });
