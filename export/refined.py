@@ -47,7 +47,7 @@ def main(
             Cycle(picture, known.drawing, character.pictures[i], character.joints[i]) for i in picks
         ]
         scores = judge(models, truths, networks)
-        chosen = winner(judge(models, made.held_out, networks))
+        chosen = winner(judge(models, made.held_out, networks), painted=True)
         found.append({**scores, "chosen": scores[chosen]})
         line = {"character": character.name, "chosen": chosen, "cpu_s": round(seconds, 1)}
         print(json.dumps({**line, **scores}), flush=True)

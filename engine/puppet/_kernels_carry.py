@@ -54,7 +54,7 @@ def _between(
 
 @njit(
     "void(u1[::1], i8, i8[::1], i1[:,:,::1], i1[:,::1], f4[:,:,:,::1], f4[:,:,::1], "
-    "u1[:,:,::1], b1, u1[:,:,::1], u1[:,::1])",
+    "u1[:,:,::1], u1[:,::1], b1, u1[:,:,::1], u1[:,::1])",
     cache=True,
     nogil=True,
 )
@@ -67,6 +67,7 @@ def compose(
     points: Floats,
     slide: Floats,
     maps: Bytes,
+    keep: Bytes,
     hiding: bool,
     out: Bytes,
     painted_in: Bytes,
@@ -85,6 +86,8 @@ def compose(
         slide: (C + 1, C + 1, 2) px, how much farther the colours of part 0 are.
         maps: (H, H, 2 + L or more): 255 / 2 in channel 2 + l leaves part l as it is, less hides it,
             more shows what is transparent; T is a multiple of H; read only if `hiding`.
+        keep: (K, K), T a multiple of K: parts are not hidden where their alpha would be less than
+            this, if no other takes their place; likewise.
         hiding: whether to.
         out: (T, T, 4) premultiplied RGBA, where T is S for the picture itself and less for one that
             is smaller, a multiple of C; all of it is overwritten.
@@ -93,6 +96,7 @@ def compose(
     total = len(slots)
     cells = len(found)
     cell = len(out) // cells
+    kept = max(len(out) // len(keep), 1)
     coarse = max(len(out) // len(maps), 1)  # pixels that one of the maps' is for
     share: Single = np.float32(1 / cell)
     zero: Single = np.float32(0)
@@ -108,6 +112,7 @@ def compose(
     mix = np.empty((total, 2), np.float32)  # its shares of the next column and row
     seen = np.empty(total, np.float32)
     extra = np.empty(total, np.float32)
+    plain = np.empty(total, np.float32)  # alphas as drawn, hidden or not
     for row in range(cells):
         for column in range(cells):
             here = found[row, column]
@@ -137,11 +142,12 @@ def compose(
                         p0 += base[k]
                         at[k], mix[k, 0], mix[k, 1] = p0, fx, fy
                         whole = _sample(pixels, p0 + 4, line, fx, fy)
-                        seen[k] = extra[k] = zero
+                        seen[k] = extra[k] = plain[k] = zero
                         used = k + 1
                         if whole <= zero:
                             continue
                         drawn = _sample(pixels, p0 + 3, line, fx, fy)
+                        plain[k] = drawn
                         if hiding:
                             factor = double * np.float32(maps[y // coarse, x // coarse, 2 + who[k]])
                             drawn = min(drawn * factor, full)
@@ -158,6 +164,15 @@ def compose(
                             seen[k] += taken
                             new += taken
                             room -= taken
+                    if hiding:
+                        lack = np.float32(keep[y // kept, x // kept]) - (full - room)
+                        for k in range(used):
+                            if lack <= zero:
+                                break
+                            taken = min(max(plain[k] - seen[k], zero), lack)
+                            seen[k] += taken
+                            room -= taken
+                            lack -= taken
                     red = green = blue = zero
                     for k in range(used):
                         weight = seen[k]

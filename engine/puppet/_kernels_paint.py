@@ -131,7 +131,7 @@ def _paint_of_row(paint: Bytes, y: int, fine: Single, near: Flags, row: Floats) 
 
 
 @njit(
-    "void(u1[:,:,::1], u1[:,:,::1], u1[:,:,::1], u1[:,::1], b1[:,::1], f4, u1[:,:,::1])",
+    "void(u1[:,:,::1], u1[:,:,::1], u1[:,:,::1], u1[:,::1], u1[:,::1], b1[:,::1], f4, u1[:,:,::1])",
     cache=True,
     nogil=True,
 )
@@ -140,6 +140,7 @@ def finish(
     maps: Bytes,
     paint: Bytes,
     within: Bytes,
+    keep: Bytes,
     near: Flags,
     reach: Single,
     out: Bytes,
@@ -154,12 +155,14 @@ def finish(
         paint: (2 H, 2 H, 9): what is new: straight RGB, alpha and its share, and the change of what
             is old, RGBA (128 is none).
         within: (S, S): alpha is at most this, or what the flow brings where that is more.
+        keep: (K, K), S a multiple of K: alpha is at least this, or what the flow brings where that
+            is less.
         near: (C, C), in which squares of the picture there may be anything; others stay empty.
         reach: px that the flow can reach.
         out: (S, S, 4) premultiplied RGBA; all of it is overwritten.
     """
     size, half, cells = len(picture), len(maps), len(near)
-    cell, side = size // cells, size // half
+    cell, side, kept = size // cells, size // half, size // len(keep)
     unit: Single = np.float32(1 / 255)
     wide: Single = np.float32(255 / 127)
     step: Single = reach * np.float32(1 / 127)
@@ -203,15 +206,22 @@ def finish(
                 for k in range(9):
                     told[k] = row[left, k] + (row[left + 1, k] - row[left, k]) * across
                 fresh, gate = told[3], told[4] * unit
+                least = min(value, np.float32(keep[y // kept, x // kept]))
+                old = max(value, np.float32(1))
                 value += (told[8] - np.float32(128)) * wide
                 value += gate * (fresh - value)
-                top = min(max(value, np.float32(0)), top)
-                out[y, x, 3] = np.uint8(top + np.float32(0.5))
+                value = min(max(value, np.float32(0)), top)
+                top = value
+                alpha = max(value, least)
+                lack = (alpha - value) / old
+                out[y, x, 3] = np.uint8(alpha + np.float32(0.5))
                 for c in range(3):
                     if inside:
                         value = _between(picture, j, i, c, fx, fy)
                     else:
                         value = _at_rim(picture, j, i, c, fx, fy)
+                    rest = lack * value
                     value += (told[5 + c] - np.float32(128)) * wide
                     value += gate * (told[c] * fresh * unit - value)
-                    out[y, x, c] = np.uint8(min(max(value, np.float32(0)), top) + np.float32(0.5))
+                    value = min(max(value, np.float32(0)), top) + rest
+                    out[y, x, c] = np.uint8(min(value, alpha) + np.float32(0.5))

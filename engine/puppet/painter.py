@@ -84,6 +84,24 @@ def reachable(alpha: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.asarray(closed, np.uint8)
 
 
+def solid(alpha: NDArray[np.uint8], painted_in: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What a painter may paint, but not take away: what was drawn, and is no speck or sliver.
+
+    Of a head that has turned it took the hair, since those that it was trained on turn so.
+
+    Args:
+        alpha: (T, T) of the puppet at the size that the painter looks at.
+        painted_in: (T, T), the share of it that was not drawn.
+    """
+    import cv2
+
+    wide = 2 * round(GAP * len(alpha)) + 1
+    drawn = np.subtract(alpha, np.minimum(alpha, painted_in))
+    opened = cv2.morphologyEx(drawn, cv2.MORPH_OPEN, np.ones((wide, wide), np.uint8))
+    # A pixel around: where exactly it ends is what the parts say.
+    return np.asarray(cv2.dilate(opened, np.ones((3, 3), np.uint8)), np.uint8)
+
+
 def within_reach(found: NDArray[np.int8], maps: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """(C, C) squares of the picture that the flow, or a gap that is closed, can bring anything to.
 

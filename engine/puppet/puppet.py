@@ -20,6 +20,7 @@ from engine.puppet.painter import (
     PAINTS,
     painter_shapes,
     reachable,
+    solid,
     turns,
     within_reach,
 )
@@ -80,6 +81,7 @@ class Puppet:
             takes, gives = painter.input_spec.shape, painter.output_spec.shape
         self._features = np.empty(takes[1:], np.uint8)
         self._maps = np.empty(gives[1:], np.uint8)
+        self._keep = np.zeros((1, 1), np.uint8)
         self._small: dict[int, tuple[U8, U8, U8]] = {}
 
     @property
@@ -140,6 +142,7 @@ class Puppet:
         picture, painted_in, _ = self._at(2 * self._checked(len(features)))
         self._compose(picture, painted_in)
         painting.unshuffle(picture, painted_in, pose_image, features)
+        self._keep = solid(picture[..., 3], painted_in)
         with np.errstate(invalid="ignore", over="ignore"):
             depth = (self._target.depth / self._spine).astype(np.float32)
             features[..., ALPHAS + COUNT + 1 :] = turns(self._target, self._source)
@@ -166,7 +169,7 @@ class Puppet:
         *_, paint = self._at(2 * len(maps))
         painting.spread(maps, PAINT, near, paint)
         reach = np.float32(FLOW * self.size)
-        painting.finish(self._picture, maps, paint, within, near, reach, out)
+        painting.finish(self._picture, maps, paint, within, self._keep, near, reach, out)
 
     def _check(self, out: U8) -> None:
         if out.shape != (self.size, self.size, 4) or not out.flags.c_contiguous:
@@ -196,7 +199,8 @@ class Puppet:
     def _compose(self, out: U8, painted_in: U8, maps: U8 | None = None) -> None:
         carrying.compose(
             self._pixels, self.size, self._slots, self._candidates, self._found, self._points,
-            self._slide, self._maps if maps is None else maps, maps is not None, out, painted_in,
+            self._slide, self._maps if maps is None else maps, self._keep, maps is not None, out,
+            painted_in,
         )  # fmt: skip
 
     def _pose(self, joints: NDArray[np.float32]) -> None:

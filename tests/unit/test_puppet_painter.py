@@ -177,7 +177,10 @@ def test_squares_that_nothing_reaches_stay_empty(seed: int):
     near, paint = np.ones((4, 4), np.bool_), np.empty((SIZE, SIZE, PAINTS), np.uint8)
     spread(maps, PAINT, near, paint)
     within = reachable(puppet._picture[..., 3], SIZE)
-    finish(puppet._picture, maps, paint, within, near, np.float32(FLOW * SIZE), everywhere)
+    finish(
+        puppet._picture, maps, paint, within, puppet._keep, near, np.float32(FLOW * SIZE),
+        everywhere,
+    )  # fmt: skip
     np.testing.assert_array_equal(made, everywhere)
 
 
@@ -200,6 +203,32 @@ def test_what_is_chequered_goes_and_edges_stay(seed: int):
     maps[..., PAINT:] = np.tile([90, 110, 110, 90], PAINTS)
     spread(maps, PAINT, np.ones((2, 2), np.bool_), paint)
     assert (paint == 100).all()
+
+
+@pytest.mark.parametrize("by", ["visibility", "gate", "change"])
+def test_what_is_solid_cannot_be_taken_away(by: str, every_part):
+    joints, image, pose = posed(5)
+    puppet, maps = Puppet([cut_drawing(SIZE)]), answer(1, 0)
+    if by == "visibility":
+        maps[..., 2:PAINT] = 0
+    elif by == "gate":
+        maps[..., PAINT + 16 : PAINT + 20] = 255  # all of it new, and nothing of that is there
+    else:
+        maps[..., PAINT + 32 : PAINT + 36] = 0
+    plain, made = np.empty((SIZE, SIZE, 4), np.uint8), np.empty((SIZE, SIZE, 4), np.uint8)
+    puppet.carry(joints, plain)
+    puppet.look(joints, image, np.empty((HALF, HALF, FEATURES), np.uint8))
+    puppet.finish(maps, made)
+    keep = puppet._keep
+    assert 0.1 < (keep > 250).mean() < (plain[..., 3] > 250).mean() + 0.02
+    stays = (keep == 255) & (plain[..., 3] == 255)
+    assert (made[stays][:, 3] > 250).mean() > 0.9  # but for what is painted in at its rim
+    assert np.abs(made[stays].astype(int) - plain[stays]).mean() < 3
+    assert (made[keep == 0] == 0).all() or by == "change"
+    assert made[..., 3].astype(int).sum() < 0.97 * plain[..., 3].sum()  # slivers are
+    scene, _ = network.look(layers(), pose, torch.from_numpy(joints)[None])
+    truth = network.finish(scene, map_values(maps[None]))[0].permute(1, 2, 0).numpy() * 255
+    assert np.abs(made - truth).mean() < 1.5
 
 
 def test_gaps_are_painted_over_and_nothing_beside_the_figure():

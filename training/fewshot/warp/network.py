@@ -11,7 +11,7 @@ from training.fewshot.errors import SettingsError
 from training.fewshot.inputs import Inputs
 from training.fewshot.warp.cache import LayerCache
 from training.fewshot.warp.carry import Scene, carry
-from training.fewshot.warp.compose import compose, depth_order
+from training.fewshot.warp.compose import compose, cover, depth_order, weigh
 from training.fewshot.warp.cutter import Cutter
 from training.fewshot.warp.layers import Layers, Views
 from training.fewshot.warp.maps import Frames, frames_of
@@ -158,10 +158,34 @@ def look(layers: Layers, pose: Tensor, joints: Tensor) -> tuple[Scene, Tensor]:
 def finish(scene: Scene, maps: Tensor) -> Tensor:
     """The picture (B, 4, S, S) of a scene as the network's maps (B, MAPS, H, H) change it."""
     flow, visible, paint = maps.split((2, COUNT, 36), 1)
-    alphas = scene.layers[:, :, 3:] * (2 * scene.of_parts(visible))[:, :, None]
-    puppet, _ = compose(torch.cat([scene.layers[:, :, :3], alphas.clamp(max=1)], 2))
+    keep = solid(scene.layers)
+    puppet = hide(scene.layers, 2 * scene.of_parts(visible), keep)
     within = reachable(puppet[:, 3:].detach())
-    return blend(bend(puppet, flow), F.pixel_shuffle(without_dots(paint), 2), within)
+    return blend(bend(puppet, flow), F.pixel_shuffle(without_dots(paint), 2), within, keep)
+
+
+def solid(layers: Tensor) -> Tensor:
+    """Twin of `engine.puppet.painter.solid`, of layers (B, K, 5, S, S): (B, 1, S, S)."""
+    with torch.no_grad():
+        weights, painted_in = weigh(layers[:, :, 3], layers[:, :, 4])
+        drawn = (weights - painted_in).sum(1, keepdim=True)
+        gap = round(GAP * drawn.shape[-1])
+        worn = -F.max_pool2d(-drawn, 2 * gap + 1, 1, gap)
+        return F.max_pool2d(worn, 2 * gap + 3, 1, gap + 1)
+
+
+def hide(layers: Tensor, factors: Tensor, keep: Tensor) -> Tensor:
+    """Layers (B, K, 5, S, S) composed, each as visible as `factors` (B, K, S, S) say: 1 as it is.
+
+    Where that would leave less alpha than `keep` (B, 1, S, S), the hidden ones fill it up again.
+    """
+    drawn, whole = layers[:, :, 3], layers[:, :, 4]
+    weights, _ = weigh((drawn * factors).clamp(max=1), (whole * factors).clamp(max=1))
+    lack = (keep[:, 0] - weights.sum(1)).clamp_min(0)
+    again, _ = cover((drawn - weights).clamp_min(0), lack)
+    weights = weights + again
+    colour = (weights[:, :, None] * layers[:, :, :3]).sum(1)
+    return torch.cat([colour, weights.sum(1, keepdim=True)], 1)
 
 
 def without_dots(paint: Tensor) -> Tensor:
@@ -210,15 +234,20 @@ def reachable(alpha: Tensor) -> Tensor:
     return -F.max_pool2d(-grown, 2 * gap + 1, 1, gap)
 
 
-def blend(picture: Tensor, paint: Tensor, within: Tensor) -> Tensor:
+def blend(picture: Tensor, paint: Tensor, within: Tensor, keep: Tensor) -> Tensor:
     """Paint (B, 9, S, S) over a picture (B, 4, S, S), premultiplied like the result.
 
     The channels of `paint` are straight colour and alpha of what is new, its gate, and a correction
-    of what is old. Alpha is at most `within` (B, 1, S, S), or the picture's where that is more.
+    of what is old. Alpha is at most `within` (B, 1, S, S), or the picture's where that is more, and
+    at least `keep`, or the picture's where that is less.
     """
     fresh, gate, change = paint.split((4, 1, 4), 1)
     painted = torch.cat([fresh[:, :3] * fresh[:, 3:], fresh[:, 3:]], 1)
     kept = picture + change
     mixed = (kept + gate * (painted - kept)).clamp(0, 1)
-    alpha = torch.minimum(mixed[:, 3:], torch.maximum(within, picture[:, 3:]))
-    return torch.cat([torch.minimum(mixed[:, :3], alpha), alpha], 1)
+    old = picture[:, 3:]
+    alpha = torch.minimum(mixed[:, 3:], torch.maximum(within, old))
+    lack = (torch.minimum(keep, old) - alpha).clamp_min(0)
+    colour = torch.minimum(mixed[:, :3], alpha) + lack / old.clamp_min(1 / 255) * picture[:, :3]
+    alpha = alpha + lack
+    return torch.cat([torch.minimum(colour, alpha), alpha], 1)

@@ -28,7 +28,7 @@ from training.fewshot import weights
 from training.fewshot.adapt import AdaptConfig, Adapted, Begun, adapt
 from training.fewshot.errors import AdaptationError
 from training.fewshot.objective import Objective, PaperObjective, Weights
-from training.fewshot.recipe import WARP_DOTS, WARP_PERCEPTUAL
+from training.fewshot.recipe import WARP_DOTS, WARP_EDGES, WARP_PERCEPTUAL
 from training.fewshot.warp.cycles import (
     Cutting,
     Cycle,
@@ -48,9 +48,9 @@ PAINTER: Final = Path(__file__).with_name("painter.safetensors")
 CONFIG: Final = AdaptConfig(steps=120, rate=1e-2, rate_end=0.1, every=20, patience=2)
 """Measured, see docs/enrolment.md."""
 WEIGHTS: Final = Weights(
-    perceptual=WARP_PERCEPTUAL, gan=0, alpha=0, edges=30, dots=WARP_DOTS
+    perceptual=WARP_PERCEPTUAL, gan=0, alpha=0, edges=WARP_EDGES, dots=WARP_DOTS
 )  # fmt: skip
-"""Those that the painter is trained with, with half of the edges."""
+"""Those that the painter is trained with."""
 POSES, HELD_OUT, PLACES = 6, 3, 4
 OTHERS, OTHERS_HELD_OUT = 24, 4
 TIE: Final = 0.01
