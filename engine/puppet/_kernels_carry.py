@@ -91,7 +91,8 @@ def compose(
         hiding: whether to.
         out: (T, T, 4) premultiplied RGBA, where T is S for the picture itself and less for one that
             is smaller, a multiple of C; all of it is overwritten.
-        painted_in: (T, T), how much of that is painted in; likewise.
+        painted_in: (T, T), how much of that is painted in, or, if `hiding`, how much of it was to
+            be hidden; likewise.
     """
     total = len(slots)
     cells = len(found)
@@ -165,12 +166,14 @@ def compose(
                             new += taken
                             room -= taken
                     if hiding:
+                        new = zero
                         lack = np.float32(keep[y // kept, x // kept]) - (full - room)
                         for k in range(used):
                             if lack <= zero:
                                 break
                             taken = min(max(plain[k] - seen[k], zero), lack)
                             seen[k] += taken
+                            new += taken
                             room -= taken
                             lack -= taken
                     red = green = blue = zero

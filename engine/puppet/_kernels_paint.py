@@ -131,12 +131,14 @@ def _paint_of_row(paint: Bytes, y: int, fine: Single, near: Flags, row: Floats) 
 
 
 @njit(
-    "void(u1[:,:,::1], u1[:,:,::1], u1[:,:,::1], u1[:,::1], u1[:,::1], b1[:,::1], f4, u1[:,:,::1])",
+    "void(u1[:,:,::1], u1[:,::1], u1[:,:,::1], u1[:,:,::1], u1[:,::1], u1[:,::1], b1[:,::1], "
+    "f4, u1[:,:,::1])",
     cache=True,
     nogil=True,
 )
 def finish(
     picture: Bytes,
+    held: Bytes,
     maps: Bytes,
     paint: Bytes,
     within: Bytes,
@@ -151,6 +153,7 @@ def finish(
 
     Args:
         picture: (S, S, 4) premultiplied RGBA.
+        held: (S, S), how much of it was to be hidden, and was not: so much less is painted.
         maps: (H, H, ...): the flow's x and y in channels 0 and 1 (128 is none, 127 more is all).
         paint: (2 H, 2 H, 9): what is new: straight RGB, alpha and its share, and the change of what
             is old, RGBA (128 is none).
@@ -205,23 +208,29 @@ def finish(
                 across -= np.float32(left)
                 for k in range(9):
                     told[k] = row[left, k] + (row[left + 1, k] - row[left, k]) * across
-                fresh, gate = told[3], told[4] * unit
+                free = np.float32(1) - np.float32(held[y, x]) * unit
+                fresh, gate = told[3], told[4] * free * unit
+                strength = wide * free
                 least = min(value, np.float32(keep[y // kept, x // kept]))
                 old = max(value, np.float32(1))
-                value += (told[8] - np.float32(128)) * wide
+                value += (told[8] - np.float32(128)) * strength
                 value += gate * (fresh - value)
                 value = min(max(value, np.float32(0)), top)
                 top = value
                 alpha = max(value, least)
-                lack = (alpha - value) / old
+                # What was to be taken away, and is not, keeps its colour, too.
+                leave = min((alpha - value) / max(alpha, np.float32(1)) * 2, np.float32(1))
+                opaque = alpha / old
                 out[y, x, 3] = np.uint8(alpha + np.float32(0.5))
                 for c in range(3):
                     if inside:
                         value = _between(picture, j, i, c, fx, fy)
                     else:
                         value = _at_rim(picture, j, i, c, fx, fy)
-                    rest = lack * value
-                    value += (told[5 + c] - np.float32(128)) * wide
+                    before = value
+                    value += (told[5 + c] - np.float32(128)) * strength
                     value += gate * (told[c] * fresh * unit - value)
-                    value = min(max(value, np.float32(0)), top) + rest
+                    value = min(max(value, np.float32(0)), top)
+                    value += (alpha - top) / old * before
+                    value += leave * (before * opaque - value)
                     out[y, x, c] = np.uint8(min(value, alpha) + np.float32(0.5))

@@ -169,7 +169,8 @@ class Puppet:
         *_, paint = self._at(2 * len(maps))
         painting.spread(maps, PAINT, near, paint)
         reach = np.float32(FLOW * self.size)
-        painting.finish(self._picture, maps, paint, within, self._keep, near, reach, out)
+        held = self._painted_in  # what `compose` has made of it
+        painting.finish(self._picture, held, maps, paint, within, self._keep, near, reach, out)
 
     def _check(self, out: U8) -> None:
         if out.shape != (self.size, self.size, 4) or not out.flags.c_contiguous:

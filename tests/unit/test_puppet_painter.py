@@ -178,8 +178,8 @@ def test_squares_that_nothing_reaches_stay_empty(seed: int):
     spread(maps, PAINT, near, paint)
     within = reachable(puppet._picture[..., 3], SIZE)
     finish(
-        puppet._picture, maps, paint, within, puppet._keep, near, np.float32(FLOW * SIZE),
-        everywhere,
+        puppet._picture, puppet._painted_in, maps, paint, within, puppet._keep, near,
+        np.float32(FLOW * SIZE), everywhere,
     )  # fmt: skip
     np.testing.assert_array_equal(made, everywhere)
 

@@ -159,9 +159,11 @@ def finish(scene: Scene, maps: Tensor) -> Tensor:
     """The picture (B, 4, S, S) of a scene as the network's maps (B, MAPS, H, H) change it."""
     flow, visible, paint = maps.split((2, COUNT, 36), 1)
     keep = solid(scene.layers)
-    puppet = hide(scene.layers, 2 * scene.of_parts(visible), keep)
+    puppet, held = hide(scene.layers, 2 * scene.of_parts(visible), keep)
     within = reachable(puppet[:, 3:].detach())
-    return blend(bend(puppet, flow), F.pixel_shuffle(without_dots(paint), 2), within, keep)
+    fresh, gate, change = F.pixel_shuffle(without_dots(paint), 2).split((4, 1, 4), 1)
+    paint = torch.cat([fresh, gate * (1 - held), change * (1 - held)], 1)
+    return blend(bend(puppet, flow), paint, within, keep)
 
 
 def solid(layers: Tensor) -> Tensor:
@@ -174,10 +176,11 @@ def solid(layers: Tensor) -> Tensor:
         return F.max_pool2d(worn, 2 * gap + 3, 1, gap + 1)
 
 
-def hide(layers: Tensor, factors: Tensor, keep: Tensor) -> Tensor:
+def hide(layers: Tensor, factors: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
     """Layers (B, K, 5, S, S) composed, each as visible as `factors` (B, K, S, S) say: 1 as it is.
 
-    Where that would leave less alpha than `keep` (B, 1, S, S), the hidden ones fill it up again.
+    Where that would leave less alpha than `keep` (B, 1, S, S), the hidden ones fill it up again:
+    the picture (B, 4, S, S), and how much of it is there so (B, 1, S, S).
     """
     drawn, whole = layers[:, :, 3], layers[:, :, 4]
     weights, _ = weigh((drawn * factors).clamp(max=1), (whole * factors).clamp(max=1))
@@ -185,7 +188,8 @@ def hide(layers: Tensor, factors: Tensor, keep: Tensor) -> Tensor:
     again, _ = cover((drawn - weights).clamp_min(0), lack)
     weights = weights + again
     colour = (weights[:, :, None] * layers[:, :, :3]).sum(1)
-    return torch.cat([colour, weights.sum(1, keepdim=True)], 1)
+    picture = torch.cat([colour, weights.sum(1, keepdim=True)], 1)
+    return picture, again.sum(1, keepdim=True)
 
 
 def without_dots(paint: Tensor) -> Tensor:
@@ -248,6 +252,10 @@ def blend(picture: Tensor, paint: Tensor, within: Tensor, keep: Tensor) -> Tenso
     old = picture[:, 3:]
     alpha = torch.minimum(mixed[:, 3:], torch.maximum(within, old))
     lack = (torch.minimum(keep, old) - alpha).clamp_min(0)
-    colour = torch.minimum(mixed[:, :3], alpha) + lack / old.clamp_min(1 / 255) * picture[:, :3]
+    least = old.clamp_min(1 / 255)
+    colour = torch.minimum(mixed[:, :3], alpha) + lack / least * picture[:, :3]
     alpha = alpha + lack
+    # What was to be taken away, and is not, keeps its colour, too.
+    kept = (2 * lack / alpha.clamp_min(1 / 255)).clamp(max=1)
+    colour = colour + kept * (picture[:, :3] * alpha / least - colour)
     return torch.cat([torch.minimum(colour, alpha), alpha], 1)
