@@ -85,8 +85,8 @@ def compose(
         points: (L, C + 1, C + 1, 2) px, see `map_grid`, at the corners of C x C cells.
         slide: (C + 1, C + 1, 2) px, how much farther the colours of part 0 are.
         maps: (H, H, 2 + L or more): 255 / 2 in channel 2 + l leaves part l as it is, less hides it,
-            more shows what is transparent; T is a multiple of H; read only if `hiding`.
-        keep: (K, K), T a multiple of K: parts are not hidden where their alpha would be less than
+            more shows what is transparent; T / H is a power of 2; read only if `hiding`.
+        keep: (K, K), T / K a power of 2: parts are not hidden where their alpha would be less than
             this, if no other takes their place; likewise.
         hiding: whether to.
         out: (T, T, 4) premultiplied RGBA, where T is S for the picture itself and less for one that
@@ -97,8 +97,11 @@ def compose(
     total = len(slots)
     cells = len(found)
     cell = len(out) // cells
-    kept = max(len(out) // len(keep), 1)
-    coarse = max(len(out) // len(maps), 1)  # pixels that one of the maps' is for
+    kept = coarse = 0  # one place of `keep` and of the maps is for so many pixels, as powers of 2
+    while len(keep) << kept < len(out):
+        kept += 1
+    while len(maps) << coarse < len(out):
+        coarse += 1
     share: Single = np.float32(1 / cell)
     zero: Single = np.float32(0)
     half: Single = np.float32(0.5)
@@ -150,7 +153,7 @@ def compose(
                         drawn = _sample(pixels, p0 + 3, line, fx, fy)
                         plain[k] = drawn
                         if hiding:
-                            factor = double * np.float32(maps[y // coarse, x // coarse, 2 + who[k]])
+                            factor = double * np.float32(maps[y >> coarse, x >> coarse, 2 + who[k]])
                             drawn = min(drawn * factor, full)
                             whole = min(whole * factor, full)
                         seen[k] = min(drawn, room)
@@ -167,7 +170,7 @@ def compose(
                             room -= taken
                     if hiding:
                         new = zero
-                        lack = np.float32(keep[y // kept, x // kept]) - (full - room)
+                        lack = np.float32(keep[y >> kept, x >> kept]) - (full - room)
                         for k in range(used):
                             if lack <= zero:
                                 break

@@ -135,6 +135,7 @@ def _paint_of_row(paint: Bytes, y: int, fine: Single, near: Flags, row: Floats) 
     "f4, u1[:,:,::1])",
     cache=True,
     nogil=True,
+    error_model="numpy",
 )
 def finish(
     picture: Bytes,
@@ -158,14 +159,17 @@ def finish(
         paint: (2 H, 2 H, 9): what is new: straight RGB, alpha and its share, and the change of what
             is old, RGBA (128 is none).
         within: (S, S): alpha is at most this, or what the flow brings where that is more.
-        keep: (K, K), S a multiple of K: alpha is at least this, or what the flow brings where that
+        keep: (K, K), S / K a power of 2: alpha is at least this, or what the flow brings where that
             is less.
         near: (C, C), in which squares of the picture there may be anything; others stay empty.
         reach: px that the flow can reach.
         out: (S, S, 4) premultiplied RGBA; all of it is overwritten.
     """
     size, half, cells = len(picture), len(maps), len(near)
-    cell, side, kept = size // cells, size // half, size // len(keep)
+    cell, side = size // cells, size // half
+    kept = 0  # one place of `keep` is for so many pixels, as a power of 2
+    while len(keep) << kept < size:
+        kept += 1
     unit: Single = np.float32(1 / 255)
     wide: Single = np.float32(255 / 127)
     step: Single = reach * np.float32(1 / 127)
@@ -211,7 +215,7 @@ def finish(
                 free = np.float32(1) - np.float32(held[y, x]) * unit
                 fresh, gate = told[3], told[4] * free * unit
                 strength = wide * free
-                least = min(value, np.float32(keep[y // kept, x // kept]))
+                least = min(value, np.float32(keep[y >> kept, x >> kept]))
                 old = max(value, np.float32(1))
                 value += (told[8] - np.float32(128)) * strength
                 value += gate * (fresh - value)

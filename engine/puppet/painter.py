@@ -15,6 +15,7 @@ each of its maps' places is for more pixels. Visibility and flow are smooth: wha
 result was carried at its own size.
 """
 
+import math
 from typing import Final
 
 import numpy as np
@@ -121,12 +122,13 @@ def within_reach(found: NDArray[np.int8], maps: NDArray[np.uint8]) -> NDArray[np
 def turns(target: Frames, source: Frames) -> NDArray[np.uint8]:
     """(6,) as bytes: the head's forward axis relative to the source, the torso's width in both, and
     whether one of them is seen from behind."""
-    forward = (target.turn @ source.turn.T)[:, 2]
+    forward = target.turn @ source.turn[2]
     widths, handed = [], 1.0
     for frames in (target, source):
-        chest, head = frames.table[CHEST], frames.table[HEAD]
-        widths.append(np.hypot(chest[3], chest[5]) / max(np.hypot(head[3], head[5]), 1e-6))
-        handed *= np.sign(chest[2] * chest[5] - chest[4] * chest[3])
-    values = 128 + 64 * np.nan_to_num(np.array([*forward, *widths, handed]))
+        chest, head = frames.table[CHEST].tolist(), frames.table[HEAD].tolist()
+        widths.append(math.hypot(chest[3], chest[5]) / max(math.hypot(head[3], head[5]), 1e-6))
+        area = chest[2] * chest[5] - chest[4] * chest[3]
+        handed *= (area > 0) - (area < 0)
+    values = 128 + 64 * np.nan_to_num(np.array([*forward.tolist(), *widths, handed]))
     told: NDArray[np.uint8] = np.rint(values.clip(0, 255)).astype(np.uint8)
     return told
