@@ -36,7 +36,7 @@ from engine.painted import (
 
 GROUP: Final = "ayatsuri.refiners"
 MINUTES: Final = 5.0
-"""How long it adapts at most."""
+"""Of work, at most: a process that gets half of a core has twice as long."""
 FPS: Final = 30.0
 _SHOWN: Final = 330  # a frame of the dance
 _MISSING: Final = "refining a character needs torch: pip install 'ayatsuri[train]'"

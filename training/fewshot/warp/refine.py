@@ -159,7 +159,8 @@ def refine_painter(
         known: its drawings, of one size.
         cutting: cuts pictures as they were cut; see `known_of`.
         shrink: how many times smaller a picture the painter looks at: it learns at that size.
-        minutes: at most, with all that is drawn first; what is best until then is taken.
+        minutes: of work at most, with all that is drawn first; what is best until then is taken.
+            Processor time counts, for each thread: beside a show it gets little of it.
         seed: of poses, places and other characters.
         beside: other characters that it learns from, too; see `others`.
         config: how it descends.
@@ -172,7 +173,7 @@ def refine_painter(
     """
     if not known:
         raise AdaptationError("there is no drawing to learn from")
-    began = time.monotonic()
+    began = time.process_time()
     method = shipped_method() if method is None else method
     if objective is None:
         objective = PaperObjective(weights=WEIGHTS, perceptual=Perceptual())
@@ -191,7 +192,7 @@ def refine_painter(
     first = 0 if begun is None else begun.step
 
     def progress(step: int, curve: list[float]) -> bool:
-        spent = time.monotonic() - began
+        spent = (time.process_time() - began) / torch.get_num_threads()
         rest = max(0.0, 60 * minutes - spent)
         pace = (time.monotonic() - learning) / max(step - first, 1)
         left = min(rest, pace * (config.steps - step)) if step > first else rest
