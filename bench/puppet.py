@@ -21,6 +21,7 @@ from engine.motion.draw import draw_pose
 from engine.puppet.cut import cut
 from engine.puppet.painter import PAINT, painter_shapes
 from engine.puppet.puppet import Puppet
+from engine.puppet.shipped import usual_shrink
 from training.characters import ito
 from training.characters.character import picture_joints, render_sample
 from training.characters.proportions import standing_pose
@@ -46,7 +47,7 @@ def timed(call: Callable[[int], object], count: int) -> tuple[Timing, float]:
 
 def answers(size: int) -> NDArray[np.uint8]:
     """Maps as a painter gives them: everything moves a little, nothing is new."""
-    maps = np.full(painter_shapes(size)[1][1:], 128, np.uint8)
+    maps = np.full(painter_shapes(size, usual_shrink(size))[1][1:], 128, np.uint8)
     maps[..., PAINT : PAINT + _NEW] = 0
     maps[..., :2] += np.random.default_rng(_SEED).integers(0, 9, (*maps.shape[:2], 2), np.uint8)
     return maps
@@ -64,7 +65,7 @@ def pieces(size: int, count: int) -> dict[str, tuple[Timing, float]]:
         poses.append(picture_joints(character.keypoints(pose), character.camera, size))
         draw_pose(poses[-1], images[i])
     maps, out = answers(size), np.empty((size, size, 4), np.uint8)
-    features = np.empty(painter_shapes(size)[0][1:], np.uint8)
+    features = np.empty(painter_shapes(size, usual_shrink(size))[0][1:], np.uint8)
     return {
         "cut": cutting,
         "carry": timed(lambda i: puppet.carry(poses[i], out), count),

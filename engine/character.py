@@ -17,6 +17,7 @@ import io
 import json
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -37,7 +38,7 @@ from engine.manifest import (
 )
 from engine.motion.proportions import CharacterSkeleton
 from engine.puppet.drawing import CutDrawing
-from engine.puppet.painter import painter_shapes
+from engine.puppet.painter import Shapes, painter_shapes, shrinks
 
 SUFFIX: Final = ".character"
 MAX_FILE_BYTES = 256 * 2**20
@@ -185,10 +186,14 @@ class CharacterBundle:
             manifest,
             skeleton,
             _decode_reference(files[manifest.reference], path),
-            _network("generator", manifest.network, files, _generator_shapes(size), path),
+            _network("generator", manifest.network, files, [_generator_shapes(size)], path),
             tuple(_drawing(d, files, large, path) for d in puppet.drawings) if puppet else (),
             _network(
-                "painter", puppet.painter if puppet else None, files, painter_shapes(large), path
+                "painter",
+                puppet.painter if puppet else None,
+                files,
+                [painter_shapes(large, shrink) for shrink in shrinks(large)],
+                path,
             ),
         )
 
@@ -205,7 +210,7 @@ def named_files(manifest: Manifest) -> list[str]:
     ]
 
 
-def _generator_shapes(size: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _generator_shapes(size: int) -> Shapes:
     return (1, size, size, 3), (1, size, size, 4)
 
 
@@ -221,16 +226,17 @@ def _network(
     what: str,
     manifest: NetworkManifest | None,
     files: dict[str, bytes],
-    shapes: tuple[tuple[int, ...], tuple[int, ...]],
+    shapes: Sequence[Shapes],
     path: str | Path,
 ) -> Network | None:
     if manifest is None:
         return None
     input_spec, output_spec = manifest.input.spec, manifest.output.spec
-    if (input_spec.shape, output_spec.shape) != shapes:
+    if (input_spec.shape, output_spec.shape) not in shapes:
+        able = ", or ".join(f"{takes} to {gives}" for takes, gives in shapes)
         raise BundleDamaged(
-            f"{path}: a {what} of this resolution maps {shapes[0]} to {shapes[1]}, but the "
-            f"manifest says {input_spec.shape} to {output_spec.shape}"
+            f"{path}: a {what} of this resolution maps {able}, but the manifest says "
+            f"{input_spec.shape} to {output_spec.shape}"
         )
     models = {precision: files[name] for precision, name in manifest.files.items()}
     for model in models.values():

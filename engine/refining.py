@@ -6,41 +6,39 @@ beside it. It ends in a bundle that replaces the puppet's, whole or not at all; 
 takes over what is new between two frames (`engine.watching`).
 """
 
+import base64
 import json
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 
-from engine.character import CharacterBundle, Network
-from engine.errors import (
-    BackendError,
-    BundleNotFound,
-    MissingDependency,
-    NotInBundle,
-    RefinementFailed,
-)
+from engine.character import CharacterBundle
+from engine.errors import BundleNotFound, MissingDependency, NotInBundle, RefinementFailed
 from engine.manifest import PrecisionManifest
-
-if TYPE_CHECKING:
-    from engine.generator import Generator
+from engine.painted import (
+    budget_ms,
+    choose_width,
+    drawing_ms,
+    is_whole,
+    open_painted,
+    paint,
+    with_painter,
+)
 
 GROUP: Final = "ayatsuri.refiners"
 MINUTES: Final = 5.0
-"""How long it adapts at most."""
+"""Of work, at most: a process that gets half of a core has twice as long."""
 FPS: Final = 30.0
-SHARE: Final = 0.75
-"""Of the time between two frames that a picture may take: every stage has a thread of its own."""
-_ROUNDS: Final = 5
+_SHOWN: Final = 330  # a frame of the dance
 _MISSING: Final = "refining a character needs torch: pip install 'ayatsuri[train]'"
 _COMMAND_LINE = (sys.executable, "-c", "from engine.cli import main; main()")
 
@@ -50,20 +48,41 @@ Scores = dict[str, dict[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far adaptation is.
+    """How far refinement is.
 
     Attributes:
-        step, steps: done, and at most.
+        stage: what it does, in a word or two.
+        share: of all of it that is done, [0, 1].
+        left_s: until the last step of learning, if it does not end before; None where unknown.
         held_out: loss on pictures that it does not learn from.
         first: that loss before the first step.
-        left_s: until the last step, if it does not end before.
+        picture: the puppet in a pose, and beside it as it is painted now, PNG, if that is new.
     """
 
-    step: int
-    steps: int
-    held_out: float
-    first: float
-    left_s: float
+    stage: str
+    share: float
+    left_s: float | None = None
+    held_out: float | None = None
+    first: float | None = None
+    picture: bytes | None = None
+
+    def to_line(self) -> dict[str, Any]:
+        """Ready for JSON: the picture as an address of its data."""
+        line = {"stage": self.stage, "share": round(self.share, 3)}
+        numbers = {"left_s": self.left_s, "held_out": self.held_out, "first": self.first}
+        line |= {key: round(value, 4) for key, value in numbers.items() if value is not None}
+        if self.picture is not None:
+            data = base64.b64encode(self.picture).decode()
+            line["picture"] = f"data:image/png;base64,{data}"
+        return line
+
+    @property
+    def told(self) -> str:
+        """In a line."""
+        left = "" if self.left_s is None else f", {self.left_s:.0f} s left"
+        loss = "" if self.held_out is None else f", held-out loss {self.held_out:.3f}"
+        before = "" if self.first is None else f" (first {self.first:.3f})"
+        return f"{self.stage}, {100 * self.share:.0f} %{loss}{before}{left}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +104,11 @@ class Refined:
 
 
 class Refiner(Protocol):
-    """Adapts a painter to a character; `shrink` is how many times smaller a picture it looks at."""
+    """Adapts a painter to a character.
+
+    `shrink` is how many times smaller a picture it looks at. In the file `memory` it keeps where it
+    is, and goes on from there.
+    """
 
     def __call__(
         self,
@@ -94,6 +117,7 @@ class Refiner(Protocol):
         shrink: int,
         minutes: float,
         threads: int,
+        memory: Path,
         on_progress: Callable[[Progress], None],
     ) -> Refined:
         """Adapt it; nothing is written."""
@@ -167,11 +191,12 @@ def refine(
 
     path = Path(path)
     refiner = refiner or find_refiner()
+    bundle = _puppet(path)
+    on_progress(Progress("timing painters on this machine", 0.0))
+    if bundle.painter is None and is_whole(bundle) and paint(path, fps) is not None:
+        bundle = _puppet(path)
+        on_progress(Progress("painted over by the painter that ships", 0.1, picture=shown(bundle)))
     digest = _digest(path)
-    bundle = CharacterBundle.load(path)
-    if not bundle.drawings:
-        raise NotInBundle(f"{bundle.name} is no puppet: there are no cut drawings to paint over")
-    bundle = bundle.drawn_by("puppet")
     width = choose_width(bundle, fps, say)
     if width is None:
         return Outcome(
@@ -180,8 +205,10 @@ def refine(
             "picture with `ayatsuri adapt --size`",
         )
     refined = refiner(
-        bundle, shrink=width, minutes=minutes, threads=threads, on_progress=on_progress
-    )
+        bundle, shrink=width, minutes=minutes, threads=threads, memory=memory_of(path),
+        on_progress=on_progress,
+    )  # fmt: skip
+    memory_of(path).unlink(missing_ok=True)
     figures = ", ".join(f"{who} {score['perceptual']:.4f}" for who, score in refined.scores.items())
     if refined.painter is None:
         return Outcome(
@@ -190,18 +217,25 @@ def refine(
             f"(perceptual distance: {figures})",
             refined.scores,
         )
+    if refined.winner == "shipped" and "refined" not in bundle.manifest.training and bundle.painter:
+        return Outcome(
+            False,
+            f"{bundle.name} keeps the painter that ships: nothing drew held-out pictures "
+            f"better (perceptual distance: {figures})",
+            refined.scores,
+        )
     painted = with_painter(bundle, refined.painter, refined.int8)
-    generator, on_processor = _open(painted, fps)
+    generator, on_processor = open_painted(painted, fps)
     try:
         spent = drawing_ms(generator, painted, on_processor=on_processor)
         clip = moving(generator, bundle.skeleton, bundle.resolution)
     finally:
         generator.close()
-    if spent > _budget_ms(fps):
+    if spent > budget_ms(fps):
         return Outcome(
             False,
             f"{bundle.name} stays a plain puppet: painted, a picture takes {spent:.0f} ms, and "
-            f"{fps:g} frames a second leave {_budget_ms(fps):.0f} ms",
+            f"{fps:g} frames a second leave {budget_ms(fps):.0f} ms",
             refined.scores,
         )
     if not path.is_file() or _digest(path) != digest:
@@ -219,94 +253,13 @@ def refine(
         },
         {"preview.webp": clip},
     )  # fmt: skip
+    on_progress(Progress("painted over", 1.0, picture=shown(painted)))
     return Outcome(
         True,
         f"{bundle.name} is painted by the {refined.winner} painter now, {spent:.0f} ms a picture "
         f"(perceptual distance of held-out pictures: {figures})",
         refined.scores,
     )
-
-
-def choose_width(
-    bundle: CharacterBundle, fps: float, say: Callable[[str], None] = lambda text: None
-) -> int | None:
-    """How many times smaller a picture the painter is to look at; None where none is quick enough.
-
-    Time does not depend on the weights: the painter that ships is timed, in the runtime that a live
-    show would choose. The finest that holds the rate is taken, from the one that is usual for this
-    size on: figures should be about as large as those that it was trained on.
-    """
-    from engine.puppet.shipped import shipped_painter, usual_shrink
-
-    budget = _budget_ms(fps)
-    told = []
-    for shrink in (1, 2):
-        if shrink < usual_shrink(bundle.resolution):
-            continue
-        try:
-            models = [shipped_painter(bundle.resolution, p, shrink=shrink) for p in _PRECISIONS]
-        except ValueError as error:
-            raise NotInBundle(f"no painter can be made for {bundle.name}: {error}") from error
-        likeness = PrecisionManifest(
-            file="painter.int8.onnx", ssim=1, ssim_min=1, mean_error=0, max_error=0
-        )
-        painted = with_painter(bundle, models[0], (models[1], likeness))
-        generator, on_processor = _open(painted, fps)
-        try:
-            spent = drawing_ms(generator, painted, on_processor=on_processor)
-        finally:
-            generator.close()
-        told.append(f"1/{shrink} {spent:.1f} ms")
-        if spent <= budget:
-            say(f"width 1/{shrink}: {', '.join(told)}, of {budget:.0f} ms at {fps:g} a second")
-            return shrink
-    say(f"no painter holds {fps:g} a second: {', '.join(told)}, of {budget:.0f} ms")
-    return None
-
-
-_PRECISIONS: Final = ("fp32", "int8")
-
-
-def with_painter(
-    bundle: CharacterBundle, painter: bytes, int8: tuple[bytes, PrecisionManifest] | None
-) -> CharacterBundle:
-    """The bundle as it would be with this painter; not written."""
-    from engine.backends.base import TensorSpec
-    from engine.puppet.painter import painter_shapes
-
-    takes, gives = painter_shapes(bundle.resolution)
-    network = Network(
-        painter,
-        TensorSpec("features", np.dtype(np.uint8), takes),
-        TensorSpec("maps", np.dtype(np.uint8), gives),
-        {} if int8 is None else {"int8": int8[0]},
-    )
-    return replace(bundle, painter=network)
-
-
-def drawing_ms(
-    generator: "Generator", bundle: CharacterBundle, *, on_processor: bool = True
-) -> float:
-    """Milliseconds that a picture takes: what other programs take meanwhile is not counted.
-
-    The show itself is such a program, where this runs beside it at low priority. So what the
-    processor draws is told by the processor's time, unless several threads draw; what an
-    accelerator draws by the quickest of many pictures.
-    """
-    from engine.backends.probes import probe_poses, probes
-
-    poses, images = probe_poses(bundle), probes(bundle)
-    out = np.empty((bundle.resolution, bundle.resolution, 4), np.uint8)
-    generator.draw(poses[0], images[0], out)
-    times = []
-    worked = time.process_time()
-    for _ in range(_ROUNDS):
-        for joints, image in zip(poses, images, strict=True):
-            began = time.perf_counter()
-            generator.draw(joints, image, out)
-            times.append(1000 * (time.perf_counter() - began))
-    mean = 1000 * (time.process_time() - worked) / len(times)
-    return min(*times, mean) if on_processor else min(times)
 
 
 class Background:
@@ -370,24 +323,41 @@ class Background:
         self._process.wait()
 
 
-def _open(bundle: CharacterBundle, fps: float) -> "tuple[Generator, bool]":
-    """The puppet with its painter in the runtime that a live show would choose.
+def memory_of(path: Path) -> Path:
+    """Where refinement keeps how far it is, beside the bundle, until it has ended by itself."""
+    return path.with_name(f"{path.name}.learning")
 
-    And whether that runs on the processor.
-    """
-    from engine.backends.choose import ON_PROCESSOR, start
+
+def shown(bundle: CharacterBundle) -> bytes:
+    """PNG of the puppet in a pose of the standard dance, and beside it as it is painted."""
+    from engine.backends.onnxruntime import OnnxRuntimeBackend
+    from engine.enrol.clip import dance, drawn, laid_over, soft_ground
+    from engine.enrol.enrol import png
     from engine.puppet.puppet import Puppet
-    from engine.puppet.trial import painter_of
 
-    try:
-        backend, choice = start(painter_of(bundle), fps=fps)
-    except BackendError as error:
-        raise RefinementFailed(f"the painter of {bundle.name} does not run: {error}") from error
-    return Puppet(bundle.drawings, backend), choice.candidate.backend in ON_PROCESSOR
+    size = bundle.resolution
+    pose = dance(bundle.skeleton, size)[_SHOWN]
+    pictures = []
+    for painter in (None, bundle.painter):
+        puppet = Puppet(
+            bundle.drawings, None if painter is None else OnnxRuntimeBackend(painter.model)
+        )
+        pictures.append(laid_over(drawn(puppet, pose, size), soft_ground(size)))
+        puppet.close()
+    return png(np.concatenate(pictures, axis=1))
 
 
-def _budget_ms(fps: float) -> float:
-    return SHARE * 1000 / fps
+def _puppet(path: Path) -> CharacterBundle:
+    """The bundle, without a generator.
+
+    Raises:
+        BundleError: there is none, or it is no puppet's.
+    """
+    _digest(path)  # a folder is none that could be replaced
+    bundle = CharacterBundle.load(path)
+    if not bundle.drawings:
+        raise NotInBundle(f"{bundle.name} is no puppet: there are no cut drawings to paint over")
+    return bundle.drawn_by("puppet")
 
 
 def _digest(path: Path) -> bytes:

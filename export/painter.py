@@ -17,9 +17,9 @@ import torch
 import typer
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv_transpose2d
 
 from engine.backends.onnxruntime import load
+from engine.puppet.painter import painter_shapes
 from export.precision import AIM, Likeness, Quantised, Quantiser, quantise
 from training.dataset.reader import Dataset
 from training.dataset.samples import VIEWS, CharacterPictures
@@ -29,13 +29,11 @@ from training.fewshot.inputs import Inputs
 from training.fewshot.warp.carry import Scene
 from training.fewshot.warp.network import (
     CURVES,
-    FEATURES,
     SIGNED,
     Painter,
     WarpGenerator,
     finish,
     look,
-    shrinking,
 )
 from training.to_onnx import to_onnx
 
@@ -69,20 +67,14 @@ class PainterGraph(nn.Module):
 
     What comes before the sigmoid is folded into the last convolution, and what comes after it works
     on each channel alone, so the result stays in the layout that convolutions like.
-
-    With `shrink` (1, 2 or 4) the network looks at a picture so many times smaller, and its maps are
-    enlarged: figures should be as large as those that it was trained on.
     """
 
     rise: Tensor
     base: Tensor
-    smaller: Tensor
-    larger: Tensor
 
-    def __init__(self, painter: Painter, *, shrink: int = 1) -> None:
+    def __init__(self, painter: Painter) -> None:
         super().__init__()
         self.network = copy.deepcopy(painter.network).eval().requires_grad_(False)
-        self.shrink = shrink
         steep, shift, rise, base = CURVES
         last = self.network.leave
         assert last.bias is not None
@@ -91,28 +83,18 @@ class PainterGraph(nn.Module):
         scale, offset = _bytes()
         self.register_buffer("rise", scale * rise[:, None, None])
         self.register_buffer("base", scale * base[:, None, None] + offset)
-        if shrink > 1:
-            smaller, larger = shrinking(shrink)
-            self.register_buffer("smaller", smaller)
-            self.register_buffer("larger", larger)
 
     def forward(self, features: Tensor) -> Tensor:
         """See the class."""
         x = features.permute(0, 3, 1, 2).float() / 255
-        if self.shrink > 1:
-            x = conv2d(x, self.smaller, stride=self.shrink)
         maps = self.rise * torch.sigmoid(self.network(x)) + self.base
-        if self.shrink > 1:
-            maps = conv_transpose2d(maps, self.larger, stride=self.shrink)
         return maps.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def export_painter(painter: Painter, size: int, *, shrink: int = 1) -> bytes:
-    """The network for pictures of `size` px, in fp32; `shrink` as for `PainterGraph`."""
-    half = size // 2
-    example = torch.zeros(1, half, half, FEATURES, dtype=torch.uint8)
-    graph = PainterGraph(painter, shrink=shrink)
-    return to_onnx(graph, {"features": example}, "maps", half=True)
+def export_painter(painter: Painter, size: int, shrink: int = 1) -> bytes:
+    """The network for pictures of `size` px, in fp32; see `engine.puppet.painter` for `shrink`."""
+    example = torch.zeros(painter_shapes(size, shrink)[0], dtype=torch.uint8)
+    return to_onnx(PainterGraph(painter), {"features": example}, "maps", half=True)
 
 
 @torch.no_grad()
@@ -177,14 +159,13 @@ def main(
     data: Annotated[Path, typer.Argument(help="Made by `ayatsuri-train data make`.")],
     output: Annotated[Path, typer.Option("-o", "--output")] = Path("painter.onnx"),
     size: Annotated[int, typer.Option(help="Of the pictures.")] = 256,
-    shrink: Annotated[int, typer.Option(help="1, 2 or 4: it looks at a smaller picture.")] = 1,
     characters: Annotated[int, typer.Option(help="To set the ranges, and to judge.")] = 8,
 ) -> None:
     """Export the painter in fp32 and int8."""
     method, _ = weights.read(trained)
     if not isinstance(method, WarpGenerator):
         raise SettingsError(f"{trained} is no painter of warp")
-    model = export_painter(method.painter, size, shrink=shrink)
+    model = export_painter(method.painter, size)
     output.write_bytes(model)
     known, others = (
         [pictures[i] for i in range(characters)]

@@ -6,6 +6,7 @@ the plain puppet.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from engine.enrol.clip import dance, drawn
 from engine.errors import RefinementFailed
 from engine.manifest import PrecisionManifest
 from engine.motion.draw import draw_pose
+from engine.painted import is_whole
 from engine.puppet.puppet import Puppet
 from engine.refining import Progress, Refined, Scores
 from export.painter import PainterGraph, export_painter
@@ -43,6 +45,7 @@ def refine(
     shrink: int,
     minutes: float,
     threads: int,
+    memory: Path,
     on_progress: Callable[[Progress], None],
 ) -> Refined:
     """See `engine.refining.Refiner`.
@@ -54,18 +57,23 @@ def refine(
     use_threads(threads)
 
     def progress(step: int, curve: list[float], left_s: float) -> None:
-        on_progress(Progress(step, CONFIG.steps, curve[-1], curve[0], left_s))
+        share = 0.2 + 0.7 * step / CONFIG.steps
+        on_progress(Progress("learning", share, left_s, curve[-1], curve[0]))
 
-    made = refine_painter(*known_of(bundle), shrink=shrink, minutes=minutes, go_on=progress)
+    on_progress(Progress("drawing what it learns from", 0.12))
+    made = refine_painter(
+        *known_of(bundle), shrink=shrink, minutes=minutes, memory=memory, go_on=progress
+    )
+    on_progress(Progress("comparing", 0.9))
     size = bundle.resolution
-    shown = features_of(bundle, _CALIBRATED)
+    shown = features_of(bundle, _CALIBRATED, shrink)
     models = {
-        "shipped": export_painter(made.shipped, size, shrink=shrink),
-        "adapted": export_painter(made.painter, size, shrink=shrink),
+        "shipped": export_painter(made.shipped, size, shrink),
+        "adapted": export_painter(made.painter, size, shrink),
     }
     error = parity(made.painter, models["adapted"], shown[:2])
     scores = judge(models, made.held_out)
-    best = winner(scores)
+    best = winner(scores, painted=is_whole(bundle))
     record = {
         "method": "the painter adapted to cycles of the drawings",
         "steps": made.adapted.steps,
@@ -99,13 +107,13 @@ def judge(
     return scores
 
 
-def features_of(bundle: CharacterBundle, frames: Sequence[int]) -> U8:
+def features_of(bundle: CharacterBundle, frames: Sequence[int], shrink: int = 1) -> U8:
     """(N, H, H, FEATURES) what a painter is shown of the character in poses of the dance."""
     from engine.puppet.painter import painter_shapes
 
     puppet, size = Puppet(bundle.drawings), bundle.resolution
     track = dance(bundle.skeleton, size)
-    shown = np.empty((len(frames), *painter_shapes(size)[0][1:]), np.uint8)
+    shown = np.empty((len(frames), *painter_shapes(size, shrink)[0][1:]), np.uint8)
     image = np.empty((size, size, 3), np.uint8)
     for frame, features in zip(frames, shown, strict=True):
         draw_pose(track[frame % len(track)], image)
@@ -120,7 +128,7 @@ def parity(painter: Painter, model: bytes, shown: U8) -> float:
     Raises:
         RefinementFailed: it is not what PyTorch calculates.
     """
-    graph = PainterGraph(painter, shrink=painter.shrink).eval()
+    graph = PainterGraph(painter).eval()
     backend = OnnxRuntimeBackend(model)
     maps = np.empty(backend.output_spec.shape[1:], np.uint8)
     errors = []

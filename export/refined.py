@@ -2,7 +2,7 @@
 
 Rendered characters that no network here was trained on: the painter is adapted to the front view
 alone, and judged on true renders of other poses, beside the plain puppet and the painter that
-ships. A line of JSON for each character, and the means.
+ships; with `--as-shipped` these two alone. A line of JSON for each character, and the means.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from engine.puppet.shipped import shipped_painter, usual_shrink
 from export.painter import export_painter
 from export.refine import judge
 from training.dataset.reader import Dataset
@@ -27,6 +28,7 @@ def main(
     size: Annotated[int, typer.Option(help="Of the pictures.")] = 256,
     characters: Annotated[int, typer.Option(help="Of the test split.")] = 8,
     queries: Annotated[int, typer.Option(help="Poses of each.")] = 8,
+    learn: Annotated[bool, typer.Option("--learn/--as-shipped", help="Whether to adapt.")] = True,
 ) -> None:
     """Measure."""
     others, networks = Dataset.open(data, "test", size), Networks()
@@ -34,22 +36,25 @@ def main(
     for index in np.linspace(0, len(others) - 1, min(characters, len(others))).astype(int):
         character = others[int(index)]
         picture, joints = character.pictures[0], character.joints[0]
-        began = time.process_time()
         known = Known(picture, by_cutter(picture, joints))
-        made = refine_painter([known], by_cutter)
+        models = {"shipped": shipped_painter(size)}
+        began, held_out = time.process_time(), []
+        if learn:
+            shrink = usual_shrink(size)
+            made = refine_painter([known], by_cutter, shrink=shrink, minutes=60)
+            models["adapted"], held_out = export_painter(made.painter, size, shrink), made.held_out
         seconds = time.process_time() - began
-        models = {
-            "shipped": export_painter(made.shipped, size),
-            "adapted": export_painter(made.painter, size),
-        }
         picks = np.linspace(len(VIEWS), len(character) - 1, queries).astype(int)
         truths = [
             Cycle(picture, known.drawing, character.pictures[i], character.joints[i]) for i in picks
         ]
         scores = judge(models, truths, networks)
-        chosen = winner(judge(models, made.held_out, networks))
-        found.append({**scores, "chosen": scores[chosen]})
-        line = {"character": character.name, "chosen": chosen, "cpu_s": round(seconds, 1)}
+        line: dict[str, object] = {"character": character.name}
+        if learn:
+            chosen = winner(judge(models, held_out, networks), painted=True)
+            scores = {**scores, "chosen": scores[chosen]}
+            line |= {"chosen": chosen, "cpu_s": round(seconds, 1)}
+        found.append(scores)
         print(json.dumps({**line, **scores}), flush=True)
     for who in found[0]:
         means = {

@@ -65,13 +65,13 @@ def adapt(
         Path | None, typer.Option(metavar="MP4", help="A video of the character's dance, 20 s.")
     ] = None,
     paint: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--paint",
-            help="Let a small network redraw seams and edges: fewer specks, but several times "
-            "slower, and as yet it outlines characters that have no outlines.",
+            "--paint/--plain",
+            help="Let a small network redraw seams, specks and edges, or do not; else it does "
+            "where this machine then holds --fps, timed after the puppet was written.",
         ),
-    ] = False,
+    ] = None,
     refine: Annotated[
         bool,
         typer.Option(
@@ -94,6 +94,8 @@ def adapt(
         raise typer.BadParameter(
             "with --paint or --refine it must be a multiple of 32", param_hint="--size"
         )
+    if refine and paint is False:
+        raise typer.BadParameter("a puppet that stays --plain cannot be refined")
     from engine.enrol.enrol import Wish, enrol, save_png, write
     from engine.enrol.enrol import preview as picture_of
     from engine.refining import find_refiner
@@ -103,7 +105,7 @@ def adapt(
 
     wish = Wish(
         name=name, author=author, licence=licence, size=size, keypoints=tuple(keypoints or ()),
-        by_hand=edit, anyway=anyway, paint=paint,
+        by_hand=edit, anyway=anyway, paint=bool(paint),
     )  # fmt: skip
     output = output or Path(f"{drawings[0].stem}.character")
     began = time.perf_counter()
@@ -133,6 +135,8 @@ def adapt(
         f"wrote [bold]{escape(str(output))}[/] in {seconds:.1f} s; see it move: "
         f"[bold]ayatsuri live -c {escape(str(output))}[/]"
     )
+    if paint is None:
+        _paint(output, fps)
     if refine:
         with_a_bar(output, fps, minutes, cores())
     if preview is not None or clip is not None:
@@ -146,6 +150,22 @@ def adapt(
                 _write_clip(character, clip, cast.actors[0].generator)
         finally:
             cast.close()
+
+
+def _paint(output: Path, fps: float) -> None:
+    """Let the painter that ships take over, if it is quick enough here."""
+    from engine.errors import NotInBundle, RefinementFailed
+    from engine.painted import paint
+
+    with _bar() as bar:
+        bar.add_task("timing the painter on this machine", total=None)
+        try:
+            shrink = paint(output, fps, lambda text: bar.console.print(f"[cyan]{escape(text)}[/]"))
+        except (NotInBundle, RefinementFailed) as error:
+            bar.console.print(f"[cyan]it stays a plain puppet: {escape(str(error))}[/]")
+            return
+    if shrink is not None:
+        console.say(f"{escape(str(output))} is painted over now")
 
 
 def _bar() -> Progress:

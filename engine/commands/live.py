@@ -71,9 +71,9 @@ def live(
     def progress(line: dict[str, Any]) -> None:
         if said := line.get("told") or line.get("error"):
             say(f"refine: {said}")
-        elif line.get("step"):
-            step, steps, left_s = line["step"], line["steps"], line["left_s"]
-            say(f"refine: step {step} of {steps}, {left_s:.0f} s left")
+        elif stage := line.get("stage"):
+            left = f", {line['left_s']:.0f} s left" if "left_s" in line else ""
+            say(f"refine: {stage}, {100 * line['share']:.0f} %{left}")
 
     if refine and not character:
         raise typer.BadParameter("name a puppet's bundle with -c", param_hint="--refine")

@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,16 +67,10 @@ def with_a_bar(bundle: Path, fps: float, minutes: float, threads: int) -> None:
         SpinnerColumn(), BarColumn(bar_width=24), TextColumn("{task.description}"),
         TimeElapsedColumn(), console=console.errors(),
     ) as bar:  # fmt: skip
-        task = bar.add_task("timing painters on this machine", total=None)
+        task = bar.add_task("timing painters on this machine", total=1)
 
         def progress(at: "Refining") -> None:
-            text = (
-                f"step {at.step} of {at.steps}, held-out loss {at.held_out:.3f} "
-                f"(first {at.first:.3f}), {at.left_s:.0f} s left"
-            )
-            if at.step == at.steps:
-                text = "exporting, comparing and timing"
-            bar.update(task, description=text, completed=at.step, total=at.steps)
+            bar.update(task, description=at.told, completed=at.share)
 
         outcome = refine(
             bundle, fps=fps, minutes=minutes, threads=threads, on_progress=progress,
@@ -96,7 +89,7 @@ def _in_json(bundle: Path, fps: float, minutes: float, threads: int) -> None:
     try:
         outcome = refine(
             bundle, fps=fps, minutes=minutes, threads=threads,
-            on_progress=lambda at: tell(asdict(at)),
+            on_progress=lambda at: tell(at.to_line()),
         )  # fmt: skip
     except AyatsuriError as error:
         tell({"error": str(error)})

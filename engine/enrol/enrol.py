@@ -259,7 +259,7 @@ def write(character: Character, path: str | Path, wish: Wish) -> Path:
                     "size": list(view.picture.size_wh), "cut_out_by": view.figure.cut.how,
                     "evidence": round(view.figure.evidence, 3),
                     "parts_by": "the cutter" if view.figure.familiar else "bones",
-                    "inferred": list(view.doubtful),
+                    "inferred": list(view.doubtful), "cut": view.is_cut,
                 }
                 for view in character.views
             ],

@@ -19,20 +19,24 @@ JUDGED: Final = (60, 180, 330, 450)
 
 
 def painter_for(
-    drawings: Sequence[CutDrawing], skeleton: CharacterSkeleton
+    drawings: Sequence[CutDrawing], skeleton: CharacterSkeleton, shrink: int | None = None
 ) -> tuple[bytes, tuple[bytes, PrecisionManifest]]:
     """The painter in fp32; in int8, and how like fp32's its pictures of this character are.
 
     Args:
         drawings: of the character, cut.
         skeleton: its proportions.
+        shrink: see `engine.puppet.shipped.shipped_painter`.
 
     Raises:
         ValueError: a size that the painter cannot draw, see `shipped_painter`.
         BackendError: ONNX Runtime cannot run it.
     """
     size = drawings[0].size
-    models = shipped_painter(size), shipped_painter(size, "int8")
+    models = (
+        shipped_painter(size, shrink=shrink),
+        shipped_painter(size, "int8", shrink=shrink),
+    )
     track = dance(skeleton, size)
     sets = []
     for model in models:

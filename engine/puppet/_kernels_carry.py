@@ -54,7 +54,7 @@ def _between(
 
 @njit(
     "void(u1[::1], i8, i8[::1], i1[:,:,::1], i1[:,::1], f4[:,:,:,::1], f4[:,:,::1], "
-    "u1[:,:,::1], b1, u1[:,:,::1], u1[:,::1])",
+    "u1[:,:,::1], u1[:,::1], b1, u1[:,:,::1], u1[:,::1])",
     cache=True,
     nogil=True,
 )
@@ -67,6 +67,7 @@ def compose(
     points: Floats,
     slide: Floats,
     maps: Bytes,
+    keep: Bytes,
     hiding: bool,
     out: Bytes,
     painted_in: Bytes,
@@ -84,15 +85,24 @@ def compose(
             none are found are left as `out` and `painted_in` have them.
         points: (L, C + 1, C + 1, 2) px, see `map_grid`, at the corners of C x C cells.
         slide: (C + 1, C + 1, 2) px, how much farther the colours of part 0 are.
-        maps: (S / 2, S / 2, 2 + L or more): 255 / 2 in channel 2 + l leaves part l as it is, less
-            hides it, more shows what is transparent; read only if `hiding`.
+        maps: (H, H, 2 + L or more): 255 / 2 in channel 2 + l leaves part l as it is, less hides it,
+            more shows what is transparent; T / H is a power of 2; read only if `hiding`.
+        keep: (K, K), T / K a power of 2: parts are not hidden where their alpha would be less than
+            this, if no other takes their place; likewise.
         hiding: whether to.
-        out: (S, S, 4) premultiplied RGBA; all else of it is overwritten.
-        painted_in: (S, S), how much of that is painted in; likewise.
+        out: (T, T, 4) premultiplied RGBA, where T is S for the picture itself and less for one that
+            is smaller, a multiple of C; all else of it is overwritten.
+        painted_in: (T, T), how much of that is painted in, or, if `hiding`, how much of it was to
+            be hidden; likewise.
     """
     total = len(slots)
     cells = len(found)
-    cell = size // cells
+    cell = len(out) // cells
+    kept = coarse = 0  # one place of `keep` and of the maps is for so many pixels, as powers of 2
+    while len(keep) << kept < len(out):
+        kept += 1
+    while len(maps) << coarse < len(out):
+        coarse += 1
     share: Single = np.float32(1 / cell)
     zero: Single = np.float32(0)
     half: Single = np.float32(0.5)
@@ -107,6 +117,7 @@ def compose(
     mix = np.empty((total, 2), np.float32)  # its shares of the next column and row
     seen = np.empty(total, np.float32)
     extra = np.empty(total, np.float32)
+    plain = np.empty(total, np.float32)  # alphas as drawn, hidden or not
     for row in range(cells):
         for column in range(cells):
             here = found[row, column]
@@ -138,13 +149,14 @@ def compose(
                         p0 += base[k]
                         at[k], mix[k, 0], mix[k, 1] = p0, fx, fy
                         whole = _sample(pixels, p0 + 4, line, fx, fy)
-                        seen[k] = extra[k] = zero
+                        seen[k] = extra[k] = plain[k] = zero
                         used = k + 1
                         if whole <= zero:
                             continue
                         drawn = _sample(pixels, p0 + 3, line, fx, fy)
+                        plain[k] = drawn
                         if hiding:
-                            factor = double * np.float32(maps[y >> 1, x >> 1, 2 + who[k]])
+                            factor = double * np.float32(maps[y >> coarse, x >> coarse, 2 + who[k]])
                             drawn = min(drawn * factor, full)
                             whole = min(whole * factor, full)
                         seen[k] = min(drawn, room)
@@ -159,6 +171,17 @@ def compose(
                             seen[k] += taken
                             new += taken
                             room -= taken
+                    if hiding:
+                        new = zero
+                        lack = np.float32(keep[y >> kept, x >> kept]) - (full - room)
+                        for k in range(used):
+                            if lack <= zero:
+                                break
+                            taken = min(max(plain[k] - seen[k], zero), lack)
+                            seen[k] += taken
+                            new += taken
+                            room -= taken
+                            lack -= taken
                     red = green = blue = zero
                     for k in range(used):
                         weight = seen[k]
@@ -200,18 +223,18 @@ def look(
     features: Bytes,
     first: int,
 ) -> None:
-    """What the painter is told of the parts themselves, at every second pixel.
+    """What the painter is told of the parts themselves, at every second pixel or fewer.
 
     Args:
         pixels, size, slots, candidates, found, points: see `compose`.
         depth: (L,) of the parts, in units of the spine.
-        features: (S / 2, S / 2, ...): channel `first` + l becomes the whole alpha of part l, and
-            the one after the last 128 + 64 times the mean depth of what is seen.
+        features: (H, H, ...), H a multiple of C: channel `first` + l becomes the whole alpha of
+            part l, and the one after the last 128 + 64 times the mean depth of what is seen.
         first: the channel.
     """
     total = len(slots)
     cells = len(found)
-    cell = size // cells // 2  # of half as many pixels
+    cell = len(features) // cells
     zero: Single = np.float32(0)
     half: Single = np.float32(0.5)
     full: Single = np.float32(255)

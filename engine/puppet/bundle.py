@@ -24,7 +24,7 @@ from engine.manifest import (
 )
 from engine.motion.proportions import CharacterSkeleton
 from engine.puppet.drawing import CutDrawing
-from engine.puppet.painter import painter_shapes
+from engine.puppet.painter import shapes_of
 
 
 def write_puppet_bundle(
@@ -108,7 +108,7 @@ def packed(
         )  # fmt: skip
     paints = None
     if painter is not None:
-        paints, networks = _painter(drawings[0].size, painter, painter_int8)
+        paints, networks = _painter(painter, painter_int8)
         files |= networks
     return files, PuppetManifest(drawings=entries, painter=paints)
 
@@ -140,8 +140,7 @@ def write_painted(
     if manifest.puppet.painter is not None:
         for name in manifest.puppet.painter.files.values():
             files.pop(name, None)
-    size = manifest.puppet.resolution or manifest.resolution
-    paints, networks = _painter(size, painter, painter_int8)
+    paints, networks = _painter(painter, painter_int8)
     files |= {**networks, **extras}
     manifest = manifest.model_copy(
         update={
@@ -154,10 +153,10 @@ def write_painted(
 
 
 def _painter(
-    size: int, painter: bytes, painter_int8: tuple[bytes, PrecisionManifest] | None
+    painter: bytes, painter_int8: tuple[bytes, PrecisionManifest] | None
 ) -> tuple[NetworkManifest, dict[str, bytes]]:
     """A painter's entry in the manifest, and its files."""
-    takes, gives = painter_shapes(size)
+    takes, gives = shapes_of(painter)
     entry = NetworkManifest(
         file="painter.onnx",
         input=TensorManifest(name="features", shape=takes),

@@ -103,11 +103,11 @@ class Placed:
             self.slots, self.points, self.candidates, self.found,
         )  # fmt: skip
 
-    def compose(self, maps: U8, hiding: bool, out: U8, painted_in: U8) -> None:
+    def compose(self, maps: U8, keep: U8, hiding: bool, out: U8, painted_in: U8) -> None:
         """See `engine.puppet._kernels_carry.compose`."""
         carrying.compose(
             self._atlas.pixels, self._atlas.size, self.slots, self.candidates, self.found,
-            self.points, self.slide, maps, hiding, out, painted_in,
+            self.points, self.slide, maps, keep, hiding, out, painted_in,
         )  # fmt: skip
 
     def look(self, depth: NDArray[np.float32], features: U8, first: int) -> None:

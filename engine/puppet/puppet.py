@@ -1,6 +1,7 @@
 """The puppet: a character's drawings, cut into parts that follow the joints."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,17 @@ from engine.puppet import _kernels_fade as fading
 from engine.puppet import _kernels_paint as painting
 from engine.puppet.drawing import DRAWN, CutDrawing
 from engine.puppet.frames import Frames, depth_order, nearest, spine_length
-from engine.puppet.painter import ALPHAS, FLOW, PAINT, painter_shapes, reachable, turns
+from engine.puppet.painter import (
+    ALPHAS,
+    FLOW,
+    PAINT,
+    PAINTS,
+    painter_shapes,
+    reachable,
+    solid,
+    turns,
+    within_reach,
+)
 from engine.puppet.parts import COUNT
 from engine.puppet.placed import Atlas, Placed
 
@@ -25,6 +36,36 @@ TURN: Final = 0.9962
 """Cosine of 5 degrees, likewise of a turn: a drawing does not fit what has turned away from it."""
 
 U8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """What pictures of one size are made in, one after the other.
+
+    Attributes:
+        picture: (T, T, 4) premultiplied RGBA.
+        painted_in: (T, T), see `engine.puppet._kernels_carry.compose`.
+        other, other_in: likewise, of what fades.
+        paint: (T, T, PAINTS) of the painter, nothing at first.
+    """
+
+    picture: U8
+    painted_in: U8
+    other: U8
+    other_in: U8
+    paint: U8
+
+    @classmethod
+    def of(cls, size: int) -> "Canvas":
+        """A canvas of `size` pixels."""
+        rgba, one = (size, size, 4), (size, size)
+        return cls(
+            np.empty(rgba, np.uint8),
+            np.empty(one, np.uint8),
+            np.empty(rgba, np.uint8),
+            np.empty(one, np.uint8),
+            np.zeros((size, size, PAINTS), np.uint8),
+        )
 
 
 class Puppet:
@@ -52,13 +93,14 @@ class Puppet:
         self._joints: NDArray[np.float32] | None = None  # of the frame before
         self._placed, self._leaving = Placed(atlas), Placed(atlas)
         self._fading = 0  # pictures that are still to show both
-        self._picture = np.empty((size, size, 4), np.uint8)
-        self._painted_in = np.empty((size, size), np.uint8)
-        self._other = np.empty((size, size, 4), np.uint8)
-        self._other_in = np.empty((size, size), np.uint8)
+        self._canvas = Canvas.of(size)
+        self._canvases = {size: self._canvas}
         takes, gives = painter_shapes(size)
+        if painter is not None:
+            takes, gives = painter.input_spec.shape, painter.output_spec.shape
         self._features = np.empty(takes[1:], np.uint8)
         self._maps = np.empty(gives[1:], np.uint8)
+        self._keep = np.zeros((1, 1), np.uint8)
 
     @property
     def name(self) -> str:
@@ -101,7 +143,7 @@ class Puppet:
         """
         self._check(out)
         self._pose(joints)
-        self._compose(out)
+        self._compose(out, self._canvas)
 
     def look(self, joints: NDArray[np.float32], pose_image: U8, features: U8) -> None:
         """What the painter is shown of a pose.
@@ -109,11 +151,16 @@ class Puppet:
         Args:
             joints: see `carry`.
             pose_image: (S, S, 3), see `draw`.
-            features: (S / 2, S / 2, FEATURES); all of it is overwritten.
+            features: (H, H, FEATURES), see `painter_shapes`; all of it is overwritten.
+
+        Raises:
+            ValueError: they are for a painter that looks at too small a picture.
         """
         self._pose(joints)
-        self._compose(self._picture)
-        painting.unshuffle(self._picture, self._painted_in, pose_image, features)
+        canvas = self._at(2 * self._checked(len(features)))
+        self._compose(canvas.picture, canvas)
+        painting.unshuffle(canvas.picture, canvas.painted_in, pose_image, features)
+        self._keep = solid(canvas.picture[..., 3], canvas.painted_in)
         with np.errstate(invalid="ignore", over="ignore"):
             depth = (self._target.depth / self._spine).astype(np.float32)
             features[..., ALPHAS + COUNT + 1 :] = turns(self._target, self._placed.source)
@@ -123,30 +170,59 @@ class Puppet:
         """The pose that `look` was last given, as the painter's maps change it.
 
         Args:
-            maps: (S / 2, S / 2, MAPS) of the painter.
+            maps: (H, H, MAPS) of the painter.
             out: see `carry`.
 
         Raises:
-            ValueError: `out` is not such a buffer.
+            ValueError: `out` is not such a buffer, or the maps are those of too small a picture.
         """
         self._check(out)
-        self._compose(self._picture, maps)
-        within = reachable(self._picture[..., 3], self.size)
-        painting.paint(self._picture, maps, within, PAINT, np.float32(FLOW * self.size), out)
+        self._checked(len(maps))
+        picture = self._canvas.picture
+        self._compose(picture, self._canvas, maps)
+        within = reachable(picture[..., 3], self.size)
+        near = within_reach(self._found(), maps)
+        paint = self._at(2 * len(maps)).paint
+        painting.spread(maps, PAINT, near, paint)
+        reach = np.float32(FLOW * self.size)
+        held = self._canvas.painted_in  # what `compose` has made of it
+        painting.finish(picture, held, maps, paint, within, self._keep, near, reach, out)
 
     def _check(self, out: U8) -> None:
         if out.shape != (self.size, self.size, 4) or not out.flags.c_contiguous:
             raise ValueError(f"expected a C-contiguous (S, S, 4) with S {self.size}: {out.shape}")
 
-    def _compose(self, out: U8, maps: U8 | None = None) -> None:
+    def _checked(self, half: int) -> int:
+        """`half`, if the painter's features and maps can be so large."""
+        cells = len(self._placed.found)
+        if half % cells or self.size % (2 * half):
+            raise ValueError(
+                f"a painter for pictures of {self.size} pixels looks at half of that or a part of "
+                f"it, a multiple of {cells}: not at {half}"
+            )
+        return half
+
+    def _at(self, size: int) -> Canvas:
+        """Buffers of the size that the painter looks at, which may be the puppet's own."""
+        if size not in self._canvases:
+            self._canvases[size] = Canvas.of(size)
+        return self._canvases[size]
+
+    def _compose(self, out: U8, canvas: Canvas, maps: U8 | None = None) -> None:
+        """Compose into `out`, of the canvas's size, and into `canvas.painted_in`."""
         given, hiding = self._maps if maps is None else maps, maps is not None
-        self._placed.compose(given, hiding, out, self._painted_in)
+        self._placed.compose(given, self._keep, hiding, out, canvas.painted_in)
         if not self._fading:
             return
-        self._leaving.compose(given, hiding, self._other, self._other_in)
+        self._leaving.compose(given, self._keep, hiding, canvas.other, canvas.other_in)
         share, found = np.float32(self._fading / (FADE + 1)), self._leaving.found
-        fading.fade(found, self._other, share, out)
-        fading.fade(found, self._other_in[..., None], share, self._painted_in[..., None])
+        fading.fade(found, canvas.other, share, out)
+        fading.fade(found, canvas.other_in[..., None], share, canvas.painted_in[..., None])
+
+    def _found(self) -> NDArray[np.int8]:
+        """(C, C), how many parts each square of the picture may have."""
+        found = self._placed.found
+        return np.maximum(found, self._leaving.found) if self._fading else found
 
     def _pose(self, joints: NDArray[np.float32]) -> None:
         """Set the maps for these joints, which parts to use, and their order.

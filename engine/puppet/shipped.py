@@ -3,14 +3,16 @@
 from importlib.resources import files
 from typing import Final, Literal
 
+from engine.puppet.painter import painter_shapes
+
 LARGE_PX: Final = 384
 """From here on the painter looks at a picture of half the size: it was trained at 256 pixels."""
-_STEP: Final = {"": 16, ".large": 32}
-"""Pictures are multiples of so many pixels: what it looks at is halved four times."""
+_STEP: Final = 16
+"""What it looks at is a multiple of so many pixels: it is halved four times."""
 
 
 def usual_shrink(size: int) -> int:
-    """How many times smaller a picture of `size` pixels the painter looks at: 1 or 2."""
+    """How many times smaller a picture the painter looks at, for one of `size` pixels: 1 or 2."""
     return 2 if size >= LARGE_PX else 1
 
 
@@ -25,21 +27,32 @@ def shipped_painter(
     Args:
         size: of the pictures.
         precision: of the network.
-        shrink: 1 or 2, how many times smaller a picture it looks at; else as usual for the size.
+        shrink: how many times smaller a picture it looks at; else as usual for the size.
 
     Raises:
-        ValueError: a size that is no multiple of 16, or, where it shrinks, of 32.
+        ValueError: a size that is no multiple of 16, or, where it shrinks, of as much more.
     """
-    kind = ".large" if (shrink or usual_shrink(size)) == 2 else ""
-    if size <= 0 or size % _STEP[kind]:
-        raise ValueError(f"expected a size that is a multiple of {_STEP[kind]}, found {size}")
-    name = f"painter{kind}{'.int8' if precision == 'int8' else ''}.onnx"
+    name = f"painter{'.int8' if precision == 'int8' else ''}.onnx"
+    model = (files("engine") / "assets" / name).read_bytes()
+    return for_size(model, size, shrink or usual_shrink(size))
+
+
+def for_size(model: bytes, size: int, shrink: int = 1) -> bytes:
+    """A painter's network for pictures of another size.
+
+    Raises:
+        ValueError: see `shipped_painter`.
+    """
+    step = _STEP * shrink
+    if size <= 0 or size % step:
+        raise ValueError(f"expected a size that is a multiple of {step}, found {size}")
     import onnx
 
-    model = onnx.load_model_from_string((files("engine") / "assets" / name).read_bytes())
-    for value in (*model.graph.input, *model.graph.output):
+    proto = onnx.load_model_from_string(model)
+    shapes = painter_shapes(size, shrink)
+    for value, shape in zip((*proto.graph.input, *proto.graph.output), shapes, strict=True):
         for axis in (1, 2):
-            value.type.tensor_type.shape.dim[axis].dim_value = size // 2
-    del model.graph.value_info[:]  # the shapes of what is in between
-    onnx.checker.check_model(model, full_check=True)
-    return bytes(model.SerializeToString())
+            value.type.tensor_type.shape.dim[axis].dim_value = shape[axis]
+    del proto.graph.value_info[:]  # the shapes of what is in between
+    onnx.checker.check_model(proto, full_check=True)
+    return bytes(proto.SerializeToString())

@@ -2,7 +2,10 @@
 
 POST /api/enrol              multipart: `name`, then `drawing`, a PNG, JPEG or WebP; answers {"id"}
 GET  /api/enrol/ID/events    server-sent events: {"stage": in words, "share": [0, 1]}, and at last
-                             one that also has "done": {"character": name} and "preview", or "error"
+                             one that also has "done": {"character": name, "mended": whether more
+                             follows} and "preview", or "error"; then, while the character is mended
+                             and plays already, some with "mending": name, perhaps a "preview" of
+                             before and after, and at last "over": true
 """
 
 import asyncio
@@ -56,8 +59,9 @@ class Enrolment:
 
     @property
     def over(self) -> bool:
-        """Whether it is done, or has failed."""
-        return bool(self.events) and self.events[-1].keys() & {"done", "error"} != set()
+        """Whether nothing more comes: it is done and mended, or has failed."""
+        last = self.events[-1] if self.events else {}
+        return "error" in last or "over" in last or not last.get("done", {}).get("mended", True)
 
     def tell(self, event: Event) -> None:
         """Add an event; on the event loop."""
@@ -138,9 +142,15 @@ class Enrolments:
         except AyatsuriError as error:
             enrolment.tell({"stage": "It did not work", "share": 1.0, "error": str(error)})
         else:
-            refined = self._refine(done["done"]["character"])
-            stage = "Done. Seams are mended meanwhile, in some minutes" if refined else "Done"
+            name = done["done"]["character"]
+            path = self._to_refine(name)
+            stage = "Done" if path is None else "Done. Seams are mended meanwhile, in some minutes"
+            done["done"]["mended"] = path is not None
             enrolment.tell({"stage": stage, "share": 1.0, **done})
+            if path is not None:
+                task = asyncio.create_task(self._refined(enrolment, name, path), name="refining")
+                self._refining.add(task)
+                task.add_done_callback(self._refining.discard)
 
     def _make(self, name: str, suffix: str, data: bytes, step: Step) -> Event:
         """On a thread: the last event of a drawing that has become a character.
@@ -173,24 +183,32 @@ class Enrolments:
             "preview": f"data:image/png;base64,{picture}",
         }
 
-    def _refine(self, name: str) -> bool:
-        """Let the character be mended by and by, if its file is kept; sessions take it over."""
+    def _to_refine(self, name: str) -> Path | None:
+        """The character's file, if it is kept and can be mended by and by."""
         path = self._studio.gallery.paths.get(name)
         if not self._studio.settings.refine or path is None or not path.is_file():
-            return False
+            return None
         try:
             installed()
         except MissingDependency as error:
             log.info("%s stays a plain puppet: %s", name, error)
-            return False
-        task = asyncio.create_task(self._refined(name, path), name="refining")
-        self._refining.add(task)
-        task.add_done_callback(self._refining.discard)
-        return True
+            return None
+        return path
 
-    async def _refined(self, name: str, path: Path) -> None:
+    async def _refined(self, enrolment: Enrolment, name: str, path: Path) -> None:
+        """Let it be mended by a process of its own; sessions take it over by themselves."""
+        loop, last = asyncio.get_running_loop(), "it stays as it is"
+
         def tell(line: Event) -> None:
-            log.info("%s is refined: %s", name, line.get("told") or line.get("error") or line)
+            nonlocal last
+            if said := line.get("told") or line.get("error"):
+                log.info("%s is refined: %s", name, said)
+                last = said
+            else:
+                event = {"stage": line["stage"], "share": line["share"], "mending": name}
+                if "picture" in line:
+                    event["preview"] = line["picture"]
+                loop.call_soon_threadsafe(enrolment.tell, event)
 
         async with self._mending:
             background = Background(path, tell, fps=LIVE_FPS)
@@ -198,6 +216,7 @@ class Enrolments:
                 await asyncio.to_thread(background.wait)
             finally:
                 background.close()
+        enrolment.tell({"stage": last, "share": 1.0, "mending": name, "over": True})
         try:
             self._studio.gallery.add(path)
         except BundleError as error:  # somebody took it away meanwhile

@@ -70,6 +70,25 @@ def test_the_bundle_dances(made):
         assert out[y, x, 3] > 128
 
 
+@pytest.mark.parametrize(("asked", "painted"), [(("--fps", 1), True), (("--plain",), False)])
+def test_a_whole_figure_is_painted_over_where_that_is_in_time(made, tmp_path, asked, painted):
+    result = adapt(
+        made[0] / "her.png", "-o", tmp_path / "her.character", "--size", 128,
+        "--keypoints", made[0] / "her.json", *asked,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    bundle = CharacterBundle.load(tmp_path / "her.character")
+    assert bundle.manifest.training["drawings"][0]["cut"] is False
+    assert (bundle.painter is not None) == painted
+    assert ("painted over now" in result.output) == painted
+
+
+def test_a_plain_puppet_is_not_refined(made):
+    result = adapt(made[0] / "her.png", "--plain", "--refine")
+    assert result.exit_code == 2
+    assert "--plain" in result.output
+
+
 def test_a_painter_goes_into_the_bundle(made, tmp_path):
     result = adapt(
         made[0] / "her.png", "-o", tmp_path / "her.character", "--size", 128, "--paint",

@@ -6,10 +6,9 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
 
 from engine.backends.onnxruntime import load
-from export.painter import PainterGraph, export_painter, feature_bytes, map_values, quantise_painter
+from export.painter import export_painter, feature_bytes, map_values, quantise_painter
 from tests.fewshot import blob
 from training.fewshot.inputs import Inputs
 from training.fewshot.warp.cutter import Cutter
@@ -47,25 +46,6 @@ def test_the_graph_in_bytes_draws_what_torch_draws():
     puppet = WarpGenerator("tiny", method.cutter)(inputs)
     assert (truth - puppet).abs().mean() > 0.02
     assert (made - truth).abs().mean() < 0.01
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("shrink", [2, 4])
-def test_a_shrinking_graph_looks_at_a_smaller_picture(shrink: int):
-    painter = trained().painter
-    torch.manual_seed(0)
-    cells = torch.rand(1, FEATURES, SIZE // 4, SIZE // 4)
-    pixels = pixel_shuffle(cells[:, :20], 2)  # (1, 5, SIZE / 2, SIZE / 2)
-    larger = interpolate(cells[:, 20:], scale_factor=float(shrink))
-    pixels = pixel_unshuffle(interpolate(pixels, scale_factor=float(shrink)), 2)
-    small, shrinking = PainterGraph(painter), PainterGraph(painter, shrink=shrink)
-    maps = small(torch.from_numpy(feature_bytes(cells)))[0]
-    found = shrinking(torch.from_numpy(feature_bytes(torch.cat([pixels, larger], 1))))[0]
-    for dy, dx in ((0, 0), (1, 0), (shrink - 1, shrink - 1)):
-        assert (found[dy::shrink, dx::shrink, :15] == maps[..., :15]).float().mean() > 0.99
-        flat = pixel_shuffle(found[..., 15:].permute(2, 0, 1)[None], 2)
-        wanted = pixel_shuffle(maps[..., 15:].permute(2, 0, 1)[None], 2)
-        assert (flat[..., dy::shrink, dx::shrink] == wanted).float().mean() > 0.99
 
 
 @torch.no_grad()

@@ -127,7 +127,7 @@ def test_nothing_is_reported_to_intel(tmp_path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["ito", "painter.int8", "painter.large.int8"])
+@pytest.mark.parametrize("name", ["ito", "painter.int8"])
 def test_what_ships_in_int8_is_calculated_in_int8(name: str) -> None:
     core, model = load().Core(), shipped_int8()[name]
     exact = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}

@@ -34,7 +34,7 @@ def composed(placed, one: Puppet) -> np.ndarray:
     """All of it, whatever is the same."""
     placed.move(one._target)
     out, painted_in = np.empty((SIZE, SIZE, 4), np.uint8), np.empty((SIZE, SIZE), np.uint8)
-    placed.compose(one._maps, False, out, painted_in)
+    placed.compose(one._maps, one._keep, False, out, painted_in)
     return out
 
 

@@ -1,5 +1,6 @@
 """Refinement around the network: what it needs, what it writes, and what it leaves as it was."""
 
+import json
 import shutil
 import sys
 import zipfile
@@ -11,13 +12,14 @@ import pytest
 from typer.testing import CliRunner
 
 import engine.cli
-from engine import refining
+from engine import painted, refining
 from engine.app import DEFAULT_CHARACTER
 from engine.backends import choose
 from engine.backends.choose import Candidate
 from engine.character import CharacterBundle
 from engine.errors import BundleNotFound, MissingDependency, NotInBundle, RefinementFailed
 from engine.manifest import PrecisionManifest
+from engine.painted import is_whole, paint
 from engine.puppet.bundle import write_painted, write_puppet_bundle
 from engine.refining import Background, Progress, Refined, find_refiner, refine
 from tests.bundles import painter_model, write_bundle
@@ -47,8 +49,8 @@ def doll(tmp_path: Path) -> Path:
     )  # fmt: skip
 
 
-def better(bundle, *, shrink, minutes, threads, on_progress):
-    on_progress(Progress(1, 1, 0.5, 1.0, 0.0))
+def better(bundle, *, shrink, minutes, threads, memory, on_progress):
+    on_progress(Progress("learning", 0.9, 0.0, 0.5, 1.0))
     models = painter_model(SIZE, 100), painter_model(SIZE, 101)
     return Refined("adapted", SCORES, models[0], (models[1], LIKENESS), {"steps": 1})
 
@@ -73,7 +75,10 @@ def test_a_better_painter_replaces_the_bundle(doll: Path):
     with zipfile.ZipFile(doll) as archive:
         assert archive.read("support.png") == b"inspected by people"
         assert archive.read("preview.webp").startswith(b"RIFF")
-    assert len(told) == 1
+    assert [at.share for at in told] == [0.0, 0.9, 1.0]
+    assert told[1].told == "learning, 90 %, held-out loss 0.500 (first 1.000), 0 s left"
+    assert told[-1].picture is not None
+    assert told[-1].picture.startswith(b"\x89PNG")
     assert "width 1/1" in said[0]
     assert not list(doll.parent.glob("*.partial"))
     refine(doll, fps=1, refiner=better)  # again: the old painter goes
@@ -96,23 +101,64 @@ def test_a_puppet_that_is_larger_than_its_generator_is_refined_in_its_own_size(t
 def test_other_programs_are_not_counted(doll: Path, monkeypatch):
     bundle = CharacterBundle.load(doll)
     now = {"wall": 0.0, "worked": 0.0}
-    monkeypatch.setattr(refining.time, "perf_counter", lambda: now["wall"])
-    monkeypatch.setattr(refining.time, "process_time", lambda: now["worked"])
+    monkeypatch.setattr(painted.time, "perf_counter", lambda: now["wall"])
+    monkeypatch.setattr(painted.time, "process_time", lambda: now["worked"])
 
     class Busy:
         def draw(self, joints, pose_image, out) -> None:
             now["wall"] += 0.080  # of which others have 0.070
             now["worked"] += 0.010
 
-    assert refining.drawing_ms(Busy(), bundle) == pytest.approx(10)
-    assert refining.drawing_ms(Busy(), bundle, on_processor=False) == pytest.approx(80)
+    assert painted.drawing_ms(Busy(), bundle) == pytest.approx(10)
+    assert painted.drawing_ms(Busy(), bundle, on_processor=False) == pytest.approx(80)
 
     class Parallel:
         def draw(self, joints, pose_image, out) -> None:
             now["wall"] += 0.010
             now["worked"] += 0.040  # of four threads
 
-    assert refining.drawing_ms(Parallel(), bundle) == pytest.approx(10)
+    assert painted.drawing_ms(Parallel(), bundle) == pytest.approx(10)
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    """As enrolment writes it, of a drawing of a whole figure."""
+    return write_puppet_bundle(
+        tmp_path / "whole.character", "Whole", [cut_drawing(SIZE)], skeleton(SIZE),
+        np.full((90, 60, 4), 200, np.uint8), training={"drawings": [{"cut": False}]},
+    )  # fmt: skip
+
+
+def test_the_painter_that_ships_takes_over_at_once(whole: Path, monkeypatch):
+    told: list[Progress] = []
+    seen = []
+
+    def no_better(bundle, **_):
+        seen.append(CharacterBundle.load(whole).painter)
+        return Refined("shipped", SCORES, painter_model(SIZE), None)
+
+    outcome = refine(whole, fps=0.1, refiner=no_better, on_progress=told.append)
+    assert seen[0] is not None
+    assert told[1].picture is not None
+    assert not outcome.replaced
+    assert "keeps the painter that ships" in outcome.told
+    after = CharacterBundle.load(whole)
+    assert after.manifest.training["painted"]["shrink"] == 1
+    assert after.painter is not None
+    assert refine(whole, fps=0.1, refiner=better).replaced
+    assert "refined" in CharacterBundle.load(whole).manifest.training
+
+
+def test_figures_that_are_cut_stay_plain(doll: Path, whole: Path):
+    assert is_whole(CharacterBundle.load(whole))
+    said: list[str] = []
+    before = doll.read_bytes()
+    assert paint(doll, 0.1, said.append) is None
+    assert "whole figures" in said[0]
+    assert doll.read_bytes() == before
+    before = whole.read_bytes()
+    assert paint(whole, 1e6) is None  # too slow here
+    assert whole.read_bytes() == before
 
 
 def test_what_is_no_better_changes_nothing(doll: Path):
@@ -197,9 +243,10 @@ def test_the_command_tells_of_itself_in_json(doll: Path, monkeypatch):
     monkeypatch.setattr(refining, "find_refiner", lambda: better)
     result = CliRunner().invoke(engine.cli.app, ["refine", str(doll), "--json", "--fps", "1"])
     assert result.exit_code == 0, result.output
-    first, last = result.output.strip().splitlines()
-    assert '"held_out": 0.5' in first
-    assert '"replaced": true' in last
+    _, learning, end, last = map(json.loads, result.output.strip().splitlines())
+    assert learning["held_out"] == 0.5
+    assert end["picture"].startswith("data:image/png;base64,")
+    assert last["replaced"]
 
 
 def test_the_command_shows_how_far_it_is(doll: Path, monkeypatch):
@@ -244,8 +291,8 @@ def test_it_can_be_ended(doll: Path, monkeypatch):
 def test_a_show_tells_how_far_it_is(ended, monkeypatch):
     class Beside:
         def __init__(self, path, tell, *, fps) -> None:
-            tell({"step": 0, "steps": 120, "left_s": 0.0})
-            tell({"step": 20, "steps": 120, "left_s": 90.4})
+            tell({"stage": "timing", "share": 0})
+            tell({"stage": "learning", "share": 0.3, "left_s": 90.4})
             tell({"told": "painted now"})
 
         def __enter__(self):
@@ -262,7 +309,7 @@ def test_a_show_tells_how_far_it_is(ended, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     result = CliRunner().invoke(engine.cli.app, ["live", "-c", "doll.character", "--refine"])
     assert result.exit_code == 0, result.output
-    assert "step 0" not in result.output
-    assert "refine: step 20 of 120, 90 s left" in result.output
+    assert "refine: timing, 0 %" in result.output
+    assert "refine: learning, 30 %, 90 s left" in result.output
     assert "refine: painted now" in result.output
     assert ("the show ended first" in result.output) == (ended is None)

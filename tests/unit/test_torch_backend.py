@@ -44,7 +44,7 @@ def both(model: bytes, precision: str = "fp32") -> tuple[np.ndarray, np.ndarray]
     return made.astype(int), truth.astype(int)
 
 
-@pytest.mark.parametrize("name", ["ito", "painter.onnx", "painter.large.onnx"])
+@pytest.mark.parametrize("name", ["ito", "painter.onnx"])
 def test_it_draws_what_onnx_runtime_draws(name: str) -> None:
     if name == "ito":
         model = CharacterBundle.load(DEFAULT_CHARACTER).need_generator().model

@@ -236,7 +236,7 @@ def test_no_flow_and_no_paint_change_nothing():
     picture[:, :3] *= picture[:, 3:]
     torch.testing.assert_close(bend(picture, torch.zeros(2, 2, 8, 8)), picture, atol=1e-5, rtol=0)
     nowhere = torch.zeros(2, 1, 16, 16)
-    torch.testing.assert_close(blend(picture, torch.zeros(2, 9, 16, 16), nowhere), picture)
+    torch.testing.assert_close(blend(picture, torch.zeros(2, 9, 16, 16), nowhere, nowhere), picture)
 
 
 def test_gradients_reach_every_weight():

@@ -21,9 +21,18 @@ from training.fewshot.errors import AdaptationError
 from training.fewshot.objective import PaperObjective, Weights, dot_distance
 from training.fewshot.warp.cache import LayerCache
 from training.fewshot.warp.cutter import Cutter
-from training.fewshot.warp.cycles import Known, crossings, cycles, placed, samples_of, turned
+from training.fewshot.warp.cycles import (
+    Known,
+    crossings,
+    cycles,
+    placed,
+    samples_of,
+    smaller,
+    turned,
+)
 from training.fewshot.warp.network import FEATURES, Painter, WarpGenerator
-from training.fewshot.warp.refine import known_of, refine_painter, winner
+from training.fewshot.warp.others import others
+from training.fewshot.warp.refine import known_of, mixed, refine_painter, winner
 
 SIZE = 64
 
@@ -121,7 +130,7 @@ def adapted(bundle: CharacterBundle, steps: int = 20, **more):
         config=AdaptConfig(steps=steps, rate=2e-2, every=10),
         method=method,
         objective=PaperObjective(weights=Weights(perceptual=0, alpha=0, gan=0, edges=60)),
-        **more,
+        **{"beside": 0, **more},
     )
 
 
@@ -144,6 +153,73 @@ def test_a_few_steps_mend_cycles_that_were_not_seen(bundle: CharacterBundle):
     assert {*judge(networks, made.held_out)} == {"puppet", "adapted"}
 
 
+def test_it_learns_from_others_beside(bundle: CharacterBundle):
+    made = adapted(bundle, beside=2, steps=10)
+    assert made.support == 24 + 2
+    assert len(made.held_out) == 3  # its own: what a live show draws is judged
+    one, other = others(2, SIZE, cut_by_bones, np.random.default_rng(0))
+    assert one.truth.shape == (SIZE, SIZE, 4)
+    assert np.abs(one.truth.astype(int) - other.truth).mean() > 1
+    assert not np.array_equal(one.joints, one.cut.joints)
+    again = others(2, SIZE, cut_by_bones, np.random.default_rng(0))
+    np.testing.assert_array_equal(again[1].truth, other.truth)
+
+
+@given(own=st.integers(0, 12), strange=st.integers(0, 12), seed=st.integers(0, 99))
+def test_both_kinds_are_spread_evenly(own: int, strange: int, seed: int):
+    kinds = ["own"] * own, ["strange"] * strange
+    order = mixed(*kinds, np.random.default_rng(seed))  # type: ignore[arg-type]
+    assert (order.count("own"), order.count("strange")) == (own, strange)
+    for end in range(len(order)):
+        share = order[:end].count("own") - end * own / len(order)
+        assert abs(share) <= 1.01
+
+
+@pytest.mark.parametrize("times", [1, 2, 4])
+def test_a_smaller_cycle_is_the_same_seen_from_afar(times: int):
+    drawing = cut_drawing(256)
+    picture = np.empty((256, 256, 4), np.uint8)
+    Puppet([drawing]).carry(drawing.joints, picture)
+    pose = turned(drawing.joints, np.random.default_rng(0))
+    (cycle,) = cycles(
+        [Known(picture, drawing)], [pose], cut_by_bones, np.random.default_rng(0), places=1
+    )
+    small = smaller(cycle, times)
+    assert small.truth.shape == small.source.shape == (256 // times, 256 // times, 4)
+    np.testing.assert_allclose(small.joints[:, :3] * times, cycle.joints[:, :3], atol=1e-3)
+    drawn = []
+    for one in (cycle, small):
+        out = np.empty_like(one.truth)
+        Puppet([one.cut]).carry(one.joints, out)
+        drawn.append(out)
+    size = 256 // times
+    mean = drawn[0].reshape(size, times, size, times, 4).mean((1, 3))
+    assert np.abs(mean - drawn[1]).mean() < 3
+
+
+def test_it_learns_at_the_size_that_the_painter_looks_at(bundle: CharacterBundle):
+    made = adapted(bundle, shrink=2, steps=10)
+    assert len(made.adapted.held_out) == 2
+    assert made.held_out[0].truth.shape == (SIZE, SIZE, 4)
+
+
+def test_it_goes_on_where_it_was_left_off(bundle: CharacterBundle, tmp_path):
+    memory = tmp_path / "doll.learning"
+    straight = adapted(bundle, steps=20)
+    ended = adapted(bundle, steps=20, minutes=1e-9, memory=memory)
+    assert ended.adapted.steps == 10
+    told = []
+    made = adapted(bundle, steps=20, memory=memory, go_on=lambda step, *_: told.append(step))
+    assert told == [10, 20]
+    assert made.adapted.held_out == pytest.approx(straight.adapted.held_out, rel=1e-4)
+    for name, value in straight.painter.state_dict().items():
+        torch.testing.assert_close(made.painter.state_dict()[name], value, rtol=1e-4, atol=1e-5)
+    anew = adapted(bundle, steps=20, minutes=1e-9, memory=memory, seed=1)  # other cycles
+    assert anew.adapted.steps == 10
+    memory.write_bytes(b"something else")
+    assert adapted(bundle, steps=20, minutes=1e-9, memory=memory).adapted.steps == 10
+
+
 def test_its_time_is_kept(bundle: CharacterBundle):
     assert adapted(bundle, steps=1000, minutes=1e-9).adapted.steps == 10
 
@@ -155,18 +231,27 @@ def test_a_bundles_drawings_are_known(bundle: CharacterBundle):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("shrink", [1, 2])
-def test_a_broken_export_is_refused(shrink: int):
+def test_a_broken_export_is_refused():
     torch.manual_seed(0)
     painters = []
     for _ in range(2):
-        painters.append(Painter((8, 16, 16), shrink).eval())
+        painters.append(Painter((8, 16, 16)).eval())
         torch.nn.init.normal_(painters[-1].network.leave.weight, std=0.2)
     shown = np.random.default_rng(0).integers(0, 256, (1, 32, 32, FEATURES), np.uint8)
-    models = [export_painter(painter, SIZE, shrink=shrink) for painter in painters]
+    models = [export_painter(painter, SIZE) for painter in painters]
     assert parity(painters[0], models[0], shown) < 0.1
     with pytest.raises(RefinementFailed, match="differs from PyTorch"):
         parity(painters[0], models[1], shown)
+
+
+def test_of_painters_the_plain_puppet_is_no_rival():
+    score = {"sharpness": 1.0, "ssim": 0.9, "alpha_iou": 0.9}
+    scores = {
+        who: {**score, "perceptual": distance}
+        for who, distance in (("puppet", 0.01), ("shipped", 0.02), ("adapted", 0.019))
+    }
+    assert winner(scores) == "puppet"
+    assert winner(scores, painted=True) == "adapted"
 
 
 def test_dots_are_told_from_edges():

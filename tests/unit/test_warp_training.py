@@ -76,7 +76,7 @@ def test_the_trainer_trains_the_painter_alone(tmp_path: Path):
     )  # fmt: skip
     assert equal_states(cutter, method.cutter)
     assert not equal_states(painter, method.painter)
-    assert _loss_of(method.painter, training) < 0.95 * _loss_of(painter, training)
+    assert _loss_of(method.painter, training) < 0.97 * _loss_of(painter, training)
     assert np.isfinite(line["before_ssim"])
     state = torch.load(tmp_path / CHECKPOINT, weights_only=True)
     write(tmp_path / "painter.safetensors", state)

@@ -87,6 +87,7 @@ def test_a_character_is_refined_by_and_by(tmp_path, monkeypatch):
 
         def wait(self):
             write_painted(self.path, shipped_painter(512), None, {"refined": {}}, {})
+            self.tell({"stage": "learning", "share": 0.5, "picture": "data:image/png;base64,"})
             self.tell({"told": "it is better now"})
 
         def close(self):
@@ -98,9 +99,13 @@ def test_a_character_is_refined_by_and_by(tmp_path, monkeypatch):
     async def show():
         async with running(folder=tmp_path, refine=True) as server:
             gallery = server.studio.gallery
-            [*_, last] = await enrolled(server, form(drawing(), "Mended"))
-            assert "mended meanwhile" in last["stage"]
-            name = last["done"]["character"]
+            [*_, made, learning, last] = await enrolled(server, form(drawing(), "Mended"))
+            assert "mended meanwhile" in made["stage"]
+            assert made["done"]["mended"] is True
+            name = made["done"]["character"]
+            assert (learning["mending"], learning["share"]) == (name, 0.5)
+            assert learning["preview"].startswith("data:image/png")
+            assert (last["stage"], last["over"]) == ("it is better now", True)
             while gallery.get(name).painter is None:
                 await asyncio.sleep(0.05)
             assert closed == [gallery.paths[name]]

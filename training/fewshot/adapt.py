@@ -70,6 +70,23 @@ class AdaptConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """Where an adaptation was left off, so that it can go on as if it had not been.
+
+    Attributes:
+        step: steps done.
+        best_step: after how many it was best.
+        curve: see `Adapted.held_out`.
+        tensors: what is learnt, now and at best, and the optimiser's memory of it.
+    """
+
+    step: int
+    best_step: int
+    curve: list[float]
+    tensors: dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
 class Adapted(Generic[M]):
     """An adapted copy of a method, in evaluation mode, and how it went."""
 
@@ -139,17 +156,22 @@ def adapt(
     held_out: Samples,
     config: AdaptConfig,
     go_on: Callable[[int, list[float]], bool] = lambda step, curve: True,
+    *,
+    begun: Begun | None = None,
+    keep: Callable[[Begun], None] = lambda begun: None,
 ) -> Adapted[M]:
     """A copy of the method, adapted to the support set; the method stays as it is.
 
-    `go_on` is told of the steps done and the held-out losses so far, and may end it.
+    `go_on` is told of the steps done and the held-out losses so far, and may end it. `keep` is
+    given what another call needs as `begun`, with all else the same, to go on from there.
     AdaptationError if the support set is empty or the loss is no number.
     """
     if len(support) == 0:
         raise AdaptationError(_EMPTY)
     began = time.monotonic()
     method = copy.deepcopy(method).eval()
-    trained = [p for p in method.parameters() if p.requires_grad]
+    named = {name: p for name, p in method.named_parameters() if p.requires_grad}
+    trained = list(named.values())
     optimiser: torch.optim.Optimizer
     if config.optimiser == "sgd":
         optimiser = torch.optim.SGD(trained, config.rate)
@@ -165,9 +187,13 @@ def adapt(
         with torch.no_grad():
             return loss_of(held_out).item()
 
-    curve = [judged()]
-    start = copy.deepcopy(method.state_dict())
-    best, best_step, step = start, 0, 0
+    start = _values(named)
+    if begun is None:
+        curve, best_step, step = [judged()], 0, 0
+        best = start
+    else:
+        curve, best_step, step = list(begun.curve), begun.best_step, begun.step
+        best = _taken_up(begun, named, optimiser)
     go_on(step, curve)
     while step < config.steps and len(curve) - 1 - best_step // config.every < config.patience:
         for _ in range(min(config.every, config.steps - step)):
@@ -188,14 +214,56 @@ def adapt(
                 f"the loss is {curve[-1]} after {step} steps: take a rate below {config.rate}"
             )
         if curve[-1] < min(curve[:-1]):
-            best, best_step = copy.deepcopy(method.state_dict()), step
+            best, best_step = _values(named), step
+        keep(_left_off(step, best_step, curve, named, best, optimiser))
         if not go_on(step, curve):
             break
     if best_step and min(curve) > (1 - config.margin) * curve[0]:
         best, best_step = start, 0
-    method.load_state_dict(best)
+    _fill(named, best)
     method.zero_grad(set_to_none=True)
     return Adapted(method, best_step, step, time.monotonic() - began, curve)
+
+
+_NOW, _BEST, _MEMORY = "now/", "best/", "memory/"
+
+
+def _values(named: dict[str, nn.Parameter]) -> dict[str, Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in named.items()}
+
+
+@torch.no_grad()
+def _fill(named: dict[str, nn.Parameter], values: dict[str, Tensor]) -> None:
+    for name, parameter in named.items():
+        parameter.copy_(values[name])
+
+
+def _left_off(
+    step: int,
+    best_step: int,
+    curve: list[float],
+    named: dict[str, nn.Parameter],
+    best: dict[str, Tensor],
+    optimiser: torch.optim.Optimizer,
+) -> Begun:
+    tensors = {_NOW + name: value for name, value in _values(named).items()}
+    tensors |= {_BEST + name: value for name, value in best.items()}
+    for name, parameter in named.items():
+        for key, value in optimiser.state[parameter].items():
+            tensors[f"{_MEMORY}{key}/{name}"] = torch.as_tensor(value).clone()
+    return Begun(step, best_step, list(curve), tensors)
+
+
+def _taken_up(
+    begun: Begun, named: dict[str, nn.Parameter], optimiser: torch.optim.Optimizer
+) -> dict[str, Tensor]:
+    """Fill parameters and the optimiser's memory; the best parameters."""
+    _fill(named, {name: begun.tensors[_NOW + name] for name in named})
+    for key, value in begun.tensors.items():
+        if key.startswith(_MEMORY):
+            what, _, name = key.removeprefix(_MEMORY).partition("/")
+            optimiser.state[named[name]][what] = value.clone()
+    return {name: begun.tensors[_BEST + name] for name in named}
 
 
 def asked(known: Inputs, poses: NDArray[np.float32]) -> Inputs:

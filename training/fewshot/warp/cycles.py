@@ -21,6 +21,7 @@ from engine.enrol.clip import drawn
 from engine.pose.skeleton import PUPPET_20
 from engine.puppet.drawing import CutDrawing
 from engine.puppet.puppet import Puppet
+from engine.puppet.smaller import halved
 from training.data import free_shift, shift_picture
 from training.fewshot.episodes import Samples, backgrounds
 from training.fewshot.errors import AdaptationError
@@ -138,6 +139,26 @@ def crossings(known: Sequence[Known]) -> list[Cycle]:
         for other in known
         if one is not other
     ]
+
+
+def smaller(cycle: Cycle, times: int) -> Cycle:
+    """A cycle whose pictures are `times` (1, 2 or 4) smaller: as a painter looks at them.
+
+    What was cut at its own size keeps the faults of that.
+    """
+    while times > 1:
+        joints, cut = cycle.joints.copy(), halved(cycle.cut)
+        joints[:, :3] *= 0.5
+        cycle = Cycle(_half(cycle.source), cut, _half(cycle.truth), joints)
+        times //= 2
+    return cycle
+
+
+def _half(picture: U8) -> U8:
+    """(S / 2, S / 2, 4) means of 2 x 2 pixels."""
+    half = len(picture) // 2
+    mean = picture.reshape(half, 2, half, 2, 4).mean((1, 3))
+    return np.rint(mean).astype(np.uint8)
 
 
 def samples_of(made: Sequence[Cycle], cache: LayerCache, rng: np.random.Generator) -> Samples:

@@ -11,7 +11,7 @@ from training.fewshot.errors import SettingsError
 from training.fewshot.inputs import Inputs
 from training.fewshot.warp.cache import LayerCache
 from training.fewshot.warp.carry import Scene, carry
-from training.fewshot.warp.compose import compose, depth_order
+from training.fewshot.warp.compose import compose, cover, depth_order, weigh
 from training.fewshot.warp.cutter import Cutter
 from training.fewshot.warp.layers import Layers, Views
 from training.fewshot.warp.maps import Frames, frames_of
@@ -101,22 +101,11 @@ class Painter(nn.Module):
     Its network looks at half resolution at the `FEATURES` channels of `look`, and answers with
     `MAPS` channels: flow (2), how visible each part is (L), and for 2 x 2 pixels each the colour
     and alpha of what is new, its gate, and a correction of what is old (4 * 9).
-
-    With `shrink` (1, 2 or 4) it looks at a picture so many times smaller, and its maps
-    are enlarged.
     """
 
-    smaller: Tensor
-    larger: Tensor
-
-    def __init__(self, widths: tuple[int, ...], shrink: int = 1) -> None:
+    def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
         self.network = UNet(FEATURES, MAPS, widths)
-        self.shrink = shrink
-        if shrink > 1:
-            smaller, larger = shrinking(shrink)
-            self.register_buffer("smaller", smaller, persistent=False)
-            self.register_buffer("larger", larger, persistent=False)
 
     def forward(self, layers: Layers, pose: Tensor, joints: Tensor) -> Tensor:
         """(B, 4, S, S)."""
@@ -132,12 +121,8 @@ class Painter(nn.Module):
         The gate of logit 0 is shut, and a correction of logit 0 is none: untrained, the network
         leaves the puppet as it is, and there are gradients from the first step.
         """
-        if self.shrink > 1:
-            features = F.conv2d(features, self.smaller, stride=self.shrink)
         steep, shift, rise, base = CURVES.to(features)[:, :, None, None]
         maps = base + rise * torch.sigmoid(steep * self.network(features).float() + shift)
-        if self.shrink > 1:
-            maps = F.conv_transpose2d(maps, self.larger, stride=self.shrink)
         least = torch.where(SIGNED, -1.0, 0.0).to(maps)[:, None, None]
         if not maps.requires_grad:
             return torch.maximum(maps, least)
@@ -190,39 +175,49 @@ def look(layers: Layers, pose: Tensor, joints: Tensor) -> tuple[Scene, Tensor]:
 def finish(scene: Scene, maps: Tensor) -> Tensor:
     """The picture (B, 4, S, S) of a scene as the network's maps (B, MAPS, H, H) change it."""
     flow, visible, paint = maps.split((2, COUNT, 36), 1)
-    alphas = scene.layers[:, :, 3:] * (2 * scene.of_parts(visible))[:, :, None]
-    puppet, _ = compose(torch.cat([scene.layers[:, :, :3], alphas.clamp(max=1)], 2))
+    keep = solid(scene.layers)
+    puppet, held = hide(scene.layers, 2 * scene.of_parts(visible), keep)
     within = reachable(puppet[:, 3:].detach())
-    bent = bend(puppet, flow, scene.sampling)
-    return blend(bent, F.pixel_shuffle(paint, 2), within)
+    fresh, gate, change = F.pixel_shuffle(without_dots(paint), 2).split((4, 1, 4), 1)
+    paint = torch.cat([fresh, gate * (1 - held), change * (1 - held)], 1)
+    return blend(bend(puppet, flow, scene.sampling), paint, within, keep)
 
 
-def shrinking(shrink: int) -> tuple[Tensor, Tensor]:
-    """Weights that make features of a picture `shrink` (2 or 4) times smaller, and maps larger.
+def solid(layers: Tensor) -> Tensor:
+    """Twin of `engine.puppet.painter.solid`, of layers (B, K, 5, S, S): (B, 1, S, S)."""
+    with torch.no_grad():
+        weights, painted_in = weigh(layers[:, :, 3], layers[:, :, 4])
+        drawn = (weights - painted_in).sum(1, keepdim=True)
+        gap = round(GAP * drawn.shape[-1])
+        worn = -F.max_pool2d(-drawn, 2 * gap + 1, 1, gap)
+        return F.max_pool2d(worn, 2 * gap + 3, 1, gap + 1)
 
-    For `conv2d` and `conv_transpose2d` with a stride of `shrink`.
+
+def hide(layers: Tensor, factors: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+    """Layers (B, K, 5, S, S) composed, each as visible as `factors` (B, K, S, S) say: 1 as it is.
+
+    Where that would leave less alpha than `keep` (B, 1, S, S), the hidden ones fill it up again:
+    the picture (B, 4, S, S), and how much of it is there so (B, 1, S, S).
     """
-    smaller = _moved(FEATURES, range(20), shrink) / shrink**2
-    return smaller, _moved(MAPS, range(MAPS - 36, MAPS), shrink)
+    drawn, whole = layers[:, :, 3], layers[:, :, 4]
+    weights, _ = weigh((drawn * factors).clamp(max=1), (whole * factors).clamp(max=1))
+    lack = (keep[:, 0] - weights.sum(1)).clamp_min(0)
+    again, _ = cover((drawn - weights).clamp_min(0), lack)
+    weights = weights + again
+    colour = (weights[:, :, None] * layers[:, :, :3]).sum(1)
+    picture = torch.cat([colour, weights.sum(1, keepdim=True)], 1)
+    return picture, again.sum(1, keepdim=True)
 
 
-def _moved(channels: int, pixels: range, shrink: int) -> Tensor:
-    """Weights (C, C, K, K) of the sums over K x K cells, to be one of a K times smaller picture.
+def without_dots(paint: Tensor) -> Tensor:
+    """Maps (B, 4 C, H, H) of 2 x 2 squares each, without what is chequered in each four.
 
-    A cell holds in its channels `pixels` 2 x 2 pixels of each map (+ 2 dy + dx). In the smaller
-    picture each of these is a sum over a quarter of the cells; other channels are sums over all.
+    Twin of `engine.puppet._kernels_paint.spread`. Edges of any direction stay: they are in the
+    other three of the four's Haar coefficients.
     """
-    weights = torch.zeros(channels, channels, shrink, shrink)
-    side = shrink // 2
-    for channel in range(channels):
-        if channel not in pixels:
-            weights[channel, channel] = 1
-            continue
-        first, place = divmod(channel - pixels.start, 4)
-        of = slice(pixels.start + 4 * first, pixels.start + 4 * first + 4)
-        y, x = (side * step for step in divmod(place, 2))
-        weights[channel, of, y : y + side, x : x + side] = 1
-    return weights
+    fours = paint.unflatten(1, (-1, 4))
+    sign = paint.new_tensor([1, -1, -1, 1])[:, None, None]
+    return (fours - sign * (sign * fours).mean(2, keepdim=True)).flatten(1, 2)
 
 
 def _turns(target: Frames, source: Frames) -> Tensor:
@@ -260,15 +255,24 @@ def reachable(alpha: Tensor) -> Tensor:
     return -F.max_pool2d(-grown, 2 * gap + 1, 1, gap)
 
 
-def blend(picture: Tensor, paint: Tensor, within: Tensor) -> Tensor:
+def blend(picture: Tensor, paint: Tensor, within: Tensor, keep: Tensor) -> Tensor:
     """Paint (B, 9, S, S) over a picture (B, 4, S, S), premultiplied like the result.
 
     The channels of `paint` are straight colour and alpha of what is new, its gate, and a correction
-    of what is old. Alpha is at most `within` (B, 1, S, S), or the picture's where that is more.
+    of what is old. Alpha is at most `within` (B, 1, S, S), or the picture's where that is more, and
+    at least `keep`, or the picture's where that is less.
     """
     fresh, gate, change = paint.split((4, 1, 4), 1)
     painted = torch.cat([fresh[:, :3] * fresh[:, 3:], fresh[:, 3:]], 1)
     kept = picture + change
     mixed = (kept + gate * (painted - kept)).clamp(0, 1)
-    alpha = torch.minimum(mixed[:, 3:], torch.maximum(within, picture[:, 3:]))
-    return torch.cat([torch.minimum(mixed[:, :3], alpha), alpha], 1)
+    old = picture[:, 3:]
+    alpha = torch.minimum(mixed[:, 3:], torch.maximum(within, old))
+    lack = (torch.minimum(keep, old) - alpha).clamp_min(0)
+    least = old.clamp_min(1 / 255)
+    colour = torch.minimum(mixed[:, :3], alpha) + lack / least * picture[:, :3]
+    alpha = alpha + lack
+    # What was to be taken away, and is not, keeps its colour, too.
+    kept = (2 * lack / alpha.clamp_min(1 / 255)).clamp(max=1)
+    colour = colour + kept * (picture[:, :3] * alpha / least - colour)
+    return torch.cat([torch.minimum(colour, alpha), alpha], 1)

@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -24,10 +25,10 @@ from engine.puppet.cut import cut
 from engine.puppet.drawing import CutDrawing
 from engine.puppet.puppet import Puppet
 from training.fewshot import weights
-from training.fewshot.adapt import AdaptConfig, Adapted, adapt
+from training.fewshot.adapt import AdaptConfig, Adapted, Begun, adapt
 from training.fewshot.errors import AdaptationError
 from training.fewshot.objective import Objective, PaperObjective, Weights
-from training.fewshot.recipe import WARP_DOTS, WARP_PERCEPTUAL
+from training.fewshot.recipe import WARP_DOTS, WARP_EDGES, WARP_PERCEPTUAL
 from training.fewshot.warp.cycles import (
     Cutting,
     Cycle,
@@ -35,19 +36,23 @@ from training.fewshot.warp.cycles import (
     crossings,
     cycles,
     samples_of,
+    smaller,
     turned,
 )
-from training.fewshot.warp.network import WIDTHS, Painter, WarpGenerator
+from training.fewshot.warp.left_off import keep, key_of, left_off
+from training.fewshot.warp.network import Painter, WarpGenerator
+from training.fewshot.warp.others import others
 from training.losses import Perceptual
 
 PAINTER: Final = Path(__file__).with_name("painter.safetensors")
 CONFIG: Final = AdaptConfig(steps=120, rate=1e-2, rate_end=0.1, every=20, patience=2)
 """Measured, see docs/enrolment.md."""
 WEIGHTS: Final = Weights(
-    perceptual=WARP_PERCEPTUAL, gan=0, alpha=0, edges=30, dots=WARP_DOTS
+    perceptual=WARP_PERCEPTUAL, gan=0, alpha=0, edges=WARP_EDGES, dots=WARP_DOTS
 )  # fmt: skip
-"""Those that the painter is trained with, with half of the edges."""
+"""Those that the painter is trained with."""
 POSES, HELD_OUT, PLACES = 6, 3, 4
+OTHERS, OTHERS_HELD_OUT = 24, 4
 TIE: Final = 0.01
 """Perceptual distances that differ by less than this share are alike."""
 
@@ -92,19 +97,10 @@ def by_bones(picture: NDArray[np.uint8], joints: NDArray[np.float32]) -> CutDraw
     return with_hands(cut_by_bones(picture, joints))
 
 
-def shipped_method(shrink: int = 1) -> WarpGenerator:
-    """The warp generator that ships, for pictures so many times larger than what it looks at."""
+def shipped_method() -> WarpGenerator:
+    """The warp generator that ships."""
     method, _ = weights.read(PAINTER)
     assert isinstance(method, WarpGenerator)
-    return shrunk(method, shrink)
-
-
-def shrunk(method: WarpGenerator, shrink: int) -> WarpGenerator:
-    """The same method, whose painter looks at a smaller picture."""
-    first = method.painter.network.enter.out_channels
-    painter = Painter(next(widths for widths in WIDTHS.values() if widths[0] == first), shrink)
-    painter.load_state_dict(method.painter.state_dict())
-    method.painter = painter.eval()
     return method
 
 
@@ -150,9 +146,11 @@ def refine_painter(
     shrink: int = 1,
     minutes: float = 5.0,
     seed: int = 0,
+    beside: int = OTHERS,
     config: AdaptConfig = CONFIG,
     method: WarpGenerator | None = None,
     objective: Objective | None = None,
+    memory: Path | None = None,
     go_on: Callable[[int, list[float], float], None] = lambda step, curve, left_s: None,
 ) -> Adaptation:
     """Adapt the painter to a character's drawings.
@@ -160,11 +158,14 @@ def refine_painter(
     Args:
         known: its drawings, of one size.
         cutting: cuts pictures as they were cut; see `known_of`.
-        shrink: see `Painter`.
-        minutes: at most; the first look at the held-out cycles is not counted.
-        seed: of poses and places.
+        shrink: how many times smaller a picture the painter looks at: it learns at that size.
+        minutes: of work at most, with all that is drawn first; what is best until then is taken.
+            Processor time counts, for each thread: beside a show it gets little of it.
+        seed: of poses, places and other characters.
+        beside: other characters that it learns from, too; see `others`.
         config: how it descends.
         method, objective: else the shipped one, and the losses that it was trained with.
+        memory: a file that it goes on from, if it was ended before, and keeps where it is in.
         go_on: told of steps done, held-out losses, and the seconds that are left.
 
     Raises:
@@ -172,7 +173,8 @@ def refine_painter(
     """
     if not known:
         raise AdaptationError("there is no drawing to learn from")
-    method = shipped_method(shrink) if method is None else method
+    began = time.process_time()
+    method = shipped_method() if method is None else method
     if objective is None:
         objective = PaperObjective(weights=WEIGHTS, perceptual=Perceptual())
     rng = np.random.default_rng(seed)
@@ -180,31 +182,69 @@ def refine_painter(
     poses = [turned(joints, rng) for _ in range(POSES + HELD_OUT)]
     support = cycles(known, poses[:POSES], cutting, rng, places=PLACES) + crossings(known)
     held_out = cycles(known, poses[POSES:], cutting, rng, places=1)
-    order = rng.permutation(len(support))
-    support = [support[i] for i in order]
-    learnt, judged = (samples_of(part, method.known, rng) for part in (support, held_out))
-    began = time.monotonic()
+    size = known[0].drawing.size // shrink
+    strange = others(beside + min(beside, OTHERS_HELD_OUT), size, cutting, rng)
+    support = mixed([smaller(cycle, shrink) for cycle in support], strange[:beside], rng)
+    beyond = [smaller(cycle, shrink) for cycle in held_out] + strange[beside:]
+    learnt, judged = (samples_of(part, method.known, rng) for part in (support, beyond))
+    key = key_of(known, f"{config} {shrink} {seed} {beside} {weights_of(method)}")
+    begun = None if memory is None else left_off(memory, key)
+    first = 0 if begun is None else begun.step
 
     def progress(step: int, curve: list[float]) -> bool:
-        spent = time.monotonic() - began
+        spent = (time.process_time() - began) / torch.get_num_threads()
         rest = max(0.0, 60 * minutes - spent)
-        left = min(rest, spent / step * (config.steps - step)) if step else rest
+        pace = (time.monotonic() - learning) / max(step - first, 1)
+        left = min(rest, pace * (config.steps - step)) if step > first else rest
         go_on(step, curve, left)
         return spent < 60 * minutes
 
-    adapted = adapt(tunable(method), objective, learnt, judged, config, progress)
+    def remember(begun: Begun) -> None:
+        if memory is not None:
+            keep(memory, key, begun)
+
+    learning = time.monotonic()
+    adapted = adapt(
+        tunable(method), objective, learnt, judged, config, progress, begun=begun, keep=remember
+    )
     folded(adapted.method)
     return Adaptation(method.painter, adapted, held_out, len(support))
 
 
-def winner(scores: dict[str, dict[str, float]]) -> str:
+def weights_of(method: WarpGenerator) -> str:
+    """The hash of the painter's weights."""
+    digest = sha256()
+    for value in method.painter.state_dict().values():
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def mixed(own: Sequence[Cycle], strange: Sequence[Cycle], rng: np.random.Generator) -> list[Cycle]:
+    """All of them in random order, those of either kind as evenly spread as can be."""
+    places = [
+        (place, [part[i] for i in rng.permutation(len(part))])
+        for part in (own, strange)
+        for place in [np.linspace(0, 1, len(part), endpoint=False)]
+    ]
+    pairs = [pair for place, part in places for pair in zip(place, part, strict=True)]
+    return [cycle for _, cycle in sorted(pairs, key=lambda pair: pair[0])]
+
+
+def winner(scores: dict[str, dict[str, float]], *, painted: bool = False) -> str:
     """Who draws best: by perceptual distance, of such as are alike by sharpness, then by SSIM.
 
     Of equals the puppet stays, which costs least. A painter whose silhouettes are worse than the
     puppet's (alpha IoU) does not win: it paints beside the figure, or away from it.
+
+    With `painted` only painters are compared. Of a drawing's own pose a cycle tells who is best; of
+    poses that were never drawn only true renders do, and on these every painter beats the puppet
+    (docs/enrolment.md).
     """
     least = scores["puppet"]["alpha_iou"] * (1 - TIE)
-    scores = {who: score for who, score in scores.items() if score["alpha_iou"] >= least}
+    if painted:
+        scores = {who: score for who, score in scores.items() if who != "puppet"}
+    else:
+        scores = {who: score for who, score in scores.items() if score["alpha_iou"] >= least}
     best = min(score["perceptual"] for score in scores.values())
     alike = {who: s for who, s in scores.items() if s["perceptual"] <= best * (1 + TIE)}
 

@@ -122,7 +122,7 @@ export class Api {
     return (await this.#json<{ id: string }>("api/enrol", { method: "POST", body }, 60_000)).id;
   }
 
-  /** How a drawing becomes a character; ends after the event that is done or an error. */
+  /** How a drawing becomes a character; ends after the last event. */
   async *enrolment(id: string): AsyncGenerator<EnrolEvent> {
     // Not an EventSource: that cannot carry the token.
     const path = `api/enrol/${encodeURIComponent(id)}/events`;
@@ -131,7 +131,7 @@ export class Api {
     for await (const data of eventsOf(response.body)) {
       const event = JSON.parse(data) as EnrolEvent;
       yield event;
-      if (event.done !== undefined || event.error !== undefined) return;
+      if (event.done?.mended === false || event.over || event.error !== undefined) return;
     }
   }
 

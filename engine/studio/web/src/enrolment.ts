@@ -8,16 +8,25 @@ const TYPES = ["image/png", "image/jpeg", "image/webp"];
 const APPLAUSE_MS = 2500;
 const MISSING = [404, 405, 501];
 
+/** How far a character's mending is, in a line. */
+export function mended(name: string, stage: string, share: number): string {
+  return share < 1 ? `${name}: ${stage}, ${Math.round(100 * share)} %` : `${name}: ${stage}`;
+}
+
 export class Enrolment {
   #dialog = $<HTMLDialogElement>("enrol");
   #body = $("enrol-body");
   #input = $<HTMLInputElement>("drawing");
   #veil = $("drop");
 
-  /** @param onDone told the name of the new character */
+  /**
+   * @param onDone told the name of the new character
+   * @param onNews told how far its mending is, while it plays
+   */
   constructor(
     private readonly api: Api,
     private readonly onDone: (name: string) => void,
+    private readonly onNews: (text: string) => void,
   ) {
     this.#input.addEventListener("change", () => {
       const [file] = this.#input.files ?? [];
@@ -96,6 +105,7 @@ export class Enrolment {
     const bar = h("progress", { max: "1", "aria-label": "Progress" });
     const work = h("div", { class: "enrol-work" }, picture, stage, bar);
     this.#body.replaceChildren(work);
+    let done = false;
     try {
       const id = await this.api.enrol(file, name);
       for await (const event of this.api.enrolment(id)) {
@@ -107,14 +117,15 @@ export class Enrolment {
           picture.classList.add("wide");
         }
         if (event.done !== undefined) {
+          done = true;
           this.onDone(event.done.character);
-          await new Promise((resolve) => setTimeout(resolve, APPLAUSE_MS));
-          if (work.isConnected) this.#dialog.close();
-          return;
+          setTimeout(() => work.isConnected && this.#dialog.close(), APPLAUSE_MS);
         }
+        if (event.mending !== undefined) this.onNews(mended(event.mending, event.stage, event.share));
       }
-      throw new Error("The server ended before the character was done.");
+      if (!done) throw new Error("The server ended before the character was done.");
     } catch (error) {
+      if (done) return; // the character is there; its mending goes on without this page
       if (!this.#dialog.open) this.#dialog.showModal();
       const missing = error instanceof Refused && MISSING.includes(error.status);
       this.#say(

@@ -36,7 +36,7 @@ const calibration = new Calibration();
 const enrolment = new Enrolment(api, (name) => {
   wishes.change({ character: name }); // the show goes on meanwhile
   void gallery.load(null).then(draw);
-});
+}, (text) => stage.say(text));
 const meter = new Meter(stage.video, look);
 const hud = new Hud(meter, async () => (show.line ? api.report(show.line.location) : null));
 const tabs = new Tabs(() => hud.draw());

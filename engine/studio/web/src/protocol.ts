@@ -80,7 +80,12 @@ export interface EnrolEvent {
   share: number;
   /** Address of a picture of how far it is. */
   preview?: string;
-  done?: { character: string };
+  /** Whether it is then mended by and by: more events come. */
+  done?: { character: string; mended: boolean };
+  /** Name of the character that is mended. */
+  mending?: string;
+  /** Nothing more comes. */
+  over?: boolean;
   error?: string;
 }
 

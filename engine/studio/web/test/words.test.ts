@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { eventsOf } from "../src/api";
 import { words } from "../src/calls";
+import { mended } from "../src/enrolment";
 import { between, read } from "../src/figures";
 import { parseMessage } from "../src/protocol";
 
@@ -62,5 +63,12 @@ describe("words of the virtual camera", () => {
     expect(words({ ...camera, state: "waiting", error: "It was lost" })).toContain("It was lost. It is");
     expect(words({ ...camera, state: "connecting" })).toContain("begins with the show");
     expect(words({ on: false })).toContain("Whoever performs");
+  });
+});
+
+describe("mended", () => {
+  it("tells how far a character's mending is, and what came of it", () => {
+    expect(mended("Ito", "learning", 0.416)).toBe("Ito: learning, 42 %");
+    expect(mended("Ito", "painted by the adapted painter now", 1)).toBe("Ito: painted by the adapted painter now");
   });
 });
