@@ -16,7 +16,7 @@ from engine.errors import BadOffer
 from engine.studio.connection import Connection
 from engine.studio.network import observe
 from engine.studio.reception import receive_live
-from engine.studio.sdp import check_offer, video_codec, with_least_bitrate
+from engine.studio.sdp import as_caller, check_offer, video_codec, with_least_bitrate
 from engine.studio.settings import Settings
 from engine.studio.telemetry import Telemetry
 from engine.studio.tracks import CharacterTrack, SoundTrack
@@ -88,7 +88,7 @@ class Peer:
         """
         check_offer(offer, sends=self._receives)
         try:
-            return await self._negotiate(RTCSessionDescription(offer, "offer"))
+            return await self._negotiate(RTCSessionDescription(as_caller(offer), "offer"))
         except BadOffer:
             raise
         except Exception as error:  # the library raises whatever an offer makes it stumble over

@@ -99,6 +99,7 @@ def test_sessions_go_where_there_is_room_and_are_found_again(monkeypatch):
                 assert (await front.post("/whip", "garbage")).status == 400
                 assert (await front.perform()).status == 201
                 assert (await front.http.get(front.url("/api/control"))).status == 501
+                assert (await front.http.get(front.url("/api/camera"))).status == 501
                 assert (await front.http.post(front.url("/api/enrol"))).status == 501
                 assert (await front.http.get(front.url("/"))).status == 200
 

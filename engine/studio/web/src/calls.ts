@@ -39,7 +39,7 @@ export class Calls {
     try {
       this.#draw(await this.api.switchVirtualCamera(on));
     } catch (error) {
-      this.#trouble = sentence((error as Error).message);
+      this.#trouble = capital((error as Error).message);
       this.#draw({ on: !on } as VirtualCamera);
     } finally {
       this.#busy = this.#switch.disabled = false;
@@ -60,12 +60,12 @@ export class Calls {
 /** How the camera does, as a person reads it. */
 export function words(camera: VirtualCamera): string {
   if (!camera.on) return "Whoever performs is then a camera of the server’s machine, on the chosen background.";
-  if (camera.state === "waiting") return `${sentence(camera.error ?? "It is away")} It is tried again.`;
+  if (camera.state === "waiting") return `${capital(camera.error ?? "it is away")}. It is tried again.`;
   if (camera.state !== "live") return "It begins with the show.";
   const device = camera.to.replace(/^virtual camera ?/, "");
   return `Choose ${device === "" ? "it" : `“${device}”`} as the camera of the call.`;
 }
 
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1); // without a full stop: it may end in a command
 }
