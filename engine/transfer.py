@@ -7,6 +7,7 @@ drawing, by enrolment.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -79,4 +80,6 @@ def _enrolled(
 
     wish = Wish() if wish is None else wish
     found = enrol(drawings, wish, step=say, say=say)
+    if not any(view.is_cut for view in found.views):
+        wish = replace(wish, paint=True)  # a file can wait, so this machine need not be timed
     return CharacterBundle.load(write(found, path, wish))

@@ -26,7 +26,7 @@ from export.painter import PainterGraph, export_painter
 from export.precision import GATE, Likeness, Quantiser
 from training.fewshot.warp.cycles import Cycle
 from training.fewshot.warp.network import Painter
-from training.fewshot.warp.refine import CONFIG, known_of, refine_painter, winner
+from training.fewshot.warp.refine import CONFIG, LEEWAY, known_of, refine_painter, winner
 from training.fewshot.warp.refine import threads as use_threads
 from training.metrics.evaluate import Networks, evaluate
 
@@ -73,7 +73,7 @@ def refine(
     }
     error = parity(made.painter, models["adapted"], shown[:2])
     scores = judge(models, made.held_out)
-    best = winner(scores, painted=is_whole(bundle))
+    best = winner(scores, np.inf if is_whole(bundle) else LEEWAY)
     record = {
         "method": "the painter adapted to cycles of the drawings",
         "steps": made.adapted.steps,

@@ -51,7 +51,7 @@ def main(
         scores = judge(models, truths, networks)
         line: dict[str, object] = {"character": character.name}
         if learn:
-            chosen = winner(judge(models, held_out, networks), painted=True)
+            chosen = winner(judge(models, held_out, networks), np.inf)
             scores = {**scores, "chosen": scores[chosen]}
             line |= {"chosen": chosen, "cpu_s": round(seconds, 1)}
         found.append(scores)

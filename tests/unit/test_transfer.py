@@ -71,3 +71,15 @@ def test_a_picture_without_a_figure_is_told(tmp_path: Path) -> None:
     cv2.imwrite(str(blank), np.full((200, 200, 3), 255, np.uint8))
     result = CliRunner().invoke(app, ["transfer", str(PERFORMER), str(blank), "-o", "out.mp4"])
     assert result.exit_code == 1
+
+
+def test_a_whole_figure_is_painted_over_whatever_that_costs(tmp_path: Path) -> None:
+    from engine.enrol.enrol import Wish
+    from engine.transfer import _enrolled
+    from tests.drawings import ito, save
+
+    drawing = save(ito(), tmp_path / "her.png")
+    said: list[str] = []
+    made = _enrolled([drawing], tmp_path / "her.character", Wish(size=128), said.append)
+    assert made.painter is not None
+    assert said

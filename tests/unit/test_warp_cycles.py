@@ -32,7 +32,7 @@ from training.fewshot.warp.cycles import (
 )
 from training.fewshot.warp.network import FEATURES, Painter, WarpGenerator
 from training.fewshot.warp.others import others
-from training.fewshot.warp.refine import known_of, mixed, refine_painter, winner
+from training.fewshot.warp.refine import LEEWAY, known_of, mixed, refine_painter, winner
 
 SIZE = 64
 
@@ -244,14 +244,20 @@ def test_a_broken_export_is_refused():
         parity(painters[0], models[1], shown)
 
 
-def test_of_painters_the_plain_puppet_is_no_rival():
+def test_a_puppet_that_has_it_easy_gives_way():
     score = {"sharpness": 1.0, "ssim": 0.9, "alpha_iou": 0.9}
     scores = {
         who: {**score, "perceptual": distance}
         for who, distance in (("puppet", 0.01), ("shipped", 0.02), ("adapted", 0.019))
     }
     assert winner(scores) == "puppet"
-    assert winner(scores, painted=True) == "adapted"
+    assert winner(scores, LEEWAY) == "puppet"
+    assert winner(scores, np.inf) == "adapted"
+    scores["adapted"]["perceptual"] = 0.0105
+    assert winner(scores) == "puppet"
+    assert winner(scores, LEEWAY) == "adapted"
+    scores["adapted"]["alpha_iou"] = 0.8  # it paints beside the figure
+    assert winner(scores, LEEWAY) == "puppet"
 
 
 def test_dots_are_told_from_edges():

@@ -55,6 +55,8 @@ POSES, HELD_OUT, PLACES = 6, 3, 4
 OTHERS, OTHERS_HELD_OUT = 24, 4
 TIE: Final = 0.01
 """Perceptual distances that differ by less than this share are alike."""
+LEEWAY: Final = 0.1
+"""Of a figure that is cut, see `winner`; of a whole one there is no end to it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,21 +232,24 @@ def mixed(own: Sequence[Cycle], strange: Sequence[Cycle], rng: np.random.Generat
     return [cycle for _, cycle in sorted(pairs, key=lambda pair: pair[0])]
 
 
-def winner(scores: dict[str, dict[str, float]], *, painted: bool = False) -> str:
+def winner(scores: dict[str, dict[str, float]], leeway: float = 0.0) -> str:
     """Who draws best: by perceptual distance, of such as are alike by sharpness, then by SSIM.
 
     Of equals the puppet stays, which costs least. A painter whose silhouettes are worse than the
     puppet's (alpha IoU) does not win: it paints beside the figure, or away from it.
 
-    With `painted` only painters are compared. Of a drawing's own pose a cycle tells who is best; of
-    poses that were never drawn only true renders do, and on these every painter beats the puppet
-    (docs/enrolment.md).
+    A cycle ends in the drawing's own pose, where a puppet that changes nothing has it easy; in
+    poses that were never drawn both painters beat it on true renders, and by eye
+    (docs/enrolment.md). So those that are worse by no more than `leeway`, a share, are compared
+    with each other alone.
     """
-    least = scores["puppet"]["alpha_iou"] * (1 - TIE)
-    if painted:
-        scores = {who: score for who, score in scores.items() if who != "puppet"}
-    else:
-        scores = {who: score for who, score in scores.items() if score["alpha_iou"] >= least}
+    puppet = scores["puppet"]
+    least = 0.0 if np.isinf(leeway) else puppet["alpha_iou"] * (1 - TIE)
+    scores = {who: score for who, score in scores.items() if score["alpha_iou"] >= least}
+    most = puppet["perceptual"] * (1 + leeway)
+    near = {w: s for w, s in scores.items() if w != "puppet" and s["perceptual"] <= most}
+    if leeway and near:
+        scores = near
     best = min(score["perceptual"] for score in scores.values())
     alike = {who: s for who, s in scores.items() if s["perceptual"] <= best * (1 + TIE)}
 
