@@ -358,7 +358,7 @@ def clear_head(
             for t in (0.25, 0.5, 0.75, 1, 1.35)
         ]
         u = (np.array(upper + fore) - body[21, :2]) @ metric
-        kept = smoothstep((np.linalg.norm(u, axis=1).min() - 0.2) / 0.6)
+        kept = smoothstep((np.linalg.norm(u, axis=1).min() - 0.4) / 0.6)
         kept *= smoothstep((body[[21, s, s + 1, s + 2], 3].min() - 0.3) / 0.4)
         shoulder = (offsets[s] - offsets[[16, 17]].mean(axis=0))[:2]
         if kept > 0:

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 CLEAR = 1.05  # an arm that is so far from the middle of the head, in head sizes, is clear of it
 # A person's arm that comes nearer than the second begins to cross the head, and at the first it
 # does: then the character's may, too.
-CROSSES, TOUCHES = 0.2, 0.8
+CROSSES, TOUCHES = 0.4, 1.0
 FAR_SIDE = 0.5  # arms leave the head as seen from so far behind its middle
 ROUNDS = 16
 DAMPING = 0.5  # against turning far for little
