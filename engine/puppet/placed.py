@@ -48,6 +48,9 @@ class Atlas:
         self.pixels = pixels.reshape(-1)
         self.counts = np.zeros((len(pixels), self.cells + 1, self.cells + 1), np.int32)
         finding.count_used(pixels, cell, self.counts)
+        detail = np.empty(pixels.shape[:3], np.int8)
+        carrying.find_detail(pixels, detail)
+        self.detail = detail.reshape(-1)
         self.frames = [Frames.of(drawing.joints) for drawing in drawings]
 
 
@@ -87,27 +90,35 @@ class Placed:
         """Whether that looks the same: the same drawings, the same arms before the head."""
         return bool((self.chosen == chosen).all()) and _arms(self.order) == _arms(order)
 
-    def move(self, target: Frames) -> None:
-        """Set the maps for a pose."""
+    def move(self, target: Frames, beside: "Placed | None" = None) -> None:
+        """Set the maps for a pose.
+
+        Args:
+            target: its frames.
+            beside: what was just moved to the same pose; cells that look alike in both are left to
+                it.
+        """
         step = self._atlas.size / self._atlas.cells
-        map_grid(target, self.source, 0.0, step, self.points, self.slide)
+        if beside is not None and (beside.slots == self.slots).all():
+            self.points[:], self.slide[:] = beside.points, beside.slide
+        else:
+            map_grid(target, self.source, 0.0, step, self.points, self.slide)
         finding.find(
             self.points, self._atlas.counts, self.slots, self.order, self._atlas.size,
             self.candidates, self.found,
         )  # fmt: skip
-
-    def leave_same(self, other: "Placed") -> None:
-        """Compose only the cells that `other` has otherwise; both were moved to the same pose."""
-        fading.leave_same(
-            other.slots, other.points, other.candidates, other.found,
-            self.slots, self.points, self.candidates, self.found,
-        )  # fmt: skip
+        if beside is not None:
+            fading.leave_same(
+                beside.slots, beside.points, beside.candidates, beside.found,
+                self.slots, self.points, self.candidates, self.found,
+            )  # fmt: skip
 
     def compose(self, maps: U8, keep: U8, hiding: bool, out: U8, painted_in: U8) -> None:
         """See `engine.puppet._kernels_carry.compose`."""
         carrying.compose(
-            self._atlas.pixels, self._atlas.size, self.slots, self.candidates, self.found,
-            self.points, self.slide, maps, keep, hiding, out, painted_in,
+            self._atlas.pixels, self._atlas.detail, self._atlas.size, self.slots,
+            self.candidates, self.found, self.points, self.slide, maps, keep, hiding, out,
+            painted_in,
         )  # fmt: skip
 
     def look(self, depth: NDArray[np.float32], features: U8, first: int) -> None:

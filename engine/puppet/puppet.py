@@ -247,8 +247,7 @@ class Puppet:
             self._joints = joints.copy()
             self._placed.move(target)
             if self._fading:
-                self._leaving.move(target)
-                self._leaving.leave_same(self._placed)
+                self._leaving.move(target, beside=self._placed)
 
     def _is_steady(self, joints: NDArray[np.float32], view: NDArray[np.float64]) -> bool:
         """Whether this goes on from the frame before, whose parts faced to `view` (L, 3)."""
