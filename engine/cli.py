@@ -80,7 +80,10 @@ def puppet(
 @console.explains
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o")] = Path("demo/ayatsuri.mp4"),
-    report: ReportOption = Path("demo/report.json"),
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="JSON", help="Counts, drops and latencies; else beside the output."),
+    ] = None,
     threads: ThreadsOption = 1,
 ) -> None:
     """Puppet the clip that ships with Ayatsuri; performer and character side by side."""
@@ -88,7 +91,7 @@ def demo(
 
     output.parent.mkdir(parents=True, exist_ok=True)
     options = Options(layout="side-by-side", threads=threads)
-    _puppet(str(PERFORMER), output, None, report, False, options)
+    _puppet(str(PERFORMER), output, None, report or output.parent / "report.json", False, options)
 
 
 app.command()(console.explains(live))

@@ -143,6 +143,15 @@ def test_demo_needs_nothing(calls, monkeypatch, tmp_path):
     assert (tmp_path / "demo").is_dir()
 
 
+def test_demo_reports_beside_its_output(calls, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert run("demo", "-o", "elsewhere/dance.mp4").exit_code == 0
+    assert run("demo", "-o", "dance.mp4", "--report", "r.json").exit_code == 0
+    reports = [kwargs["report"] for _, kwargs in calls]
+    assert reports == [Path("elsewhere/report.json"), Path("r.json")]
+    assert not (tmp_path / "demo").exists()
+
+
 def _leaves(kind: type) -> list[type]:
     # What other packages derive, if something imported them, may take other arguments.
     below = [child for child in kind.__subclasses__() if child.__module__ == errors.__name__]
