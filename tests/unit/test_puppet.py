@@ -114,6 +114,16 @@ def test_the_head_hides_arms_that_are_raised(arm, elbow, depth, before):
         assert (ours.index(part) < ours.index(HEAD)) == before
 
 
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("arm", ARMS)
+def test_a_forearm_stays_before_its_upper_arm(arm, seed):
+    joints = body(SIZE, seed, noise=0.2)
+    upper, fore = (PARTS[i] for i in arm)
+    joints[fore.end, 2] = joints[upper.start, 2] - 1
+    order = depth_order(Frames.of(joints), spine_length(joints)).tolist()
+    assert order.index(arm[1]) < order.index(arm[0])
+
+
 @pytest.mark.parametrize(("arm", "side"), SHOULDERS)
 def test_chest_and_raised_arm_are_one_about_the_shoulder(arm, side):
     """They take the same map there, and none of it is torn."""

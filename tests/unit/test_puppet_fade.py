@@ -97,7 +97,7 @@ def test_an_arm_that_goes_behind_the_head_fades():
     for step in np.linspace(0, 1, 41):
         joints = body(SIZE)
         joints[[6, 7], 1] += step * 2 * (joints[5, 1] - joints[[6, 7], 1])  # up to its mirror image
-        joints[[5, 6, 7], 2] = 0
+        joints[[5, 6, 7], 2] = 6 * (step - 1)
         drawn(one, joints)
         fading.append(one._fading)
     assert FADE in fading
