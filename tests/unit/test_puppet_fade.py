@@ -66,7 +66,11 @@ def test_what_has_faded_is_as_if_it_had_always_been_so():
         drawn(one, joints)
     for _ in range(3 * FADE):
         last = drawn(one, joints)
-    np.testing.assert_array_equal(last, drawn(puppet(), joints))
+    other = puppet()
+    drawn(other, joints)
+    # Arms and drawings stay with what they were when it is a near thing.
+    other._placed.choose(one._placed.chosen, one._placed.order)
+    np.testing.assert_array_equal(last, drawn(other, joints))
 
 
 @pytest.mark.parametrize("step", [10, 30])
