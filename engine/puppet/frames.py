@@ -37,7 +37,7 @@ from engine.puppet.bends import (
     THIGHS,
     WAIST,
 )
-from engine.puppet.parts import CHEST, COUNT, HEAD, HIPS, LIMBS, PARTS
+from engine.puppet.parts import CHEST, COUNT, GROUPS, HEAD, HIPS, LIMBS, PARTS
 
 THICKNESS = 0.6  # depth of a torso relative to its width
 FOOT_WIDTH, FOOT_HEIGHT = 0.6, 0.5  # of a foot, relative to its length from ankle to toe
@@ -213,6 +213,8 @@ def nearest(
 ) -> NDArray[np.int64]:
     """(L,) for each part the index of the drawing that shows it best from the target's side.
 
+    Parts of a group take the same: a map that blends two parts blends places in one drawing.
+
     Args:
         target: what is asked for.
         drawings: R of them.
@@ -224,5 +226,8 @@ def nearest(
     worth[:, HEAD + 1 :] += (HIDDEN * seen - FRONTAL * views[..., 2])[:, HEAD + 1 :]
     if used is not None:
         worth[used, np.arange(COUNT)] += KEPT
+    worth = np.nan_to_num(worth)
+    for group in GROUPS:
+        worth[:, list(group)] = worth[:, list(group)].mean(1, keepdims=True)
     best: NDArray[np.int64] = np.argmax(worth, axis=0)
     return best

@@ -66,6 +66,10 @@ NEIGHBOURS: tuple[tuple[int, int, int], ...] = (
     (3, 4, 3), (5, 6, 9), (6, 7, 10), (8, 9, 6), (10, 11, 12), (11, 12, 13),
 )  # fmt: skip
 """(part, part, joint) of parts that meet at a joint; chest and hips meet along a line."""
+GROUPS: tuple[tuple[int, ...], ...] = (
+    (HEAD,), (CHEST, HIPS), (3, 4), (8, 9), (5, 6, 7), (10, 11, 12)
+)  # fmt: skip
+"""Parts that bend into each other: of several drawings they are taken from the same."""
 
 
 def part_of_rig() -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from engine.puppet.frames import FRONTAL, HIDDEN
-from engine.puppet.parts import COUNT, HEAD
+from engine.puppet.parts import COUNT, GROUPS, HEAD
 from training.fewshot.warp.maps import Frames
 from training.fewshot.warp.sampling import Sampling
 
@@ -55,11 +55,14 @@ class Views:
         return cls(pixels, frames, seen, drawings[0].sampling)
 
     def nearest(self, target: Frames) -> Layers:
-        """For each part the drawing that shows it best from the target's side."""
+        """For each part the drawing that shows it best, see `engine.puppet.frames.nearest`."""
         likeness = (self.frames.view * target.view[:, None]).sum(-1)  # (B, R, L)
         more = HIDDEN * self.seen - FRONTAL * self.frames.view[..., 2]
         more = torch.cat([torch.zeros_like(more[..., :1]), more[..., HEAD + 1 :]], -1)
-        best = (likeness + more).argmax(1)  # (B, L)
+        worth = likeness + more
+        for group in GROUPS:
+            worth[..., list(group)] = worth[..., list(group)].mean(-1, keepdim=True)
+        best = worth.argmax(1)  # (B, L)
         rows = torch.arange(len(best), device=best.device)
         part = torch.arange(COUNT, device=best.device)
         pick = lambda value: value[rows[:, None], best, part]  # noqa: E731
