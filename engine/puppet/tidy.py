@@ -184,8 +184,8 @@ def _lift_veils(pixels: NDArray[np.uint8]) -> None:
         drawn, whole = pixels[part, ..., DRAWN], pixels[part, ..., WHOLE]
         faint = (whole > drawn) & (whole < _VEIL)
         veil = cv2.morphologyEx(faint.astype(np.uint8), cv2.MORPH_OPEN, square)
-        veil = cv2.dilate(veil, square) & faint  # with its own soft edge
-        np.copyto(whole, drawn, where=veil > 0)
+        veil = (cv2.dilate(veil, square) > 0) & faint  # with its own soft edge
+        whole[veil] = drawn[veil]
 
 
 def _colours(pixels: NDArray[np.uint8], owner: NDArray[np.uint8]) -> NDArray[np.float32]:
