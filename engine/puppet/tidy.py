@@ -183,8 +183,8 @@ def _lift_veils(pixels: NDArray[np.uint8]) -> None:
     for part in ARMS:
         drawn, whole = pixels[part, ..., DRAWN], pixels[part, ..., WHOLE]
         faint = (whole > drawn) & (whole < _VEIL)
-        veil = cv2.morphologyEx(faint.astype(np.uint8), cv2.MORPH_OPEN, square)
-        veil = (cv2.dilate(veil, square) > 0) & faint  # with its own soft edge
+        wide = cv2.morphologyEx(faint.astype(np.uint8), cv2.MORPH_OPEN, square)
+        veil = (cv2.dilate(wide, square) > 0) & faint  # with its own soft edge
         whole[veil] = drawn[veil]
 
 
