@@ -7,10 +7,10 @@ Beside each is the floor: its arithmetic and its memory at the speed of a large 
 of a large copy, and its upload and download, all measured in the same run.
 
 It is made for a machine that is lent for minutes, and needs no more than torch, onnx, onnxscript,
-numpy and typer there; for whole frames also numba, OpenCV, and the pose networks as they are kept
-where the engine has run (`engine.pose.networks.path_of`). Every figure is written as soon as it is
-known; a way that fails is kept with its message and the run goes on, in a new process where the
-GPU's state is lost; the same command goes on where it stopped.
+onnxruntime, OpenCV, numpy and typer there; for whole frames also numba, and the pose networks as
+they are kept where the engine has run (`engine.pose.networks.path_of`). Every figure is written as
+soon as it is known; a way that fails is kept with its message and the run goes on, in a new process
+where the GPU's state is lost; the same command goes on where it stopped.
 """
 
 import json

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.backends.onnxruntime import load
-from training.metrics import ssim
+from engine.likeness import ssim
 
 _PIXELS = (np.uint8, 4)  # a picture: bytes, RGBA in the last axis
 

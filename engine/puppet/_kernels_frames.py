@@ -244,6 +244,8 @@ def map_grid(
             )
     # Turned beyond a right angle there is nothing to slide to: fade out before.
     fade = min(max(relative[2, 2] * 2.5, 0.0), 1.0)
+    # A drawing from the side has its outline where the face would slide from.
+    fade *= min(abs(source_turn[2, 2]) * 2.5, 1.0)
     for part in range(len(target)):
         t, s = target[part], source[part]
         scale = 1 / (t[2] * t[5] - t[3] * t[4])

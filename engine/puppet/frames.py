@@ -5,6 +5,7 @@ The engine's twin of `training.fewshot.warp.maps`, which explains the mathematic
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,8 @@ ARMS = ((3, 4), (8, 9))
 """Upper arm and forearm of the right and of the left."""
 RISEN = 0.9  # times how far an elbow is above its shoulder: so much farther back its arm counts
 HAIR = 0.2  # spines behind the ears: what is farther back is behind the head
+FACE = 0.2  # spines before the ears: what is not so near is behind it, too
+STAYS = 0.25  # spines that an arm must go farther than the head to change sides: depths waver
 
 _SHAPE = np.array([THICKNESS, FOOT_WIDTH, FOOT_HEIGHT, HEAD_RADIUS])
 _BONES = np.array([b for b in PUPPET_20.bones if max(b) < 14], np.int64)
@@ -157,21 +160,48 @@ def spine_length(joints: NDArray[np.float32]) -> float:
     return float(np.linalg.norm(0.5 * (joints[8, :3] + joints[11, :3]) - joints[1, :3]))
 
 
-def depth_order(frames: Frames, spine: float) -> NDArray[np.int64]:
+def depth_order(
+    frames: Frames, spine: float, used: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
     """(L,) parts from front to back by their z, with `DEPTH_BIAS` of the spine in px.
 
     Head and hair hide most of an arm that is raised, and then all of it: a forearm before a face
-    that ends at the elbow looks torn. Little is hidden of an arm that hangs.
+    that ends at the elbow looks torn. Wrongly hidden arms look better than wrongly hidden faces.
+
+    Args:
+        frames: of the pose.
+        spine: px.
+        used: (L,), the order of the frame before, if any: arms leave their side of the head only
+            for one that is clearly the other (`STAYS`).
     """
     depth = frames.depth + DEPTH_BIAS * spine
+    ears = frames.depth[HEAD]
+    stays = np.zeros(COUNT)
+    if used is not None:
+        place = np.argsort(used)
+        for part in chain(*ARMS):
+            side = -1 if place[part] < place[HEAD] else 1
+            stays[part] = side * STAYS * spine
+            beyond = depth[part] - depth[HEAD]
+            if -STAYS * spine < side * beyond <= 0:
+                depth[part] = depth[HEAD] + side * 1e-6 * spine + 1e-9 * beyond
     before, behind = np.nextafter(depth[HEAD], -np.inf), np.nextafter(depth[HEAD], np.inf)
     for upper, fore in ARMS:
         rise = frames.table[upper, 1] - frames.table[fore, 1]
+        if not rise > 0:
+            continue
         arm = 0.5 * (frames.depth[upper] + frames.depth[fore]) + RISEN * rise
-        if arm < frames.depth[HEAD] + HAIR * spine:
+        root = frames.depth[upper] + stays[upper]
+        is_before = arm + stays[upper] < ears + HAIR * spine and root < ears - FACE * spine
+        is_nearer = depth[fore] < depth[upper]  # and stays so
+        if not is_before:
+            depth[fore], depth[upper] = max(depth[fore], behind), max(depth[upper], behind)
+            if is_nearer:
+                depth[upper] = max(depth[upper], np.nextafter(depth[fore], np.inf))
+        elif depth[upper] < depth[CHEST]:
             depth[upper] = min(depth[upper], before)
-        else:
-            depth[[upper, fore]] = np.maximum(depth[[upper, fore]], behind)
+            if is_nearer:
+                depth[fore] = min(depth[fore], np.nextafter(depth[upper], -np.inf))
     return np.argsort(depth, kind="stable")
 
 

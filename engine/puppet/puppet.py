@@ -239,7 +239,7 @@ class Puppet:
             if not self._fading:
                 first = self._joints is None
                 chosen = nearest(target, self._drawn, self._seen, None if first else placed.chosen)
-                order = depth_order(target, self._spine)
+                order = depth_order(target, self._spine, placed.order if steady else None)
                 if steady and not placed.shows_as(chosen, order):
                     self._placed, self._leaving = self._leaving, placed
                     self._fading = FADE

@@ -173,6 +173,7 @@ def open_frame_graph(
     *,
     precision: str = "fp32",
     mirror: bool = False,
+    clear_head: bool = True,
     device: str = "cuda",
 ) -> FrameGraph:
     """The whole frame of a character that has a generator of its own.
@@ -184,6 +185,7 @@ def open_frame_graph(
         background: RGB that can be spread to (S, S, 3) uint8.
         precision: of the generator: fp32, bf16 or fp16. All else is in fp32 and fp64.
         mirror: see the person as in a mirror.
+        clear_head: keep the character's arms off its head where the person's are.
         device: "cuda" or "cpu".
 
     Raises:
@@ -194,5 +196,7 @@ def open_frame_graph(
     ready = network.variants.get("fp16") if precision == "fp16" else None
     generator = module_of(network.model, precision, half_model=ready)
     character = Character(generator, bundle.skeleton, bundle.resolution)
-    whole = WholeFrame(networks.landmarks, character, size_wh, background, mirror=mirror)
+    whole = WholeFrame(
+        networks.landmarks, character, size_wh, background, mirror=mirror, clear_head=clear_head
+    )
     return FrameGraph(whole, networks.detector, device=device)

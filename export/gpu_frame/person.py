@@ -41,7 +41,7 @@ class Measured(NamedTuple):
     Attributes:
         body: (22, 4) px and score.
         px_per_m: ().
-        lengths_m: (9,).
+        lengths_m: (10,).
         head_axes: (2, 3).
         turned: () bool, whether left and right have changed places for good.
         calibrating: () bool, as of before this frame.
@@ -92,12 +92,12 @@ class Person(Step):
         prior = torch.from_numpy(PRIOR_M.copy())
         facing = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0]], dtype=torch.float64)
         counted = torch.ones(kernels.COLLECTED, 2, dtype=torch.bool)
-        counted[9:, 1] = False  # the pitch and the lean have no sides
+        counted[kernels.SEGMENTS :, 1] = False  # the pitch and the lean have no sides
         self.begin(
             body=doubles(22, 4), px_per_m=doubles(1, fill=torch.nan),
             pitch=doubles(1, fill=PRIOR_PITCH), lean=doubles(1, fill=PRIOR_LEAN),
             left_s=doubles(1), sized=doubles(1), swapped_s=doubles(1),
-            lengths=prior, evidence_s=doubles(9, fill=_PRIOR_EVIDENCE_S),
+            lengths=prior, evidence_s=doubles(kernels.SEGMENTS, fill=_PRIOR_EVIDENCE_S),
             collected=doubles(kernels.COLLECTED, 2), axes=facing,
         )  # fmt: skip
         self.constants(
@@ -150,10 +150,10 @@ class Person(Step):
         left_s = torch.where(learns, over.clamp(min=0.0), asked_s)
         done = learns & (over <= 0) & (collected[:, 1] > 0.2)
         mean = collected[:, 0] / collected[:, 1]
-        lengths = torch.where(done[:9], mean[:9], lengths)
-        evidence_s = torch.where(done[:9], kernels.MEMORY_S, evidence_s)
-        pitch_now = torch.where(done[9], mean[9], pitch_now)
-        lean_now = torch.where(done[10], mean[10], lean_now)
+        lengths = torch.where(done[:-2], mean[:-2], lengths)
+        evidence_s = torch.where(done[:-2], kernels.MEMORY_S, evidence_s)
+        pitch_now = torch.where(done[-2], mean[-2], pitch_now)
+        lean_now = torch.where(done[-1], mean[-1], lean_now)
 
         def if_seen(new: Tensor, old: Tensor) -> Tensor:
             return torch.where(seen, new, old)
@@ -244,8 +244,8 @@ class Person(Step):
         return far & (crossed < 0.5 * straight)
 
     def _segments(self, body: Tensor, px_per_m: Tensor, fits: Tensor) -> Tensor:
-        """`measure_segments`: (9, 2) metres, NaN where not seen."""
-        ends = body[self.ends]  # (9, 2, 2, 4)
+        """`measure_segments`: (10, 2) metres, NaN where not seen."""
+        ends = body[self.ends]  # (10, 2, 2, 4)
         length = norm(ends[:, :, 0, :3] - ends[:, :, 1, :3]) / px_per_m
         seen = (ends[..., 3] >= kernels.SEEN).all(2) & fits
         return torch.where(seen, length, torch.nan)
@@ -253,8 +253,8 @@ class Person(Step):
     def _lengths(self, measured: Tensor, fits: Tensor, dt: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Whether the person was measured, `update_lengths`, and its evidence."""
         known = torch.isfinite(measured)
-        ratios = torch.where(known, measured / self.prior[:, None], torch.inf).flatten()
-        ordered, count = ratios.sort().values, known.sum()
+        ratios = torch.where(known, measured / self.prior[:, None], torch.inf)[:-1].flatten()
+        ordered, count = ratios.sort().values, known[:-1].sum()  # by all but the head
         middle = torch.stack([(count - 1).clamp(min=0) // 2, count // 2])
         size = ordered[middle].mean().clamp(0.5, 1.6)
         begins = (self.sized[0] == 0) & fits & (count >= 3)

@@ -13,6 +13,7 @@ from engine.motion import _kernels as kernels
 from engine.motion.calibrate import SEGMENT_ENDS
 from engine.motion.normalise import _PARENTS, _RECALIBRATION_S, Normaliser
 from engine.motion.proportions import CharacterSkeleton
+from export.gpu_frame.clear import ClearHead
 from export.gpu_frame.person import Measured
 from export.gpu_frame.states import Step, doubles, either, flags, smoothstep
 
@@ -50,6 +51,7 @@ class Retarget(Step):
     Args:
         character: whose proportions.
         size: of its picture, px.
+        clear_head: keep its arms off its head where the person's are.
     """
 
     seen: Tensor
@@ -74,12 +76,13 @@ class Retarget(Step):
     at_first: Tensor
     planar: Tensor
 
-    def __init__(self, character: CharacterSkeleton, size: int) -> None:
+    def __init__(self, character: CharacterSkeleton, size: int, *, clear_head: bool = True) -> None:
         super().__init__()
         new = Normaliser(character, size=size)
         head = new._head - 0.5 * (new._head[3] + new._head[4])  # about the middle of the ears
         self._size, self._floor_y = float(size), float(character.floor_y)
         px = new._character_px
+        self.clear = ClearHead(px) if clear_head else None
         self._leg_px = 0.5 * float(px[5].sum() + px[6].sum())
         self._torso_px = 0.5 * float(px[1].sum())
         rest_offsets = torch.from_numpy(new._rest_offsets.copy())
@@ -97,8 +100,9 @@ class Retarget(Step):
             rows[joint] = 21  # the head is seen where the middle of the ears is
         rows[8] = rows[11] = 20  # and the hips where their middle is
         self.constants(
-            lengths_px=px, ends=SEGMENT_ENDS, head=head, rest=new._rest, rest_offsets=rest_offsets,
-            paths=paths | (np.arange(20) == 1), sums=paths.astype(float), carried=_carried(),
+            lengths_px=px[:9], ends=SEGMENT_ENDS[:9], head=head, rest=new._rest,
+            rest_offsets=rest_offsets, paths=paths | (np.arange(20) == 1),
+            sums=paths.astype(float), carried=_carried(),
             score_rows=rows, head_rows=[0, 14, 15, 16, 17], legs=_LEGS,
             hips_of_legs=[8, 8, 11, 11], planar=[1.0, 1.0, 0.0],
             at_first=0.5 * (new._rest_offsets[8] + new._rest_offsets[11]),
@@ -149,9 +153,9 @@ class Retarget(Step):
         return torch.cat([seen, (seen[10] | seen[13])[None]])
 
     def _limbs(self, person: Measured) -> Tensor:
-        """`limb_offsets`: (21, 3); rows 1 and 20 are left as they were."""
+        """`limb_offsets` and `clear_head`: (21, 3); rows 1 and 20 are left as they were."""
         ends = person.body[self.ends][..., :3]  # (9, 2, 2, 3)
-        ratio = self.lengths_px / (person.lengths_m * person.px_per_m)[:, None]
+        ratio = self.lengths_px / (person.lengths_m[:9] * person.px_per_m)[:, None]
         bones = ratio[..., None] * (ends[:, :, 1] - ends[:, :, 0])
         # `scale_bone`
         longest = kernels.STRETCH * self.lengths_px
@@ -165,10 +169,11 @@ class Retarget(Step):
         x, forward = person.head_axes
         axes = torch.stack([x, torch.linalg.cross(x, forward), -forward])
         head = offsets[0] + self.head @ axes
-        return torch.cat([
+        offsets = torch.cat([
             head[:1], self.measured[1:2], offsets[2:14], head[1:], offsets[18:20],
             self.measured[20:],
         ])  # fmt: skip
+        return offsets if self.clear is None else self.clear(person, offsets)
 
     def _root(
         self, person: Measured, somebody: Tensor, seen: Tensor, measured: Tensor,

@@ -57,6 +57,7 @@ class WholeFrame(nn.Module):
         size_wh: of the camera's frames, px.
         background: RGB behind the character, that can be spread to (S, S, 3) uint8.
         mirror: see the person as in a mirror.
+        clear_head: keep the character's arms off its head where the person's are.
         smoother: of the joints; the engine's own for this size by default.
 
     Raises:
@@ -73,6 +74,7 @@ class WholeFrame(nn.Module):
         background: NDArray[np.uint8],
         *,
         mirror: bool = False,
+        clear_head: bool = True,
         smoother: OneEuro | None = None,
     ) -> None:
         super().__init__()
@@ -89,7 +91,7 @@ class WholeFrame(nn.Module):
         )  # fmt: skip
         self.look = Look(landmarks, (width / small_w, height / small_h))
         self.person = Person(size_wh, mirror=mirror)
-        self.retarget = Retarget(character.skeleton, character.size)
+        self.retarget = Retarget(character.skeleton, character.size, clear_head=clear_head)
         self.smooth = Smooth(smoother or OneEuro(size=character.size))
         self.draw = Draw(character.size)
         self.generator = character.generator

@@ -33,7 +33,7 @@ def test_a_puppet_that_is_moved_is_the_picture_moved(seed, noise, right, down):
     inside[SIZE + down : 2 * SIZE + down, SIZE + right : 2 * SIZE + right] = True
     inside = inside[SIZE : 2 * SIZE, SIZE : 2 * SIZE]
     error = np.abs(there.astype(int) - expected)[inside]
-    assert error.size == 0 or (error > 24).mean() < 0.03
+    assert error.size == 0 or (error > 24).mean() < 0.04
 
 
 @settings(max_examples=60, deadline=None)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -201,6 +202,16 @@ def test_a_worker_that_dies_is_kept_and_another_goes_on(
     assert found is not None
     assert [r.failed for r in found.rows] == ["its process ended with code 7"] * 3
     assert found.running is None
+
+
+def test_it_needs_nothing_that_a_lent_machine_lacks() -> None:
+    script = (
+        "import sys\n"
+        "for name in ('pydantic', 'mediapipe', 'av', 'skimage', 'aiohttp', 'safetensors'):\n"
+        "    sys.modules[name] = None\n"
+        "import bench.gpu, bench.gpu_frame, engine.pose.networks, export.gpu_frame.path\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 @pytest.mark.skipif(why_not() is None, reason="there is a GPU")

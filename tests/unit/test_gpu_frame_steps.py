@@ -9,8 +9,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from engine.io._kernels_composite import over as engine_over  # noqa: E402
+from engine.motion._kernels_clear import clear_head as engine_clear_head  # noqa: E402
+from engine.motion.calibrate import PRIOR_M  # noqa: E402
 from engine.motion.draw import draw_pose  # noqa: E402
 from engine.motion.normalise import Normaliser  # noqa: E402
+from engine.motion.proportions import CharacterSkeleton  # noqa: E402
 from engine.motion.smooth import OneEuro  # noqa: E402
 from engine.pose._kernels_crop import crop  # noqa: E402
 from engine.pose._kernels_refine import refine  # noqa: E402
@@ -19,13 +22,15 @@ from engine.pose.pose import Pose  # noqa: E402
 from engine.pose.region import Region  # noqa: E402
 from engine.pose.settle import Settler  # noqa: E402
 from engine.pose.shrink import Shrinker  # noqa: E402
+from export.gpu_frame.clear import ClearHead  # noqa: E402
 from export.gpu_frame.crop import Crop, Shrink, crop_matrix  # noqa: E402
 from export.gpu_frame.draw import Draw  # noqa: E402
 from export.gpu_frame.look import Look, Settle, Sight, region_around  # noqa: E402
-from export.gpu_frame.person import Person  # noqa: E402
+from export.gpu_frame.person import Measured, Person  # noqa: E402
 from export.gpu_frame.retarget import Retarget  # noqa: E402
 from export.gpu_frame.smooth import Smooth  # noqa: E402
 from export.gpu_frame.whole import over, small_size  # noqa: E402
+from tests import naive_motion  # noqa: E402
 from tests.people import character, person, rotation, standing, turned  # noqa: E402
 
 WH = (640, 480)
@@ -178,7 +183,8 @@ def performance(frames: int, seed: int) -> Iterator[tuple[Pose | None, float]]:
     for frame in range(frames):
         time_s = frame / 30
         joints = standing()
-        joints = turned(joints, "r_shoulder", rotation(2, 1.2 * np.sin(3 * time_s)))
+        joints = turned(joints, "r_shoulder", rotation(2, 1.3 + 1.4 * np.sin(3 * time_s)))
+        joints = turned(joints, "r_elbow", rotation(2, 0.6))  # its forearm crosses the head
         joints = turned(joints, "l_hip", rotation(0, 0.7 * np.sin(5 * time_s)))
         joints = turned(joints, "neck", rotation(1, np.sin(2 * time_s)))
         joints = turned(joints, "mid", rotation(1, 0.8 * np.sin(time_s)))
@@ -201,12 +207,22 @@ def performance(frames: int, seed: int) -> Iterator[tuple[Pose | None, float]]:
         yield (None if gone else pose), float(rng.choice([0.0, 1 / 60, 1 / 30, 1 / 30, 0.2]))
 
 
-@pytest.mark.parametrize("mirror", [False, True])
-@pytest.mark.parametrize("seed", [0, 1])
-def test_joints_are_those_of_the_engine(seed: int, mirror: bool) -> None:
-    engine, filters = Normaliser(character(), mirror=mirror), OneEuro()
+def large_headed() -> CharacterSkeleton:
+    joints = standing()
+    head = [0, 14, 15, 16, 17]
+    joints[head] += 0.6 * (joints[head] - joints[1])
+    return character(joints)
+
+
+@pytest.mark.parametrize(
+    ("seed", "mirror", "clear"),
+    [(0, False, True), (0, True, True), (1, False, True), (1, True, True), (1, False, False)],
+)
+def test_joints_are_those_of_the_engine(seed: int, mirror: bool, clear: bool) -> None:
+    who = large_headed()
+    engine, filters = Normaliser(who, mirror=mirror, clear_head=clear), OneEuro()
     measure = Person(WH, mirror=mirror)
-    move, smooth = Retarget(character(), 256), Smooth(OneEuro())
+    move, smooth = Retarget(who, 256, clear_head=clear), Smooth(OneEuro())
     nobody = Sight(*(torch.zeros(shape).double() for shape in ((), (33, 2), (33,), (33, 3), ())))
     time_ns = 0
     for frame, (pose, step_s) in enumerate(performance(300, seed)):
@@ -232,6 +248,41 @@ def test_joints_are_those_of_the_engine(seed: int, mirror: bool) -> None:
         np.testing.assert_allclose(made, filters(wanted, time_ns), atol=1e-3)
     measure.reset()
     np.testing.assert_array_equal(measure.px_per_m, np.nan)
+
+
+@pytest.mark.parametrize("wild", [False, True])
+def test_arms_are_kept_off_the_head_as_by_the_kernel(wild: bool) -> None:
+    """Random poses of random proportions; wild ones are no people at all."""
+    rng, moved = np.random.default_rng(9), []
+    for _ in range(200):
+        lengths, px_per_m = PRIOR_M * rng.uniform(0.7, 1.4, 10), rng.uniform(60, 400)
+        px = 100 * PRIOR_M * rng.uniform(0.6, 1.5, 10)
+        px[8:] *= rng.uniform(1, 4, 2)  # the head
+        px = np.stack([px, px], 1) * rng.uniform(0.9, 1.1, (10, 2))
+        body = np.zeros((22, 4))
+        body[:, :3] = rng.normal(0, 0.6 * px_per_m, (22, 3))
+        body[:, 3] = rng.uniform(0.4, 1, 22) if wild else 1.0
+        offsets = rng.normal(0, 20, (21, 3))
+        if not wild:
+            body[20:, :3] = [0, lengths[1] * px_per_m, 0], [0, -lengths[8] * px_per_m, 0]
+            for side, shoulder in enumerate((2, 5)):
+                outwards = 2.0 * side - 1
+                body[shoulder, :3] = outwards * lengths[0] * px_per_m, 0, 0
+                offsets[shoulder] = outwards * px[0, side], 0, 0
+                offsets[16 + side] = outwards * px[9, side], -px[8, side], 0
+                for joint, bone in ((shoulder + 1, 3), (shoulder + 2, 4)):
+                    up = rotation(2, rng.normal(-np.pi / 2, 1.0))  # more or less
+                    way = up @ rotation(1, rng.normal(0, 0.7))[0]
+                    body[joint, :3] = body[joint - 1, :3] + lengths[bone] * px_per_m * way
+                    offsets[joint] = px[bone, side] * way
+        axes = naive_motion.torso_axes(body)
+        person = Measured(*map(numbers, (body, px_per_m, lengths, axes, 0, 0)))
+        made = ClearHead(px)(person, numbers(offsets)).numpy()
+        wanted = offsets.copy()
+        engine_clear_head(body, px_per_m, lengths, px, axes, wanted)
+        np.testing.assert_allclose(made, wanted, atol=1e-6)
+        moved += np.abs(wanted - offsets).max(1)[[3, 4, 6, 7]].tolist()
+    assert 0.1 < np.mean(np.array(moved) > 0.1) < 0.9  # both happen
 
 
 def test_one_euro_holds_what_is_missing_and_starts_anew_after_a_gap() -> None:

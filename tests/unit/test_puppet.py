@@ -114,6 +114,38 @@ def test_the_head_hides_arms_that_are_raised(arm, elbow, depth, before):
         assert (ours.index(part) < ours.index(HEAD)) == before
 
 
+@pytest.mark.parametrize("elbow", [-30, 30])
+@pytest.mark.parametrize("arm", ARMS)
+def test_an_arm_that_wavers_stays_on_its_side_of_the_head(arm, elbow):
+    """It changes once on the way back, and later than on the way there; each time for good."""
+    joints = body(SIZE, 0)
+    upper, fore = (PARTS[i] for i in arm)
+    joints[upper.end, 1] = joints[upper.start, 1] + elbow
+    spine, ears = spine_length(joints), Frames.of(joints).depth[HEAD]
+    order, before = None, []
+    there = np.linspace(-2, 2, 81)
+    for depth in [*there, *there[::-1]]:
+        joints[[upper.start, upper.end, fore.end], 2] = ears + depth * spine
+        order = depth_order(Frames.of(joints), spine, order)
+        place = np.argsort(order)
+        before.append([bool(place[part] < place[HEAD]) for part in arm])
+        assert (depth_order(Frames.of(joints), spine, order) == order).all()
+    for one in np.array(before).T:
+        first, back = np.flatnonzero(np.diff(one[:81])), np.flatnonzero(np.diff(one[80:]))
+        assert len(first) == len(back) == 1
+        assert there[::-1][back[0]] < there[first[0]] - 0.3
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("arm", ARMS)
+def test_a_forearm_stays_before_its_upper_arm(arm, seed):
+    joints = body(SIZE, seed, noise=0.2)
+    upper, fore = (PARTS[i] for i in arm)
+    joints[fore.end, 2] = joints[upper.start, 2] - 1
+    order = depth_order(Frames.of(joints), spine_length(joints)).tolist()
+    assert order.index(arm[1]) < order.index(arm[0])
+
+
 @pytest.mark.parametrize(("arm", "side"), SHOULDERS)
 def test_chest_and_raised_arm_are_one_about_the_shoulder(arm, side):
     """They take the same map there, and none of it is torn."""

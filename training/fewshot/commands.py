@@ -168,6 +168,7 @@ def adapt_check(
     """Adapt a checkpoint to characters of the test split by 1, 4, 10 shifts; a line for each.
 
     With several `drawings`, the basic views, they are the support set as they are: see `left_out`.
+    `warp` has no use for shifts: see `warp.adapting`.
     """
     others = Dataset.open(data, "test")
     picks = [others[i] for i in range(min(characters, len(others)))]

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from engine.puppet.frames import ARMS, DEPTH_BIAS, HAIR, RISEN
-from engine.puppet.parts import HEAD
+from engine.puppet.frames import ARMS, DEPTH_BIAS, FACE, HAIR, RISEN
+from engine.puppet.parts import CHEST, HEAD
 from training.fewshot.warp.maps import Frames
 
 
@@ -46,17 +46,26 @@ def weigh(drawn: Tensor, whole: Tensor) -> tuple[Tensor, Tensor]:
 def depth_order(target: Frames, spine: Tensor) -> Tensor:
     """(B, L) parts from front to back, see `engine.puppet.frames.depth_order`; `spine` (B,) px."""
     depth = target.depth + torch.from_numpy(DEPTH_BIAS).to(spine) * spine[:, None]
-    head = depth[:, HEAD]
-    before, behind = (
-        torch.nextafter(head, head.new_tensor(end)) for end in (-torch.inf, torch.inf)
-    )
+    head, ears = depth[:, HEAD], target.depth[:, HEAD]
+    before, behind = _next(head, -torch.inf), _next(head, torch.inf)
     for upper, fore in ARMS:
         rise = target.origin[:, upper, 1] - target.origin[:, fore, 1]
         arm = 0.5 * (target.depth[:, upper] + target.depth[:, fore]) + RISEN * rise
-        is_before = arm < target.depth[:, HEAD] + HAIR * spine
-        for part, at_most in ((upper, before), (fore, torch.full_like(head, torch.inf))):
-            own = depth[:, part]
-            depth[:, part] = torch.where(
-                is_before, torch.minimum(own, at_most), torch.maximum(own, behind)
-            )
+        is_before = (arm < ears + HAIR * spine) & (target.depth[:, upper] < ears - FACE * spine)
+        near, far = depth[:, fore].clone(), depth[:, upper].clone()
+        is_nearer = near < far
+        front, back = torch.minimum(far, before), torch.maximum(near, behind)
+        # Whichever of the two is in front stays so.
+        under = torch.where(is_nearer, torch.minimum(near, _next(front, -torch.inf)), near)
+        over = torch.maximum(far, behind)
+        over = torch.where(is_nearer, torch.maximum(over, _next(back, torch.inf)), over)
+        beyond = far >= depth[:, CHEST]
+        is_moved = is_before & ~beyond & (rise > 0)
+        is_kept = is_before | ~(rise > 0)
+        depth[:, upper] = torch.where(is_moved, front, torch.where(is_kept, far, over))
+        depth[:, fore] = torch.where(is_moved, under, torch.where(is_kept, near, back))
     return depth.argsort(dim=1)
+
+
+def _next(value: Tensor, towards: float) -> Tensor:
+    return torch.nextafter(value, value.new_tensor(towards))

@@ -246,4 +246,6 @@ def _parallax(local: Tensor, target: Frames, source: Frames) -> Tensor:
     # Turned beyond a right angle there is nothing to slide to: fade out before.
     cosine = relative[:, 2, 2].clamp(-1, 1)[:, None, None]
     amount = (1 - square).clamp_min(0) * (cosine * 2.5).clamp(0, 1)
+    # A drawing from the side has its outline where the face would slide from.
+    amount = amount * (source.turn[:, 2, 2].abs() * 2.5).clamp(max=1)[:, None, None]
     return (u + amount * (flat - u)) * radius
