@@ -14,34 +14,43 @@ from engine.manifest import PrecisionManifest
 
 if TYPE_CHECKING:
     from engine.generator import Generator
+    from engine.puppet.puppet import Puppet
 
 SHARE: Final = 0.75
 """Of the time between two frames that a picture may take: every stage has a thread of its own."""
+STRAYS: Final = 0.08
+"""How much of a drawing's silhouette a painter may change, a share of its area; see `strays`.
+
+Renders and a drawing in their style: 0.03 to 0.05 (0.08 at 128 px); children's drawings whose limbs
+are lines: 0.10 and 0.28.
+"""
 _ROUNDS: Final = 5
 _PRECISIONS: Final = ("fp32", "int8")
 
 
 def is_whole(bundle: CharacterBundle) -> bool:
-    """Whether it was enrolled from drawings of whole figures.
+    """Whether it was enrolled from drawings of whole figures, of bodies that the networks know.
 
     The painter that ships was trained on such alone: of a figure that is cut at the thigh it trims
     the cut edge, until it has learnt better.
     """
     told = bundle.manifest.training.get("drawings", [])
-    return bool(told) and not any(entry.get("cut", True) for entry in told)
+    return bool(told) and not any(
+        entry.get("cut", True) or entry.get("parts_by") == "bones" for entry in told
+    )
 
 
 def paint(
-    path: str | Path, fps: float, say: Callable[[str], None] = lambda text: None
+    path: str | Path, fps: float | None, say: Callable[[str], None] = lambda text: None
 ) -> int | None:
     """Give a puppet's bundle the painter that ships, if this machine then holds the rate.
 
     Nothing is learnt, and no torch is needed. Figures that are no whole ones stay plain, see
-    `is_whole`.
+    `is_whole`, and those whose own drawing it would change, see `strays`.
 
     Args:
         path: of the bundle's file, which is replaced, whole or not at all.
-        fps: frames a second.
+        fps: frames a second; None: whatever it costs, as in a file, which can wait.
         say: told what was measured.
 
     Returns:
@@ -54,23 +63,51 @@ def paint(
     from engine.enrol.clip import moving
     from engine.enrol.paint import painter_for
     from engine.puppet.bundle import write_painted
+    from engine.puppet.shipped import usual_shrink
 
     bundle = CharacterBundle.load(path).drawn_by("puppet")
     if not is_whole(bundle):
-        say("it stays a plain puppet: the painter is made for whole figures")
+        say("it stays a plain puppet: the painter is made for whole figures, of usual bodies")
         return None
-    shrink = choose_width(bundle, fps, say)
+    shrink = usual_shrink(bundle.resolution) if fps is None else choose_width(bundle, fps, say)
     if shrink is None:
         return None
-    painter, int8 = painter_for(bundle.drawings, bundle.skeleton, shrink)
+    try:
+        painter, int8 = painter_for(bundle.drawings, bundle.skeleton, shrink)
+    except ValueError as error:
+        raise NotInBundle(f"no painter can be made for {bundle.name}: {error}") from error
     generator, _ = open_painted(with_painter(bundle, painter, int8), fps)
     try:
+        if (strayed := strays(generator, bundle)) > STRAYS:
+            say(
+                f"it stays a plain puppet: the painter knows no such drawing, and would change "
+                f"{strayed:.0%} of its silhouette"
+            )
+            return None
         clip = moving(generator, bundle.skeleton, bundle.resolution)
     finally:
         generator.close()
     told = {"painted": {"by": "the painter that ships", "shrink": shrink, "fps": fps}}
     write_painted(path, painter, int8, told, {"preview.webp": clip})
     return shrink
+
+
+def strays(puppet: "Puppet", bundle: CharacterBundle) -> float:
+    """How much of the first drawing's silhouette its painter changes, a share of its area.
+
+    In the pose that was drawn, where nothing is torn and all that it changes is wrong. Limbs that
+    are lines it takes for gaps, and fills or removes them.
+    """
+    from engine.motion.draw import draw_pose
+
+    size, joints = bundle.resolution, bundle.drawings[0].joints
+    image = np.empty((size, size, 3), np.uint8)
+    draw_pose(joints, image)
+    painted, plain = np.empty((2, size, size, 4), np.uint8)
+    puppet.draw(joints, image, painted)
+    puppet.carry(joints, plain)
+    alpha, drawn = (picture[..., 3].astype(np.int64) for picture in (painted, plain))
+    return float(np.abs(alpha - drawn).sum() / max(int(drawn.sum()), 1))
 
 
 def choose_width(
@@ -153,7 +190,7 @@ def drawing_ms(
     return min(*times, mean) if on_processor else min(times)
 
 
-def open_painted(bundle: CharacterBundle, fps: float) -> "tuple[Generator, bool]":
+def open_painted(bundle: CharacterBundle, fps: float | None) -> "tuple[Puppet, bool]":
     """The puppet with its painter in the runtime that a live show would choose.
 
     And whether that runs on the processor.

@@ -7,13 +7,13 @@ drawing, by enrolment.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from engine.app import Options, puppeteer
 from engine.character import SUFFIX, CharacterBundle, is_bundle
+from engine.errors import NotInBundle, RefinementFailed
 from engine.pipeline import Sink
 from engine.report import Report
 
@@ -77,9 +77,13 @@ def _enrolled(
 ) -> CharacterBundle:
     """The character of some drawings, written to a file."""
     from engine.enrol.enrol import Wish, enrol, write
+    from engine.painted import paint
 
     wish = Wish() if wish is None else wish
-    found = enrol(drawings, wish, step=say, say=say)
-    if not any(view.is_cut for view in found.views):
-        wish = replace(wish, paint=True)  # a file can wait, so this machine need not be timed
-    return CharacterBundle.load(write(found, path, wish))
+    write(enrol(drawings, wish, step=say, say=say), path, wish)
+    if not wish.paint:
+        try:
+            paint(path, None, say)  # a file can wait, so this machine need not be timed
+        except (NotInBundle, RefinementFailed) as error:
+            say(f"it stays a plain puppet: {error}")
+    return CharacterBundle.load(path)

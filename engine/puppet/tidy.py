@@ -10,6 +10,8 @@
 - A skirt is the hips', from side to side: what was taken for leg in the middle of it, and has its
   colour, is cloth.
 - Behind an arm, body and clothes go on from one side of it to the other.
+- Of an arm of which little is seen, the cutter paints the rest in faintly, as wide as arms usually
+  are: beside the arm that would be a veil.
 """
 
 from dataclasses import replace
@@ -30,6 +32,7 @@ LEGS = tuple(i for i in LIMBS if PARTS[i].name.endswith(("thigh", "shin")))
 NOBODY = COUNT
 _ARM = 0.45  # spines: what is hidden is no wider
 _PAD = 8  # px around what is painted in, from where colours come
+_VEIL = 240  # of 255: what is painted in less, and is no mere edge, was guessed
 _SOLID = 24  # of 255: less is an edge, which goes with what it is the edge of
 _NEAR = 0.5  # of a part's usual radius: what is so near its bone is its own
 _ALIKE = 70.0  # levels between mean colours of a row: the same cloth
@@ -52,6 +55,7 @@ def tidy(drawing: CutDrawing) -> CutDrawing:
             _give(pixels, owner, int(part), forearm, hand & (owner == part))
     _close_skirt(pixels, owner)
     _go_on_behind(pixels, owner, max(3, round(_ARM * spine_length(drawing.joints))))
+    _lift_veils(pixels)
     return replace(drawing, pixels=pixels)
 
 
@@ -170,6 +174,18 @@ def _go_on_behind(pixels: NDArray[np.uint8], owner: NDArray[np.uint8], width: in
         inside = hidden[box]
         layer[..., :3][box][inside] = colours[inside]
         layer[..., WHOLE][hidden] = 255
+
+
+def _lift_veils(pixels: NDArray[np.uint8]) -> None:
+    import cv2
+
+    square = np.ones((5, 5), np.uint8)
+    for part in ARMS:
+        drawn, whole = pixels[part, ..., DRAWN], pixels[part, ..., WHOLE]
+        faint = (whole > drawn) & (whole < _VEIL)
+        wide = cv2.morphologyEx(faint.astype(np.uint8), cv2.MORPH_OPEN, square)
+        veil = (cv2.dilate(wide, square) > 0) & faint  # with its own soft edge
+        whole[veil] = drawn[veil]
 
 
 def _colours(pixels: NDArray[np.uint8], owner: NDArray[np.uint8]) -> NDArray[np.float32]:

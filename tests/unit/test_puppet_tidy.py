@@ -165,3 +165,16 @@ def test_a_hand_on_a_skirt_is_the_forearm_s():
     assert np.abs(np.median(behind[..., :3].reshape(-1, 3), 0) - cloth).max() < 10
     again = tidy(CutDrawing(pixels, joints))
     np.testing.assert_array_equal(again.pixels, made.pixels)
+
+
+def test_an_arm_that_was_guessed_leaves_no_veil():
+    pixels, joints = standing()
+    paint(pixels, FOREARM, (slice(40, 70), slice(20, 26)), BLUE)
+    pixels[FOREARM, 40:70, 26:36, WHOLE] = 140  # as wide as arms are, and faint
+    pixels[FOREARM, 70:76, 20:26, WHOLE] = 255  # about the joint, for certain
+    pixels[FOREARM, 76, 20:26, WHOLE] = 100  # the edge of that
+    made = tidy(CutDrawing(pixels, joints)).pixels[FOREARM]
+    assert not made[40:70, 27:36, WHOLE].any()
+    assert (made[40:76, 20:26, WHOLE] == 255).all()
+    assert (made[76, 20:26, WHOLE] == 100).all()
+    np.testing.assert_array_equal(made[..., DRAWN], pixels[FOREARM, ..., DRAWN])

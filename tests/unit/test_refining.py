@@ -19,8 +19,9 @@ from engine.backends.choose import Candidate
 from engine.character import CharacterBundle
 from engine.errors import BundleNotFound, MissingDependency, NotInBundle, RefinementFailed
 from engine.manifest import PrecisionManifest
-from engine.painted import is_whole, paint
+from engine.painted import STRAYS, is_whole, paint, strays
 from engine.puppet.bundle import write_painted, write_puppet_bundle
+from engine.puppet.puppet import Puppet
 from engine.refining import Background, Progress, Refined, find_refiner, refine
 from tests.bundles import painter_model, write_bundle
 from tests.cut_drawings import cut_drawing
@@ -158,6 +159,37 @@ def test_figures_that_are_cut_stay_plain(doll: Path, whole: Path):
     assert doll.read_bytes() == before
     before = whole.read_bytes()
     assert paint(whole, 1e6) is None  # too slow here
+    assert whole.read_bytes() == before
+
+
+def test_bodies_that_the_networks_hardly_know_stay_plain(tmp_path: Path):
+    by_bones = {"cut": False, "parts_by": "bones"}
+    path = write_puppet_bundle(
+        tmp_path / "doll.character", "Doll", [cut_drawing(SIZE)], skeleton(SIZE),
+        np.full((90, 60, 4), 200, np.uint8), training={"drawings": [by_bones]},
+    )  # fmt: skip
+    assert not is_whole(CharacterBundle.load(path))
+
+
+def test_a_painter_that_changes_what_was_drawn_is_refused(whole: Path, monkeypatch):
+    class Vandal:
+        """A puppet whose painter wipes the upper half out."""
+
+        def __init__(self, puppet: Puppet) -> None:
+            self.carry = puppet.carry
+
+        def draw(self, joints, pose_image, out):
+            self.carry(joints, out)
+            out[: SIZE // 2] = 0
+
+    bundle = CharacterBundle.load(whole)
+    plain = Puppet(bundle.drawings)
+    assert strays(plain, bundle) == 0  # unpainted, it is as it was drawn
+    assert STRAYS < strays(Vandal(plain), bundle) < 1
+    monkeypatch.setattr(painted, "strays", lambda puppet, bundle: 2 * STRAYS)
+    before, said = whole.read_bytes(), []
+    assert paint(whole, None, said.append) is None
+    assert "16%" in said[-1]
     assert whole.read_bytes() == before
 
 
