@@ -40,7 +40,7 @@ MINUTES: Final = 5.0
 FPS: Final = 30.0
 _SHOWN: Final = 330  # a frame of the dance
 _MISSING: Final = "refining a character needs torch: pip install 'ayatsuri[train]'"
-_COMMAND_LINE = (sys.executable, "-c", "from engine.cli import main; main()")
+_COMMAND_LINE = (sys.executable, "-P", "-c", "from engine.cli import main; main()")
 
 Scores = dict[str, dict[str, float]]
 """By what draws ("puppet", "shipped", "adapted"): its measures on held-out pictures."""
