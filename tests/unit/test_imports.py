@@ -31,8 +31,8 @@ HEAVY = ("cv2", "mediapipe", "onnxruntime", "onnx", "av", "matplotlib")
 STUDIO = {
     f"engine.studio.{name}"
     for name in (
-        "api", "certificate", "client", "cluster", "control", "enrolments", "front", "guard",
-        "http", "metrics", "network", "page", "peer", "push", "reception", "run", "server",
+        "api", "certificate", "client", "cluster", "connection", "control", "enrolments", "front",
+        "guard", "http", "metrics", "network", "page", "peer", "push", "reception", "run", "server",
         "session", "studio", "telemetry", "tracks", "whip",
     )
 }  # fmt: skip
