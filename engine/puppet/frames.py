@@ -46,7 +46,7 @@ HEAD_RADIUS = 0.66  # of the sphere that the face slides on, in distances betwee
 # What a drawing of a part is worth, in cosines of the angle between its view and the wanted one.
 HIDDEN = 0.6  # less where other parts hide it
 KEPT = 0.04  # more while it is in use: about 4 degrees, lest a part goes to and fro between two
-FRONTAL = 0.4  # more from the front, where limbs lie apart
+FRONTAL = 0.4  # more from the front and from the back, where limbs lie apart
 # Of a head, which nothing hides and which changes most, the view alone counts.
 
 DEPTH_BIAS = np.zeros(COUNT)
@@ -223,7 +223,7 @@ def nearest(
     """
     views = np.stack([frames.view for frames in drawings])  # (R, L, 3)
     worth = (views * target.view).sum(-1)
-    worth[:, HEAD + 1 :] += (HIDDEN * seen - FRONTAL * views[..., 2])[:, HEAD + 1 :]
+    worth[:, HEAD + 1 :] += (HIDDEN * seen + FRONTAL * np.abs(views[..., 2]))[:, HEAD + 1 :]
     if used is not None:
         worth[used, np.arange(COUNT)] += KEPT
     worth = np.nan_to_num(worth)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from engine.puppet.drawing import CutDrawing
+from engine.puppet.frames import Frames, nearest
+from engine.puppet.parts import COUNT, GROUPS, HEAD
 from engine.puppet.puppet import FADE, Puppet
 from tests.cut_drawings import body, cut_drawing
 
@@ -114,3 +116,14 @@ def test_nobody_fades_into_nobody():
     assert not drawn(one, np.full((20, 4), np.nan, np.float32)).any()
     assert not one._fading
     assert drawn(one, body(SIZE)).any()
+
+
+@pytest.mark.parametrize(("degrees", "wanted"), [(20, 0), (40, 0), (90, 2), (140, 1), (170, 1)])
+def test_fronts_and_backs_are_worth_more_than_sides(degrees, wanted):
+    """From a side limbs hide each other, and are cut badly."""
+    drawings = [Frames.of(turned(angle)) for angle in (0, 180, 90, -90)]
+    target, seen = Frames.of(turned(degrees)), np.ones((4, COUNT))
+    chosen = nearest(target, drawings, seen)
+    assert (chosen[HEAD + 1 :] == wanted).all()
+    for group in GROUPS:
+        assert len(set(chosen[list(group)])) == 1

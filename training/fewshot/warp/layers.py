@@ -57,7 +57,7 @@ class Views:
     def nearest(self, target: Frames) -> Layers:
         """For each part the drawing that shows it best, see `engine.puppet.frames.nearest`."""
         likeness = (self.frames.view * target.view[:, None]).sum(-1)  # (B, R, L)
-        more = HIDDEN * self.seen - FRONTAL * self.frames.view[..., 2]
+        more = HIDDEN * self.seen + FRONTAL * self.frames.view[..., 2].abs()
         more = torch.cat([torch.zeros_like(more[..., :1]), more[..., HEAD + 1 :]], -1)
         worth = likeness + more
         for group in GROUPS:
