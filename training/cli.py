@@ -178,6 +178,7 @@ def meta(
     perceptual: Annotated[bool, typer.Option(help="The perceptual loss.")] = True,
     gan: Annotated[bool, typer.Option(help="The discriminator.")] = True,
     gan_from: Annotated[float, typer.Option(help="Share of the steps before it joins.")] = 0.0,
+    critic_width: Annotated[int, typer.Option(help="Of its first layer; 64 is the paper's.")] = 64,
     gpus: Annotated[int, typer.Option(help="Processes, a GPU each; 0: this one.")] = 0,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Mixed precision.")] = False,
@@ -215,8 +216,8 @@ def meta(
         compile=compiled,
     )  # fmt: skip
     recipe = Recipe(
-        method, preset, pixels[-1], 3 if white else 4, spectral, fusion, perceptual=perceptual,
-        gan=gan, gan_from=gan_from,
+        method, preset, pixels[-1], 3 if white else 4, spectral, fusion, critic_width, perceptual,
+        gan, gan_from,
     )  # fmt: skip
     adaptation = AdaptConfig(steps=adapt_steps, rate=adapt_rate, bf16=bf16)
     line = commands.train(
