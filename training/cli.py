@@ -231,7 +231,9 @@ def meta(
 @console.explains
 def adapt_check(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Made by `data make`.")],
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Of `meta`.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="Of `meta`, or weights that ship.")
+    ],
     shots: Annotated[str, typer.Option(help="Shifts of the one drawing.")] = "1,4,10",
     steps: Annotated[int, typer.Option(help="At most.")] = 60,
     rate: Annotated[float, typer.Option(help="Of each step; the paper's is 0.03.")] = 5e-4,
@@ -239,17 +241,20 @@ def adapt_check(
     characters: Annotated[int, typer.Option(help="Of the test split.")] = 4,
     queries: Annotated[int, typer.Option(help="Poses asked of each.")] = 8,
     drawings: Annotated[int, typer.Option(min=1, max=4, help="Known of each: basic views.")] = 1,
+    size: Annotated[
+        int | None, typer.Option(help="Of the pictures; else the last trained with.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
     output: Annotated[Path | None, typer.Option("-o", help="A .png of samples.")] = None,
 ) -> None:
-    """Adapt to characters never seen, from their front views; scores before and after."""
+    """Adapt to characters never seen, from their front views; measures before and after."""
     from training.fewshot import commands
     from training.fewshot.adapt import AdaptConfig
 
     config = AdaptConfig(steps=steps, rate=rate, optimiser=optimiser)
     for line in commands.adapt_check(
         data, checkpoint, config, shots=_numbers(shots, int), characters=characters,
-        queries=queries, device=device, output=output, drawings=drawings,
+        queries=queries, device=device, output=output, drawings=drawings, size=size,
     ):  # fmt: skip
         print(json.dumps(line), flush=True)
 

@@ -82,6 +82,18 @@ def test_a_run_goes_on_adapts_and_ships(tmp_path: Path) -> None:
     commands.ship(path, tmp_path / "half.safetensors", half=True)
     assert (tmp_path / "half.safetensors").stat().st_size < 0.8 * shipped["megabytes"] * 1e6
     rounded, _ = weights.read(tmp_path / "half.safetensors")
+    # What ships is judged as its checkpoint is: before adaptation they draw the same.
+    known, found = (
+        next(
+            commands.adapt_check(
+                tmp_path, file, AdaptConfig(steps=0), shots=(1,), characters=1, queries=2,
+                device="cpu", output=None, size=size,
+            )
+        )
+        for file, size in ((path, None), (tmp_path / "tiny.safetensors", 16))
+    )  # fmt: skip
+    assert found["after_perceptual"] == known["after_perceptual"] > 0
+    assert found["size"] == 16
     for name, tensor in method.named_parameters():
         torch.testing.assert_close(rounded.get_parameter(name), tensor, rtol=1e-3, atol=1e-4)
 

@@ -14,16 +14,18 @@ from torch import nn
 
 from training.dataset.reader import Dataset
 from training.dataset.samples import CharacterPictures
-from training.fewshot import checkpoint
+from training.fewshot import checkpoint, weights
 from training.fewshot.adapt import AdaptConfig
 from training.fewshot.config import TrainConfig
 from training.fewshot.episodes import Characters
 from training.fewshot.errors import CheckpointError, SettingsError
 from training.fewshot.loader import Kept
+from training.fewshot.objective import Objective
 from training.fewshot.recipe import Recipe, build
 from training.fewshot.train import CHECKPOINT, Training, run
-from training.fewshot.validate import attempts, encode_sheet, scores, sheet
+from training.fewshot.validate import attempts, encode_sheet, measured, scores, sheet
 from training.fewshot.workers import Workers, workers
+from training.metrics.evaluate import Networks
 
 
 def train(
@@ -107,8 +109,6 @@ def train_on(
 
 def _start(method: nn.Module, path: Path) -> None:
     """Give a method that begins the weights of one that was trained."""
-    from training.fewshot import weights
-
     found, _ = weights.read(path)
     try:
         method.load_state_dict(found.state_dict())
@@ -153,6 +153,19 @@ def load_training(path: Path, device: torch.device) -> tuple[Training, Recipe]:
     return training, recipe
 
 
+def load_method(path: Path, device: torch.device) -> tuple[nn.Module, Objective, int]:
+    """The method of a checkpoint or of weights, the losses it adapts by, and the last size, px.
+
+    Weights (.safetensors) ship without their discriminator: they adapt by the other losses.
+    """
+    if path.suffix != ".safetensors":
+        training, _ = load_training(path, device)
+        return training.shipped(), training.objective, training.config.sizes[-1]
+    method, about = weights.read(path)
+    _, objective = build(replace(Recipe.from_dict(about["recipe"]), gan=False))
+    return method.to(device), objective.to(device), about["config"]["sizes"][-1]
+
+
 def adapt_check(
     data: Path,
     path: Path,
@@ -164,22 +177,25 @@ def adapt_check(
     device: str | None,
     output: Path | None,
     drawings: int = 1,
+    size: int | None = None,
 ) -> Iterator[dict[str, float]]:
-    """Adapt a checkpoint to characters of the test split by 1, 4, 10 shifts; a line for each.
+    """Adapt to characters of the test split by 1, 4, 10 shifts; a line of measures for each.
 
-    With several `drawings`, the basic views, they are the support set as they are: see `left_out`.
-    `warp` has no use for shifts: see `warp.adapting`.
+    `path` is a checkpoint, or weights as they ship; `size` of the pictures, px, is else the last
+    that they were trained with. With several `drawings`, the basic views, they are the support set
+    as they are: see `left_out`. `warp` has no use for shifts: see `warp.adapting`. The line has the
+    mean over characters of every measure that needs no download.
     """
     others = Dataset.open(data, "test")
     picks = [others[i] for i in range(min(characters, len(others)))]
+    networks = Networks()
     with workers(device) as place:
-        training, _ = load_training(path, place.device)
+        method, objective, last = load_method(path, place.device)
         for count in shots:
             began = time.monotonic()
             trials = attempts(
-                training.shipped(), training.objective, picks, replace(config, shots=count),
-                size=training.config.sizes[-1], queries=queries, device=place.device,
-                drawings=drawings,
+                method, objective, picks, replace(config, shots=count), size=size or last,
+                queries=queries, device=place.device, drawings=drawings,
             )  # fmt: skip
             if output is not None:
                 name = output.with_name(f"{output.stem}-{count}{output.suffix}")
@@ -187,7 +203,9 @@ def adapt_check(
             yield {
                 "shots": count,
                 **scores(trials),
+                **measured(trials, networks),
                 "characters": len(trials),
+                "size": size or last,
                 "threads": torch.get_num_threads(),
                 "seconds": round(time.monotonic() - began, 1),
             }
@@ -195,8 +213,6 @@ def adapt_check(
 
 def ship(path: Path, output: Path, *, half: bool) -> dict[str, Any]:
     """Write a checkpoint's averaged weights as safetensors."""
-    from training.fewshot import weights
-
     state = checkpoint.load(path)
     size = weights.write(output, state, half=half)
     return {"file": str(output), "megabytes": size / 1e6, "steps_done": state["step"]}

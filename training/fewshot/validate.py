@@ -18,6 +18,7 @@ from training.fewshot.warp.adapting import adapt_painter
 from training.fewshot.warp.network import WarpGenerator
 from training.fit import pose_images
 from training.metrics import alpha_iou, on_white, ssim
+from training.metrics.evaluate import Networks, evaluate
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,15 @@ def scores(trials: Sequence[Trial]) -> dict[str, float]:
         found.setdefault("shift_before", []).append(trial.loss_before)
         found.setdefault("shift_after", []).append(trial.loss_after)
     return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def measured(trials: Sequence[Trial], networks: Networks) -> dict[str, float]:
+    """Every measure of the pictures after adaptation, but for FID's: means over characters."""
+    found = [
+        evaluate(list(t.after), list(t.truth), t.joints, fid=False, networks=networks)
+        for t in trials
+    ]
+    return {f"after_{name}": float(np.mean([f[name] for f in found])) for name in found[0]}
 
 
 def sheet(trials: Sequence[Trial]) -> NDArray[np.uint8]:
