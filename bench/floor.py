@@ -72,12 +72,11 @@ def work_of(model: bytes) -> Work:
         if node.op_type in ("Conv", "ConvTranspose"):
             weight = shapes[_through(graph, node.input[1], shapes)]
             # Each output of a convolution, or each input of a transposed one, meets one kernel.
-            where = shapes[node.output[0] if node.op_type == "Conv" else node.input[0]]
-            _known(node.name, where)
+            where = _fixed(shapes, node.output[0] if node.op_type == "Conv" else node.input[0])
             operations += 2.0 * np.prod(where) * np.prod(weight[1:])
         elif node.op_type in ("MatMul", "Gemm"):
-            made, left = shapes[node.output[0]], shapes[_through(graph, node.input[0], shapes)]
-            _known(node.name, made)
+            made = _fixed(shapes, node.output[0])
+            left = shapes[_through(graph, node.input[0], shapes)]
             transposed = any(a.name == "transA" and a.i for a in node.attribute)
             operations += 2.0 * np.prod(made) * left[0 if transposed else -1]
     moved = sum(numpy_helper.to_array(weight).nbytes for weight in graph.initializer)
@@ -94,9 +93,11 @@ def _through(graph: Any, name: str, shapes: dict[str, list[int]]) -> str:
     return name
 
 
-def _known(node: str, shape: list[int]) -> None:
+def _fixed(shapes: dict[str, list[int]], name: str) -> list[int]:
+    shape = shapes.get(name, [])
     if not shape or not all(shape):
-        raise ValueError(f"the shape of {node} is not fixed: {shape}")
+        raise ValueError(f"the shape of {name} is not fixed: {shape or 'nothing is known of it'}")
+    return shape
 
 
 def ceiling(runtime: str, precision: str, threads: int) -> Ceiling:

@@ -8,7 +8,7 @@ whatever else the machine does hits them all. And the pose networks that are in 
 see `bench.floor`.
 """
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -115,8 +115,11 @@ class Floors:
 
     def find(self, contender: Contender, model: bytes) -> None:
         """As `set`, where the network's work can be counted: its shapes have to be known."""
-        with suppress(ValueError, KeyError):
-            self.set(contender, work_of(model))
+        try:
+            work = work_of(model)
+        except ValueError:
+            return
+        self.set(contender, work)
 
     def set(self, contender: Contender, work: Work) -> None:
         """Find a contender's floor; eager PyTorch is held to ONNX Runtime's."""

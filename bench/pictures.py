@@ -1,4 +1,7 @@
-"""`python -m bench.pictures`: the README's moving picture, and the curve of Ito's training."""
+"""`python -m bench.pictures`: pictures of the documents that come of no measurement.
+
+The README's moving one, the curve of Ito's training, and what becomes of three drawings.
+"""
 
 import json
 import tempfile
@@ -6,16 +9,27 @@ from pathlib import Path
 from typing import Annotated
 
 import av
+import numpy as np
 import typer
 from matplotlib import pyplot
+from PIL import Image
 
-from engine.app import PERFORMER, Options, puppeteer
+from engine.app import DEFAULT_CHARACTER, PERFORMER, Options, puppeteer
+from engine.character import CharacterBundle
+from engine.enrol.enrol import Wish, enrol, preview
+from training.characters.procedural.build import build
+from training.characters.proportions import reference_picture
+from training.metrics import on_white
 
 DOCS = Path(__file__).parent.parent / "docs"
 
 _SECONDS = (1.0, 9.0)  # of the clip
 _EVERY = 2  # frames
 _HEIGHT_PX = 360
+
+_WITH_ALPHA, _ON_WHITE = 1_000_044, 1_000_031  # seeds of characters that no data set has
+_DRAWN_PX, _PANEL_PX = 1024, 400
+_SIDES_PX = 50  # of each panel, cut off
 
 
 def moving(output: Path) -> None:
@@ -53,8 +67,28 @@ def curve(points: Path, output: Path) -> None:
     pyplot.close(figure)
 
 
+def enrolment(output: Path) -> None:
+    """Joints, parts and a pose of three drawings, each enrolled as `ayatsuri adapt` does."""
+    drawings = (
+        CharacterBundle.load(DEFAULT_CHARACTER).reference,
+        reference_picture(build(_WITH_ALPHA), _DRAWN_PX, straight=True),
+        on_white(reference_picture(build(_ON_WHITE), _DRAWN_PX)),
+    )
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "drawing.png"
+        for drawing in drawings:
+            Image.fromarray(drawing).save(path)
+            shown = preview(enrol([path], Wish(size=_PANEL_PX)))
+            panels = np.split(shown, 3, axis=1)
+            rows.append(np.concatenate([p[:, _SIDES_PX:-_SIDES_PX] for p in panels], axis=1))
+    Image.fromarray(np.concatenate(rows)).save(output, quality=88, method=6)
+
+
 def main(
-    only: Annotated[str | None, typer.Option(help="moving or curve; else both.")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="moving, curve or enrolment; else all of them.")
+    ] = None,
 ) -> None:
     """Make the pictures of the documentation anew."""
     pictures = DOCS / "pictures"
@@ -62,6 +96,8 @@ def main(
         moving(pictures / "demo.webp")
     if only in (None, "curve"):
         curve(DOCS / "ito_curve.jsonl", pictures / "ito_curve.png")
+    if only in (None, "enrolment"):
+        enrolment(pictures / "enrolment.webp")
     for path in sorted(pictures.iterdir()):
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from engine.backends.base import Backend
 from engine.backends.shelf import ShelvedBackend
+from engine.character import CharacterBundle
+from engine.errors import AyatsuriError
 
 
 class Generator(Protocol):
@@ -76,6 +78,25 @@ class NetworkGenerator:
     def close(self) -> None:
         """Close the runtime."""
         self._backend.close()
+
+
+def warm_up(generator: Generator, bundle: CharacterBundle) -> None:
+    """Draw a picture that nobody sees: the first one takes longest.
+
+    Args:
+        generator: closed if it cannot draw.
+        bundle: whose pictures it draws.
+
+    Raises:
+        BackendError: it cannot be drawn.
+    """
+    size = bundle.resolution
+    white, out = np.full((size, size, 3), 255, np.uint8), np.empty((size, size, 4), np.uint8)
+    try:
+        generator.draw(bundle.skeleton.rest, white, out)
+    except AyatsuriError:
+        generator.close()
+        raise
 
 
 def is_ready(backend: Backend) -> bool:

@@ -7,14 +7,12 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from engine import models
 from engine.cast import Actor
 from engine.clock import Clock
 from engine.errors import AyatsuriError
 from engine.frame import Packet
-from engine.generator import Generator
+from engine.generator import warm_up
 from engine.governor import Governor, Targets, Window
 from engine.options import Options
 from engine.pose.estimator import open_estimator
@@ -214,7 +212,7 @@ class Governing:
                 self._ways[id(actor)] = way
                 changed = True
                 generator, choice = ways[way].open()
-                _warm_up(generator, actor)
+                warm_up(generator, actor.bundle)
                 actor.replace(generator, choice, of=ways)
             if self._pose != level.pose:
                 self._pose = level.pose
@@ -229,14 +227,3 @@ def present(actor: Actor) -> int:
     """Which of its ways draws an actor now; the first where none is known to."""
     drawn = actor.choice.candidate if actor.choice else None
     return next((i for i, way in enumerate(actor.ways) if drawn and way.candidate == drawn), 0)
-
-
-def _warm_up(generator: Generator, actor: Actor) -> None:
-    """The first picture takes longest: it is drawn here, and not seen."""
-    size = actor.bundle.resolution
-    white, out = np.full((size, size, 3), 255, np.uint8), np.empty((size, size, 4), np.uint8)
-    try:
-        generator.draw(actor.bundle.skeleton.rest, white, out)
-    except AyatsuriError:
-        generator.close()
-        raise

@@ -5,13 +5,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from engine.backends.shelf import Shelf
 from engine.cast import Actor, Cast
 from engine.casting import open_actor, what_draws
 from engine.character import CharacterBundle
 from engine.errors import AyatsuriError
+from engine.generator import warm_up
 from engine.options import Options
 
 LOOK_S: Final = 1.0
@@ -82,9 +81,8 @@ class Watch:
             self._say(f"{actor.bundle.name} stays as it was: {error}")
             return
         try:
-            warm_up(newcomer)
+            warm_up(newcomer.generator, newcomer.bundle)
         except AyatsuriError as error:
-            newcomer.close()
             self._say(f"{actor.bundle.name} stays as it was: {error}")
             return
         actor.take_over(newcomer)
@@ -93,17 +91,6 @@ class Watch:
     def _run(self) -> None:
         while not self._cast.wait_closed(LOOK_S):
             self.look()
-
-
-def warm_up(actor: Actor) -> None:
-    """The first picture takes longest: it is drawn here, and not seen.
-
-    Raises:
-        BackendError: it cannot be drawn.
-    """
-    size = actor.bundle.resolution
-    white, out = np.full((size, size, 3), 255, np.uint8), np.empty((size, size, 4), np.uint8)
-    actor.draw(actor.bundle.skeleton.rest, white, out)
 
 
 def _stamp(path: Path) -> _Stamp | None:

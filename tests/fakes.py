@@ -1,4 +1,4 @@
-"""Stand-ins for time, cameras and displays, and a harness for single stages."""
+"""Stand-ins for time, cameras and displays."""
 
 import threading
 import time
@@ -8,7 +8,6 @@ from fractions import Fraction
 import numpy as np
 
 from engine.frame import Frame, Packet
-from engine.pipeline import Stage
 
 
 class FakeClock:
@@ -135,15 +134,3 @@ class FakeSink:
 
     def close(self) -> None:
         self.closed += 1
-
-
-def run_stage(stage: Stage, packets: Iterable[Packet]) -> list[Packet]:
-    """All that a stage makes of the packets, end of stream included; closes it."""
-    made: list[Packet] = []
-    try:
-        for packet in packets:
-            made.extend(stage.process(packet))
-        made.extend(stage.flush())
-    finally:
-        stage.close()
-    return made

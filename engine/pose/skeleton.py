@@ -57,19 +57,6 @@ PUPPET_20 = Skeleton(
     bones=(*OPENPOSE_18.bones, (10, 18), (13, 19)),
 )
 
-COCO_17 = Skeleton(
-    name="coco-17",
-    joints=(
-        "nose", "l_eye", "r_eye", "l_ear", "r_ear",
-        "l_shoulder", "r_shoulder", "l_elbow", "r_elbow", "l_wrist", "r_wrist",
-        "l_hip", "r_hip", "l_knee", "r_knee", "l_ankle", "r_ankle",
-    ),
-    bones=(
-        (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6),
-        (5, 7), (6, 8), (7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6),
-    ),
-)  # fmt: skip
-
 MEDIAPIPE_33 = Skeleton(
     name="mediapipe-33",
     joints=(

@@ -24,7 +24,6 @@ from training.motion.retarget import to_clip
 from training.motion.source import SourceMotion
 
 DATA = os.environ.get("AYATSURI_TEST_DATA", "")
-LYING = ("crawl", "roll", "getup", "flip", "Death", "Lie", "Sit")
 LIMBS = (("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot"))
 
 pytestmark = pytest.mark.skipif(not DATA, reason="AYATSURI_TEST_DATA names no folder of motions")

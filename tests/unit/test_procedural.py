@@ -10,6 +10,8 @@ from training.characters.procedural.build import build
 from training.characters.procedural.colours import PALETTES, adjust, blend, lightness, toon
 from training.characters.procedural.design import Design
 from training.characters.procedural.face import BROWS, EYES, MOUTHS
+from training.characters.procedural.hair import FRINGES
+from training.characters.procedural.hair_tied import TIES
 from training.characters.procedural.variety import descriptor, distances
 from training.characters.sheet import POSES, rig_pose
 from training.motion.poses import ARMS, random_pose
@@ -127,9 +129,11 @@ def test_many_designs_use_every_choice() -> None:
     assert {d.face.eye for d in designs} == set(EYES)
     assert {d.face.brow for d in designs} == set(BROWS)
     assert {d.face.mouth for d in designs} == set(MOUTHS)
+    assert {d.hair.fringe for d in designs} == set(FRINGES)
+    assert {d.hair.tie for d in designs} == set(TIES)
     assert len({d.outfit.palette for d in designs}) == len(PALETTES)
     for group, field, least in (
-        ("hair", "cut", 5), ("hair", "fringe", 13), ("hair", "tie", 12), ("hair", "tone", 5),
+        ("hair", "cut", 5), ("hair", "tone", 5),
         ("outfit", "kind", 13), ("outfit", "skirt", 5), ("outfit", "trousers", 5),
         ("outfit", "pattern", 12), ("outfit", "socks", 7), ("outfit", "shoes", 6),
         ("outfit", "gloves", 5), ("outfit", "cape", 3), ("extras", "hat", 8),

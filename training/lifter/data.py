@@ -13,10 +13,9 @@ from engine.mocap.clip import Clip, clip_of
 from engine.mocap.joints import HIPS, LIFT_17, body_size, centred, mid_hip, of_rig
 from engine.mocap.rig import INDEX, PARENTS
 from engine.mocap.rotations import Array
-from training.motion.bvh import read_bvh
 from training.motion.dance import dance
+from training.motion.load import load_motion
 from training.motion.poses import random_pose
-from training.motion.retarget import to_clip
 
 F32 = NDArray[np.float32]
 
@@ -96,7 +95,7 @@ def captures(folder: Path) -> tuple[list[Clip], list[Clip]]:
     train: list[Clip] = []
     held_out: list[Clip] = []
     for path in paths:
-        clip = to_clip(read_bvh(path)).resampled(SAMPLES_HZ)
+        clip = load_motion(path).resampled(SAMPLES_HZ)
         (held_out if path.stem.startswith(HELD_OUT) else train).append(clip)
     return train, held_out
 

@@ -5,7 +5,6 @@ channels multiply in the order in which they are listed; position channels repla
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -51,11 +50,6 @@ def parse_bvh(data: bytes, name: str) -> SourceMotion:
     tree = _hierarchy(head.split()[1:], name)
     values, fps = _motion(tail, sum(len(c) for c in tree.channels), name)
     return _posed(tree, values, fps, name)
-
-
-def read_bvh(path: Path) -> SourceMotion:
-    """The motion of a BVH file; raises MotionError and OSError."""
-    return parse_bvh(path.read_bytes(), path.stem)
 
 
 def _hierarchy(tokens: list[str], name: str) -> _Hierarchy:

@@ -7,7 +7,6 @@ its arms hang at rest.
 """
 
 import json
-from pathlib import Path
 
 import numpy as np
 
@@ -90,8 +89,3 @@ def parse_deepmimic(data: bytes, name: str) -> SourceMotion:
         name, fps, tuple(joint[0] for joint in _JOINTS), parents, turns, places, identity,
         global_pose(parents, range(count), identity, rest)[1], tips, rest_stands=False,
     )  # fmt: skip
-
-
-def read_deepmimic(path: Path) -> SourceMotion:
-    """The motion of a DeepMimic clip; raises MotionError and OSError."""
-    return parse_deepmimic(path.read_bytes(), path.stem)

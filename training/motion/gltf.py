@@ -37,22 +37,14 @@ _DEFAULT_FPS, _MAX_FPS = 30.0, 120.0
 _REPAIR = "export it again"
 
 
-def read_gltf(path: Path, *, fps: float | None = None) -> list[SourceMotion]:
-    """The animations of a glTF file, each named by the file; raises MotionError and OSError."""
-    return parse_gltf(path.read_bytes(), path.stem, folder=path.parent, fps=fps)
-
-
-def parse_gltf(
-    data: bytes, name: str, *, folder: Path | None = None, fps: float | None = None
-) -> list[SourceMotion]:
-    """The animations of a glTF file's bytes; raises MotionError.
+def parse_gltf(data: bytes, name: str, *, folder: Path | None = None) -> list[SourceMotion]:
+    """The animations of a glTF file's bytes, at the rates of their keys; raises MotionError.
 
     `folder` is where buffers that are files of their own may lie; without it they are refused.
-    `fps` is the rate to sample at; without it, the rate of each animation's keys.
     """
     document, binary = _unpacked(data, name)
     try:
-        return _Reader(document, binary, name, folder).motions(fps)
+        return _Reader(document, binary, name, folder).motions()
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         # The document is anybody's JSON: whatever is missing or of a wrong type ends here.
         raise MotionError(
@@ -175,14 +167,14 @@ class _Reader:
 
     # --- the skeleton ----------------------------------------------------------------------------
 
-    def motions(self, fps: float | None) -> list[SourceMotion]:
+    def motions(self) -> list[SourceMotion]:
         animations = self.document.get("animations", [])
         if not animations:
             raise self._wrong("animations", "none", "give a file that moves")
         if not self.nodes:
             raise self._wrong("nodes", "none")
         keep = needed(self.parents, list(named_joints(self.names).values()))
-        return [self._motion(animation, i, keep, fps) for i, animation in enumerate(animations)]
+        return [self._motion(animation, i, keep) for i, animation in enumerate(animations)]
 
     def _rest(self, node: dict[str, Any]) -> dict[str, Array]:
         """Translation, rotation (w, x, y, z) and scale of a node."""
@@ -207,9 +199,7 @@ class _Reader:
         rest["rotation"] = rotation if rotation.any() else np.array([1.0, 0.0, 0.0, 0.0])
         return rest
 
-    def _motion(
-        self, animation: dict[str, Any], number: int, keep: list[int], fps: float | None
-    ) -> SourceMotion:
+    def _motion(self, animation: dict[str, Any], number: int, keep: list[int]) -> SourceMotion:
         title = f"{self.name}/{animation.get('name', f'animation {number}')}"
         tracks: dict[tuple[int, str], tuple[Array, Array, str]] = {}
         for channel in animation["channels"]:
@@ -230,7 +220,7 @@ class _Reader:
                 raise self._wrong("times that rise from 0", "others")
             tracks[node, path] = (times, values.reshape(len(times), each, -1), method)
         end = max((float(times[-1]) for times, _, _ in tracks.values()), default=0.0)
-        rate = fps or _rate([times for times, _, _ in tracks.values()])
+        rate = _rate([times for times, _, _ in tracks.values()])
         frames = int(np.floor(end * rate + 1e-6)) + 1
         check_frames(title, frames, MAX_SAMPLED_FRAMES)
         seconds = np.arange(frames) / rate

@@ -7,7 +7,6 @@ legs, as it does in most dances, they are solved here on the standard skeleton.
 
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -213,11 +212,6 @@ def parse_vmd(data: bytes, name: str) -> SourceMotion:
         name, FPS, BONES, PARENTS, turns, places, identity, REST,
         np.full((len(BONES), 3), np.nan), rest_stands=True,
     )  # fmt: skip
-
-
-def read_vmd(path: Path) -> SourceMotion:
-    """The motion of a VMD file; raises MotionError and OSError."""
-    return parse_vmd(path.read_bytes(), path.stem)
 
 
 def _solves(motion: VmdMotion, side: str, frames: Array) -> np.ndarray:

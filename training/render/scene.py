@@ -68,6 +68,20 @@ class Mesh:
     texture: Texture = NO_TEXTURE
     surfaces: Surfaces | None = None  # many materials instead: shade, textured, texture are unused
 
+    def only(self, kept: NDArray[np.bool_]) -> "Mesh":
+        """The mesh of some of its triangles (T,), with all of its vertices.
+
+        Raises:
+            ValueError: the mesh has surfaces.
+        """
+        if self.surfaces is not None:
+            raise ValueError("a mesh with surfaces of many materials cannot be taken apart yet")
+        return replace(
+            self,
+            triangles=np.ascontiguousarray(self.triangles[kept]),
+            textured=np.ascontiguousarray(self.textured[kept]),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Camera:

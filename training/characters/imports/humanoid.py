@@ -11,7 +11,6 @@ REQUIRED = (
     "head", "l_upper_arm", "l_forearm", "l_hand", "r_upper_arm", "r_forearm", "r_hand",
     "l_thigh", "l_shin", "l_foot", "r_thigh", "r_shin", "r_foot",
 )  # fmt: skip
-EXTRAS = ("l_eye", "r_eye", "l_toe", "r_toe")
 
 VRM: dict[str, str] = {
     "hips": "hips", "spine": "spine", "chest": "chest", "neck": "neck", "head": "head",

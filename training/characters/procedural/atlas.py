@@ -37,7 +37,6 @@ TOP = Region(512, 0, 512, 512)
 BOTTOM = Region(1024, 0, 512, 512)
 HAIR = Region(0, 512, 512, 512)
 SLEEVE = Region(512, 512, 512, 256)
-LEG = Region(512, 768, 512, 256)
 EXTRA = Region(1024, 512, 512, 448)
 CLEAR = (1280.0 / WIDTH, 992.0 / HEIGHT)  # a place that no piece paints
 

@@ -4,7 +4,6 @@ The cutter learns from pictures what the renderer knows: which part each pixel s
 part hides. `drawing_of` asks the renderer, and packs the answer as if a drawing had been cut.
 """
 
-from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
@@ -102,15 +101,11 @@ def drawing_of(
     def shown(*parts: int) -> Scene:
         """What these parts show when there is nothing else."""
         kept = np.isin(owner, parts)
-        some = replace(
-            mesh,
-            triangles=np.ascontiguousarray(mesh.triangles[kept]),
-            textured=np.ascontiguousarray(mesh.textured[kept]),
-        )
-        drawn = draw(some, character.camera, FINE * size, 1)
-        found = owner[kept][drawn.labels % len(some.triangles)]
+        drawn = draw(mesh.only(kept), character.camera, FINE * size, 1)
+        count = int(kept.sum())
+        found = owner[kept][drawn.labels % count]
         found[drawn.labels < 0] = _NOBODY
-        return Scene(drawn.picture, found, drawn.labels >= len(some.triangles), drawn.nearness)
+        return Scene(drawn.picture, found, drawn.labels >= count, drawn.nearness)
 
     def near(part: int, joint: int, radii: float) -> Mask:
         """Samples within so many radii of a part about a joint."""
@@ -129,7 +124,10 @@ def drawing_of(
             beside = shown(HEAD, CHEST)
             cut = own & alone.ink & ~(beside.ink & (beside.parts == HEAD))
             own &= ~cut
-            drawn, colours = own & (alone.nearness > _ears(character, rig_pose)), alone.picture
+            drawn, colours = (
+                own & (alone.nearness > ears_nearness(character, rig_pose)),
+                alone.picture,
+            )
         else:
             beside = shown(*sorted({*range(COUNT)} - _before(part)))
             drawn, colours = beside.parts == part, beside.picture
@@ -163,8 +161,11 @@ def _before(part: int) -> set[int]:
     return {HEAD, *others} if part in _ARMS else {HEAD, *_ARMS, *others}
 
 
-def _ears(character: RiggedCharacter, rig_pose: RigPose) -> float:
-    """1 / depth, up to which a head is behind everybody: hair ties are beside the ears."""
+def ears_nearness(character: RiggedCharacter, rig_pose: RigPose) -> float:
+    """1 / depth (see `Drawing.nearness`), up to which a head is behind everybody.
+
+    A little before the ears, since hair ties are beside them.
+    """
     points = character.keypoints(rig_pose)
     before = FRONT * float(np.linalg.norm(points[_EARS[0]] - points[_EARS[1]]))
     camera = character.camera
