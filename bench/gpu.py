@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -40,16 +41,22 @@ from bench.gpu_methods import (
     work,
 )
 from engine.backends.cuda import why_not
+from export.torch_backend import first_of
 
 GOALS_MS: Final = {("live", 256): 0.5, ("paper", 512): 4.0}
 START_GOAL_S: Final = 2.0
 _ROW_LIMIT_S: Final = 120.0
+_LATE_LIMIT_S: Final = 240.0
+_RECORDS: Final = ("torch", WHOLE)
+"""How those begin that record graphs by torch, whose memory may stay as it was in a recording
+that failed: a new process goes on."""
 _COLUMNS: Final = (
     "way", "precision", "device p50", "p99", "end to end p50", "p99", "floor", "start",
     "GPU memory", "mean error",
 )  # fmt: skip
 _STATE: Final = "gpu.json"
 _TABLE: Final = "gpu.md"
+_ERRORS: Final = "gpu.errors.txt"
 
 
 @dataclass(slots=True)
@@ -101,6 +108,7 @@ def wanted_rows(presets: list[str], sizes: list[int], methods: list[str]) -> lis
     """All rows, in the order that they are measured in."""
     chosen = [(m, p) for m, p in METHODS if not methods or m in methods]
     cells = [(preset, size) for size in sizes for preset in presets]
+    cells.sort(key=lambda cell: cell not in GOALS_MS)  # what is asked about comes first
     return [
         Row(preset, size, method, precision)
         for late in (False, True)
@@ -154,11 +162,13 @@ def worker(
             measure(row, networks, device, truths[cell], seconds)
         except Exception as error:  # noqa: BLE001  whatever it is, it is this row's result
             row.failed = _first_line(error)
+            with (folder / _ERRORS).open("a", encoding="utf-8") as errors:
+                errors.write(f"{_line(row)}\n{traceback.format_exc()}\n")
         state.rows.append(row)
         state.running = None
         state.write(folder)
         print(_line(row), flush=True)
-        if row.failed and lost(device):
+        if row.failed and (lost(device) or (device == "cuda" and row.method.startswith(_RECORDS))):
             return
 
 
@@ -188,7 +198,7 @@ def supervise(folder: Path, arguments: list[str], wanted: list[Row], until: floa
             raise SystemExit("the worker ended before it had found anything: see above")
         if after.running is not None:
             why = (
-                f"took longer than {_ROW_LIMIT_S:.0f} s" if hung
+                f"took longer than {_limit_s(after):.0f} s" if hung
                 else f"its process ended with code {process.returncode}"
             )  # fmt: skip
             after.rows.append(Row(*after.running, failed=why))
@@ -207,10 +217,16 @@ def _watch(process: "subprocess.Popen[bytes]", folder: Path) -> bool:
             return False
         with suppress(FileNotFoundError):
             begun = max(begun, (folder / _STATE).stat().st_mtime)
-        if time.time() - begun > _ROW_LIMIT_S:
+        if time.time() - begun > _limit_s(State.read(folder)):
             process.kill()
             process.wait()
             return True
+
+
+def _limit_s(state: State | None) -> float:
+    """How long the row that is running may take."""
+    compiled = state is not None and state.running is not None and state.running[2] in LATE
+    return _LATE_LIMIT_S if compiled else _ROW_LIMIT_S
 
 
 def markdown(state: State) -> str:
@@ -310,8 +326,9 @@ def _line(row: Row) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0] if text else ''}"[:300]
+    first = first_of(error)
+    text = str(first).strip().splitlines()
+    return f"{type(first).__name__}: {text[0] if text else ''}"[:300]
 
 
 def main(

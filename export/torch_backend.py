@@ -153,7 +153,8 @@ class TorchBackend:
                 self._prepare(graphed)
         except RuntimeError as error:  # of which torch's "out of memory" is one
             self.close()
-            raise BackendError(f"torch cannot run the network on {device}: {error}") from error
+            told = first_of(error)
+            raise BackendError(f"torch cannot run the network on {device}: {told}") from error
         if self._cuda:
             # What was reserved before may have held the weights; a graph's memory is its own.
             weights = sum(each.nbytes for each in (*module.parameters(), *module.buffers()))
@@ -196,9 +197,10 @@ class TorchBackend:
             raise BackendError(f"torch failed: {error}") from error
 
     def time_ms(self) -> float:
-        """Draw what was last given once more: how long the GPU took, its copies counted."""
+        """Draw what was last given again: how long the GPU took for a frame, copies counted."""
         first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         with torch.cuda.stream(self._stream):
+            self._launch()  # the GPU is busy while the next one is queued: that wait is not counted
             first.record()
             self._launch()
             last.record()
@@ -263,6 +265,16 @@ class TorchBackend:
 
     def _download(self) -> None:
         self._made.copy_(self._drawn, non_blocking=True)
+
+
+def first_of(error: BaseException) -> BaseException:
+    """What went wrong before an error that arose in its handling.
+
+    A recording that fails ends in an error of its end, which does not tell why.
+    """
+    while error.__context__ is not None and not error.__suppress_context__:
+        error = error.__context__
+    return error
 
 
 def _dtype(spec: TensorSpec) -> torch.dtype:

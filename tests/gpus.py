@@ -7,7 +7,7 @@ an old picture. Addresses are checked: what was freed, or never taken, cannot be
 import ctypes
 import pickle
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -208,6 +208,9 @@ class FakeTensorRt:
         self.runtime_caches: list[bytes] = []
         self.timing_caches: list[bytes] = []
         self.CudaGraphStrategy = SimpleNamespace(DISABLED="disabled")
+        self.BuilderFlag = SimpleNamespace()
+        if rtx:
+            self.BuilderFlag.REQUIRE_USER_ALLOCATION = "its memory is taken beforehand"
         self.TensorIOMode = SimpleNamespace(INPUT="in", OUTPUT="out")
         self.NetworkDefinitionCreationFlag = SimpleNamespace(STRONGLY_TYPED=1)
         self.ComputeCapability = SimpleNamespace(SM89="8.9", SM86="8.6")
@@ -239,7 +242,8 @@ class FakeTensorRt:
             if plan in self.broken or self.refuse == "deserialise":
                 listener.log(1, "made by another version")
                 return None
-            return FakeEngine(self, pickle.loads(plan)["model"])
+            told = pickle.loads(plan)
+            return FakeEngine(self, told["model"], told.get("flags", ()))
 
         return SimpleNamespace(deserialize_cuda_engine=deserialize)
 
@@ -248,7 +252,10 @@ class FakeTensorRt:
             self.timing_caches.append(cache)
             return True
 
+        flags: list[str] = []
         return SimpleNamespace(
+            flags=flags,
+            set_flag=flags.append,
             set_compute_capability=lambda name, i: True,
             create_timing_cache=lambda data: data,
             set_timing_cache=take,
@@ -260,7 +267,8 @@ class FakeTensorRt:
             self.listener.log(1, "no kernel for it")
             return None
         self.built += 1
-        return pickle.dumps({"model": network.model, "number": self.built})
+        told = {"model": network.model, "number": self.built, "flags": config.flags}
+        return pickle.dumps(told)
 
 
 class FakeEngine:
@@ -268,7 +276,7 @@ class FakeEngine:
 
     device_memory_size_v2 = 3 * MB
 
-    def __init__(self, trt: FakeTensorRt, model: bytes) -> None:
+    def __init__(self, trt: FakeTensorRt, model: bytes, flags: Sequence[str]) -> None:
         from engine.backends.onnxruntime import load
 
         options = load().SessionOptions()
@@ -276,7 +284,7 @@ class FakeEngine:
         self._session = load().InferenceSession(model, options, providers=["CPUExecutionProvider"])
         graph = onnx.load_model_from_string(model).graph
         self._values = [*graph.input, *graph.output]
-        self._trt, self.addresses = trt, dict[str, int]()
+        self._trt, self.addresses, self._flags = trt, dict[str, int](), flags
         self.num_io_tensors = len(self._values)
         trt.engines += 1
 
@@ -307,9 +315,11 @@ class FakeEngine:
             kept.append(data)
             return True
 
-        cache = SimpleNamespace(deserialize=deserialize, serialize=lambda: b"compiled kernels")
+        compiled = None if self._trt.refuse == "serialise" else b"compiled kernels"
+        cache = SimpleNamespace(deserialize=deserialize, serialize=lambda: compiled)
         return SimpleNamespace(
-            create_runtime_cache=lambda: cache, set_runtime_cache=lambda cache: None
+            create_runtime_cache=lambda: cache,
+            set_runtime_cache=lambda cache: self._trt.refuse != "cache",
         )
 
     def create_execution_context(self, config: Any) -> Any:
@@ -318,6 +328,11 @@ class FakeEngine:
     def set_tensor_address(self, name: str, address: int) -> bool:
         self.addresses[name] = address
         return self._trt.refuse != "address"
+
+    def is_stream_capturable(self, stream: int) -> bool:
+        assert self._trt.rtx, "tensorrt has no such question"
+        assert stream in self._trt.driver.streams
+        return "its memory is taken beforehand" in self._flags
 
     def execute_async_v3(self, stream: int) -> bool:
         driver = self._trt.driver

@@ -206,12 +206,17 @@ class Device:
         self._call("free a graph", self._driver.cuGraphExecDestroy(graph))
 
     def time_ms(self, stream: Any, queue: Callable[[], None]) -> float:
-        """What `queue` queues is done, and how long the GPU took for it, by its own clock."""
+        """What `queue` queues is done, twice, and how long the GPU took for it, by its own clock.
+
+        The first time keeps the GPU busy while the second is queued: else the wait for that would
+        be counted.
+        """
         driver, events = self._driver, []
         with ExitStack() as cleanup:
             for _ in range(2):
                 events.append(self._call("make an event", driver.cuEventCreate(0)))
                 cleanup.callback(driver.cuEventDestroy, events[-1])
+            queue()
             self._call("note the time", driver.cuEventRecord(events[0], stream))
             queue()
             self._call("note the time", driver.cuEventRecord(events[1], stream))
@@ -281,7 +286,7 @@ class Frame:
         np.copyto(out, self._made.array, casting="no")
 
     def time_ms(self) -> float:
-        """Draw what was last given once more: how long the GPU took, its copies counted."""
+        """Draw what was last given again: how long the GPU took for a frame, copies counted."""
         self._device.use()
         graph = self._recorded()
         return self._device.time_ms(

@@ -17,7 +17,8 @@ from typing import Final
 from engine.errors import BackendError
 from engine.models import cache_folder
 
-_SCHEMA: Final = 1
+_SCHEMA: Final = 2
+"""Of a key; one more whenever the same file is compiled in another way."""
 
 
 class PlanCache:

@@ -130,6 +130,10 @@ class TensorRtBackend:
             ):
                 if not self._context.set_tensor_address(spec.name, address):
                     raise BackendError(f"TensorRT does not take an address for {spec.name}")
+            if kind == "tensorrt-rtx" and not self._context.is_stream_capturable(
+                int(self.frame.stream)
+            ):
+                raise BackendError("TensorRT for RTX cannot draw this network in a CUDA graph")
             self.frame.record(self._enqueue)
             self._runtime.keep()
             self._cleanup = cleanup.pop_all()
@@ -214,7 +218,8 @@ class _RuntimeCache:
         self._cache = self.config.create_runtime_cache()
         before = cache.get(key)
         self._known = before if before and self._cache.deserialize(before) else None
-        self.config.set_runtime_cache(self._cache)
+        if not self.config.set_runtime_cache(self._cache):
+            raise BackendError("TensorRT for RTX does not take its own runtime cache")
         # Ours holds the copies too.
         self.config.cuda_graph_strategy = trt.CudaGraphStrategy.DISABLED
 
@@ -222,9 +227,9 @@ class _RuntimeCache:
         """Keep what was compiled, if anything was."""
         if self._cache is None:
             return
-        now = bytes(self._cache.serialize())
-        if now and now != self._known:
-            self._kept.put(self._key, now, {"what": "runtime cache"})
+        now = self._cache.serialize()
+        if now is not None and bytes(now) not in (b"", self._known):
+            self._kept.put(self._key, bytes(now), {"what": "runtime cache"})
 
 
 def _known(device: Device) -> str:

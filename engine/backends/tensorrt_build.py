@@ -211,6 +211,8 @@ def build(
             name = getattr(trt.ComputeCapability, f"SM{capability.replace('.', '')}")
             if not config.set_compute_capability(name, i):
                 raise BackendError(f"TensorRT does not take compute capability {capability}")
+        # Or it may take memory while it draws, which a CUDA graph cannot hold.
+        config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
     elif timings is not None:
         kept = config.create_timing_cache(timings.read())
         if kept is None or not config.set_timing_cache(kept, False):  # not of this GPU or library

@@ -149,7 +149,7 @@ class FrameGraph:
         return shown
 
     def time_ms(self) -> float:
-        """Run the last frame once more: how long the GPU took, its copies counted."""
+        """Run the last frame again: how long the GPU took for one, copies counted."""
         return self._frame.time_ms()
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 
 from bench import gpu
 from bench.floor import Work
-from bench.gpu import State, goals, markdown, supervise, wanted_rows, worker
+from bench.gpu import State, _limit_s, goals, markdown, supervise, wanted_rows, worker
 from bench.gpu_methods import LATE, METHODS, Ceilings, Networks, Row, measure, truth_of
 from engine.backends.cuda import why_not
 from engine.errors import ModelCorrupt, ModelMissing
@@ -37,6 +37,8 @@ def test_what_takes_long_comes_last_and_nothing_twice() -> None:
     assert len({r.key for r in rows}) == len(rows) == 4 * len(METHODS)
     late = [r.method in LATE for r in rows]
     assert late == sorted(late)
+    cells = list(dict.fromkeys((r.preset, r.size) for r in rows))
+    assert cells[:2] == [("live", 256), ("paper", 512)]  # what is asked about
     (one,) = wanted_rows(["live"], [64], ["TensorRT"])
     assert one.key == ("live", 64, "TensorRT", "fp16")
 
@@ -170,10 +172,49 @@ def test_a_way_that_fails_is_kept_and_the_run_goes_on(
     found = State.read(tmp_path)
     assert found is not None
     assert [r.failed for r in found.rows] == [None, None, "RuntimeError: no such thing"]
+    errors = (tmp_path / "gpu.errors.txt").read_text()
+    assert errors.startswith("live 256, TensorRT, fp16: failed: RuntimeError: no such thing\nTrace")
+    assert "and much more" in errors
     worker(tmp_path, tmp_path, wanted, "cpu", 0.0, float("inf"))
     assert len(asked) == 3  # nothing is measured twice
     worker(tmp_path, tmp_path, wanted_rows(["base"], [256], []), "cpu", 0.0, 0.0)
     assert len(asked) == 3  # time was up
+
+
+def test_a_recording_that_failed_is_told_by_its_cause_and_ends_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def pretend(one: Row, *_: object) -> None:
+        asked.append(one.method)
+        try:
+            raise RuntimeError("it waited for a value")
+        finally:
+            raise RuntimeError("the recording was invalidated")  # as torch's end of it does
+
+    monkeypatch.setattr(gpu, "measure", pretend)
+    monkeypatch.setattr(gpu, "truth_of", lambda *_: None)
+    monkeypatch.setattr(gpu, "work", lambda *_: Work(1, 1))
+    monkeypatch.setattr(gpu, "lost", lambda _: False)
+    state().write(tmp_path)
+    wanted = wanted_rows(["live"], [256], ["TensorRT", "torch, eager"])
+    for _ in range(2):
+        worker(tmp_path, tmp_path, wanted, "cuda", 0.0, float("inf"))
+    assert asked == ["torch, eager"] * 2
+    worker(tmp_path, tmp_path, [*wanted, row("TensorRT for RTX")], "cuda", 0.0, float("inf"))
+    assert asked[2:] == ["TensorRT", "TensorRT for RTX"]  # these leave torch as it was
+    found = State.read(tmp_path)
+    assert found is not None
+    assert {r.failed for r in found.rows} == {"RuntimeError: it waited for a value"}
+
+
+def test_what_is_compiled_may_take_longer() -> None:
+    began = state()
+    began.running = ("live", 256, "torch, eager", "fp16")
+    assert _limit_s(began) == _limit_s(None)
+    began.running = ("live", 256, "torch, compiled", "fp16")
+    assert _limit_s(began) > _limit_s(None)
 
 
 def test_a_worker_that_dies_is_kept_and_another_goes_on(

@@ -1,6 +1,9 @@
+import os
+import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -175,6 +178,47 @@ def test_the_module_needs_no_package_of_nvidia() -> None:
         "import engine.backends.tensorrt, engine.backends.cuda; engine.backends.cuda.why_not()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@pytest.mark.skipif(sys.platform != "linux", reason="a library for Linux")
+def test_nvidias_own_package_takes_every_call(tmp_path: Path) -> None:
+    """For real but for the driver: cuda-bindings over a libcuda of C that drives no GPU."""
+    pytest.importorskip("cuda.bindings")
+    source, library = Path(__file__).parents[1] / "libcuda.c", tmp_path / "libcuda.so.1"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    code = (
+        "import numpy as np\n"
+        "from tests.unit.test_cuda import TAKES, Device, Frame, pictures\n"
+        "device = Device()\n"
+        "print(device.identity)\n"
+        "frame = Frame(device, TAKES, TAKES)\n"
+        "kept, frame.output_address = frame.output_address, frame.input_address\n"
+        "frame.record(lambda: None)\n"
+        "out = np.empty(TAKES.shape[1:], np.uint8)\n"
+        "for picture in pictures(3):\n"
+        "    frame.run(picture, out)\n"
+        "    assert (out == picture).all()\n"
+        "print(frame.time_ms(), device.free_bytes())\n"
+        "try:\n"
+        "    device.allocate(2**30)\n"
+        "except Exception as error:\n"
+        "    print(error)\n"
+        "frame.close()\n"
+        "print(device.free_bytes())\n"
+        "device.close()\n"
+    )
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        check=False, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    identity, timed, failed, left = told.stdout.splitlines()
+    assert identity.startswith("NVIDIA of C 8.9, driver 13000")
+    assert timed == f"0.25 {2**26 - 2 * 48}"
+    assert failed.startswith("cannot take 1024.0 MB of GPU memory: out of memory (CUDA error 2)")
+    assert left == str(2**26)
 
 
 @pytest.mark.gpu

@@ -106,7 +106,7 @@ def test_an_engine_that_the_library_refuses_is_built_anew_and_said(cache: PlanCa
     driver = FakeDriver()
     trt = FakeTensorRt(driver)
     start(cache, driver, trt).close()
-    trt.broken.add(pickle.dumps({"model": plan_model(cache), "number": 1}))
+    trt.broken.add(plan_of(cache))
     said: list[str] = []
     start(cache, driver, trt, said).close()
     assert trt.built == 2
@@ -115,10 +115,35 @@ def test_an_engine_that_the_library_refuses_is_built_anew_and_said(cache: PlanCa
     assert trt.built == 2  # the new one was kept
 
 
-def plan_model(cache: PlanCache) -> bytes:
-    plans = [p for p in cache.folder.glob("*.plan") if p.read_bytes() != b"compiled kernels"]
-    (plan,) = plans
-    return pickle.loads(plan.read_bytes())["model"]
+def plan_of(cache: PlanCache) -> bytes:
+    plans = [p.read_bytes() for p in cache.folder.glob("*.plan")]
+    (plan,) = [plan for plan in plans if plan != b"compiled kernels"]
+    return plan
+
+
+def test_an_engine_that_no_graph_can_hold_never_draws(cache: PlanCache) -> None:
+    """TensorRT for RTX may take memory while it draws, unless it was built not to."""
+    driver = FakeDriver()
+    trt = FakeTensorRt(driver)
+    start(cache, driver, trt).close()
+    told = pickle.loads(plan_of(cache))
+    assert told.pop("flags") == ["its memory is taken beforehand"]
+    for path in cache.folder.glob("*.plan"):
+        cache.put(path.stem, pickle.dumps(told), {})
+    with pytest.raises(BackendError, match="cannot draw this network in a CUDA graph"):
+        start(cache, driver, trt)
+    assert driver.clean
+
+
+def test_kernels_that_cannot_be_kept_are_compiled_again(cache: PlanCache) -> None:
+    driver = FakeDriver()
+    trt = FakeTensorRt(driver, refuse="serialise")
+    for _ in range(2):
+        start(cache, driver, trt).close()
+    assert trt.runtime_caches == []
+    with pytest.raises(BackendError, match="does not take its own runtime cache"):
+        start(cache, driver, FakeTensorRt(driver, refuse="cache"))
+    assert driver.clean
 
 
 def test_a_damaged_engine_is_built_anew(cache: PlanCache) -> None:
