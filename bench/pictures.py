@@ -31,7 +31,7 @@ _EVERY = 2  # frames
 _HEIGHT_PX = 360
 
 _RAISED = (72, 96, 216, 236, 446, 492)  # frames of the clip
-_UPPER_WH = (190, 200)  # px, of the upper part of either
+_UPPER_WH = (190, 200)  # px
 
 _WITH_ALPHA, _ON_WHITE = 1_000_044, 1_000_031  # seeds of characters that no data set has
 _DRAWN_PX, _PANEL_PX = 1024, 400
@@ -71,14 +71,18 @@ def arms(output: Path) -> None:
     for clear_head in (False, True):
         frames = enumerate(side_by_side(clear_head=clear_head))
         shown = [np.asarray(frame.to_image(), np.uint8) for i, frame in frames if i in _RAISED]
-        character = shown[0].shape[1] - _HEIGHT_PX  # where she begins
-        sides = (0, character) if not rows else (character,)
-        for left in sides:
-            middle = left + (character if left == 0 else _HEIGHT_PX) // 2
-            cut = slice(middle - _UPPER_WH[0] // 2, middle + _UPPER_WH[0] // 2)
-            rows.append([picture[: _UPPER_WH[1], cut] for picture in shown])
+        performer_px = shown[0].shape[1] - _HEIGHT_PX  # the character's side is a square
+        if not rows:
+            rows.append([_upper(picture, performer_px // 2) for picture in shown])
+        rows.append([_upper(picture, performer_px + _HEIGHT_PX // 2) for picture in shown])
     sheet = np.concatenate([np.concatenate(row, axis=1) for row in rows])
     Image.fromarray(sheet).save(output, quality=88)
+
+
+def _upper(picture: NDArray[np.uint8], x: int) -> NDArray[np.uint8]:
+    """The upper part of whoever stands at x px."""
+    width, height = _UPPER_WH
+    return picture[:height, x - width // 2 : x + width // 2]
 
 
 def curve(points: Path, output: Path) -> None:
