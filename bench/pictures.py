@@ -1,10 +1,12 @@
 """`python -m bench.pictures`: pictures of the documents that come of no measurement.
 
-The README's moving one, the curve of Ito's training, and what becomes of three drawings.
+The README's moving one, the curve of Ito's training, arms that keep off the head, and what becomes
+of three drawings.
 """
 
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +14,7 @@ import av
 import numpy as np
 import typer
 from matplotlib import pyplot
+from numpy.typing import NDArray
 from PIL import Image
 
 from engine.app import DEFAULT_CHARACTER, PERFORMER, Options, puppeteer
@@ -27,22 +30,31 @@ _SECONDS = (1.0, 9.0)  # of the clip
 _EVERY = 2  # frames
 _HEIGHT_PX = 360
 
+_RAISED = (72, 96, 216, 236, 446, 492)  # frames of the clip
+_UPPER_WH = (190, 200)  # px
+
 _WITH_ALPHA, _ON_WHITE = 1_000_044, 1_000_031  # seeds of characters that no data set has
 _DRAWN_PX, _PANEL_PX = 1024, 400
 _SIDES_PX = 50  # of each panel, cut off
 
 
-def moving(output: Path) -> None:
-    """The performer and the character side by side, as an animated WebP."""
+def side_by_side(*, clear_head: bool = True) -> Iterator[av.VideoFrame]:
+    """The performer's clip with the default character beside her, as she is drawn by herself."""
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder) / "demo.mp4"
-        puppeteer(PERFORMER, video, options=Options(layout="side-by-side", size_px=_HEIGHT_PX))
+        options = Options(layout="side-by-side", size_px=_HEIGHT_PX, clear_head=clear_head)
+        puppeteer(PERFORMER, video, options=options)
         with av.open(video) as container:
-            pictures = [
-                frame.to_image()
-                for i, frame in enumerate(container.decode(video=0))
-                if _SECONDS[0] <= frame.time < _SECONDS[1] and i % _EVERY == 0
-            ]
+            yield from container.decode(video=0)
+
+
+def moving(output: Path) -> None:
+    """The performer and the character side by side, as an animated WebP."""
+    pictures = [
+        frame.to_image()
+        for i, frame in enumerate(side_by_side())
+        if _SECONDS[0] <= frame.time < _SECONDS[1] and i % _EVERY == 0
+    ]
     # Half of the performer's side is an empty wall.
     margin = pictures[0].width // 7
     pictures = [p.crop((margin, 0, p.width, p.height)) for p in pictures]
@@ -51,6 +63,26 @@ def moving(output: Path) -> None:
         output, save_all=True, append_images=rest, duration=round(1000 * _EVERY / 30), loop=0,
         quality=70, method=6,
     )  # fmt: skip
+
+
+def arms(output: Path) -> None:
+    """Raised arms: the performer's, by the directions of bones alone, and kept off the head."""
+    rows: list[list[NDArray[np.uint8]]] = []
+    for clear_head in (False, True):
+        frames = enumerate(side_by_side(clear_head=clear_head))
+        shown = [np.asarray(frame.to_image(), np.uint8) for i, frame in frames if i in _RAISED]
+        performer_px = shown[0].shape[1] - _HEIGHT_PX  # the character's side is a square
+        if not rows:
+            rows.append([_upper(picture, performer_px // 2) for picture in shown])
+        rows.append([_upper(picture, performer_px + _HEIGHT_PX // 2) for picture in shown])
+    sheet = np.concatenate([np.concatenate(row, axis=1) for row in rows])
+    Image.fromarray(sheet).save(output, quality=88)
+
+
+def _upper(picture: NDArray[np.uint8], x: int) -> NDArray[np.uint8]:
+    """The upper part of whoever stands at x px."""
+    width, height = _UPPER_WH
+    return picture[:height, x - width // 2 : x + width // 2]
 
 
 def curve(points: Path, output: Path) -> None:
@@ -87,7 +119,7 @@ def enrolment(output: Path) -> None:
 
 def main(
     only: Annotated[
-        str | None, typer.Option(help="moving, curve or enrolment; else all of them.")
+        str | None, typer.Option(help="moving, curve, arms or enrolment; else all of them.")
     ] = None,
 ) -> None:
     """Make the pictures of the documentation anew."""
@@ -96,6 +128,8 @@ def main(
         moving(pictures / "demo.webp")
     if only in (None, "curve"):
         curve(DOCS / "ito_curve.jsonl", pictures / "ito_curve.png")
+    if only in (None, "arms"):
+        arms(pictures / "arms-off-the-head.jpg")
     if only in (None, "enrolment"):
         enrolment(pictures / "enrolment.webp")
     for path in sorted(pictures.iterdir()):

@@ -60,7 +60,7 @@ def show(table: Table) -> None:
 def explains(command: Callable[P, T]) -> Callable[P, T]:
     """A command whose errors become one message and an exit code; see the constants above.
 
-    With `ayatsuri --debug` the traceback is shown instead.
+    With --debug before the command's name the traceback is shown instead.
     """
 
     @functools.wraps(command)
@@ -83,7 +83,7 @@ def explains(command: Callable[P, T]) -> Callable[P, T]:
             _complain(
                 "unexpected error",
                 f"{type(error).__name__}: {error}\n"
-                "This is a bug. `ayatsuri --debug ...` shows where; please report it.",
+                "This is a bug. --debug before the command's name shows where; please report it.",
             )
             raise typer.Exit(EXIT_BUG) from None
 

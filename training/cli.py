@@ -23,11 +23,14 @@ HELD_OUT_SEED = 1_000_003
 
 
 @app.callback()
-def main_options() -> None:
-    """Keeps typer from turning a single command into the whole program."""
+def _before_every_command(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    console.Settings.debug = debug
 
 
 @app.command()
+@console.explains
 def fit(
     folder: Annotated[Path, typer.Option(help="Where renders and checkpoints are kept.")] = Path(
         "runs/ito"
@@ -72,6 +75,7 @@ def fit(
 
 
 @app.command()
+@console.explains
 def lifter(
     folder: Annotated[Path, typer.Option(help="Where network and curve are written.")] = Path(
         "runs/lifter"
@@ -116,6 +120,7 @@ def lifter(
 
 
 @app.command()
+@console.explains
 def lifters(
     model: Annotated[
         Path | None, typer.Option(help="A network instead of the one that ships.")
@@ -273,6 +278,7 @@ def weights(
 
 
 @app.command()
+@console.explains
 def measure(
     made: Annotated[Path, typer.Argument(help="A folder of PNG files with alpha.")],
     truth: Annotated[Path, typer.Argument(help="The true ones, under the same names.")],
@@ -283,28 +289,23 @@ def measure(
     fid: Annotated[bool, typer.Option(help="FID and KID too (a download of 25 MB, once).")] = True,
 ) -> None:
     """Measure generated pictures against true ones; see training.metrics.evaluate."""
-    import numpy as np
     import torch
 
-    from engine.errors import AyatsuriError
     from training.metrics.evaluate import BETTER, Networks, evaluate
-    from training.metrics.folders import read_pair
+    from training.metrics.folders import read_joints, read_pair
 
     torch.set_num_threads(1)
-    try:
-        pictures, wanted = read_pair(made, truth)
-        asked = None if joints is None else np.load(joints)
-        networks = Networks(lambda text: typer.echo(text, err=True))
-        found = evaluate(pictures, wanted, asked, sequence=sequence, fid=fid, networks=networks)
-    except (AyatsuriError, ValueError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+    pictures, wanted = read_pair(made, truth)
+    asked = None if joints is None else read_joints(joints)
+    networks = Networks(lambda text: typer.echo(text, err=True))
+    found = evaluate(pictures, wanted, asked, sequence=sequence, fid=fid, networks=networks)
     for name, value in found.items():
         typer.echo(f"{name:20} {value:10.4f}  {BETTER.get(name, '')}", err=True)
     print(json.dumps(found))
 
 
 @app.command()
+@console.explains
 def estimator(
     folder: Annotated[Path, typer.Option(help="Where renders and checkpoints are kept.")] = Path(
         "runs/estimator"
@@ -355,6 +356,7 @@ def estimators(
 
 
 @app.command()
+@console.explains
 def cutout(
     folder: Annotated[Path, typer.Option(help="Where renders and checkpoints are kept.")] = Path(
         "runs/cutout"

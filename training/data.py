@@ -77,7 +77,8 @@ def render_poses(
 ) -> PosedPictures:
     """Render the default character in `count` random poses into `folder`, or reuse what is there.
 
-    What is there is reused only if its manifest has the same arguments and the files are whole.
+    What is there is reused only if its manifest has the same arguments; it is written last, and
+    taken away before anything is written over.
     """
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {"character": "ito", "count": count, "size": size, "seed": seed}
@@ -86,6 +87,7 @@ def render_poses(
         found = json.loads(manifest_path.read_text())
         if all(found.get(key) == value for key, value in wanted.items()):
             return PosedPictures.load(folder)
+        manifest_path.unlink()
     pictures = np.lib.format.open_memmap(
         folder / "pictures.npy", "w+", np.uint8, (count, size, size, 4)
     )

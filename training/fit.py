@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from engine.motion.draw import draw_pose
 from training.data import PosedPictures, sample_batch
+from training.errors import BadInput, Diverged
 from training.losses import (
     L1_WEIGHT,
     PERCEPTUAL_WEIGHT,
@@ -128,14 +129,14 @@ class Fit:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The content of a checkpoint; raises ValueError for a file that is none."""
+    """The content of a checkpoint; raises BadInput for a file that is none."""
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True)
         complete = {"config", "generator_config", "average", "reference", "step"} <= state.keys()
     except (RuntimeError, pickle.UnpicklingError, EOFError, AttributeError, ValueError) as error:
-        raise ValueError(f"{path} is no checkpoint of `ayatsuri-train fit`: {error}") from error
+        raise BadInput(f"{path} is no checkpoint of `ayatsuri-train fit`: {error}") from error
     if not complete:
-        raise ValueError(f"{path} is no checkpoint of `ayatsuri-train fit`: it lacks networks")
+        raise BadInput(f"{path} is no checkpoint of `ayatsuri-train fit`: it lacks networks")
     return state
 
 
@@ -260,7 +261,7 @@ def train_step(
         losses |= {"critic": float(critic.detach()), "gan": float(fooled.detach())}
 
     if not torch.isfinite(loss):
-        raise FloatingPointError(f"the loss is {loss.item()} at step {fit.step}: lower the rate")
+        raise Diverged(f"the loss is {loss.item()} at step {fit.step}: lower the rate")
     fit.optimiser.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(fit.generator.parameters(), 5.0)

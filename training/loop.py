@@ -17,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from training.errors import Diverged
+
 _SAVE_EVERY_S = 240.0
 
 
@@ -151,7 +153,7 @@ class Loop(ABC, Generic[N, C, D]):
         loss.backward()
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise FloatingPointError(
+            raise Diverged(
                 f"the loss of step {self.step} is {value}: lower the rate, and continue from the "
                 "last checkpoint"
             )

@@ -12,6 +12,7 @@ from engine.mocap.joints import HIPS, body_size, centred, mid_hip
 from engine.mocap.lift import BaselineLifter
 from engine.mocap.rotations import about_x
 from tests.mocap import still
+from training.errors import BadInput
 from training.lifter.data import HELD_OUT, bodies, captures, procedural, random_rest, views
 
 torch = pytest.importorskip("torch")
@@ -97,7 +98,7 @@ def test_a_few_steps_learn_something(posed, tmp_path):
 
 
 def test_no_captures_are_told(tmp_path):
-    with pytest.raises(FileNotFoundError, match="bvh"):
+    with pytest.raises(BadInput, match="bvh"):
         captures(tmp_path)
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from engine.mocap.rig import INDEX, forward_kinematics
+from training.motion.collisions import penetrates
 from training.motion.dance import dance, dance_vectors
 from training.motion.phrases import FINALE, LIBRARY
-from training.motion.poses import penetrates
 from training.motion.posture import REFERENCE_REST, sole_heights
 
 SECONDS, FPS = 20.0, 30.0

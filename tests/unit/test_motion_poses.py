@@ -14,7 +14,8 @@ from engine.mocap.rotations import (
     to_quaternion,
     to_vector,
 )
-from training.motion.poses import ARMS, MAX_JUMP, penetrates, random_pose
+from training.motion.collisions import penetrates
+from training.motion.poses import ARMS, MAX_JUMP, random_pose
 from training.motion.posture import (
     ELBOW_LIMIT,
     HEAD_LIMITS,

@@ -24,6 +24,7 @@ from training.characters.procedural.build import build
 from training.cutout.baselines import flood, grabcut
 from training.cutout.data import over_ground
 from training.cutout.grounds import GROUNDS, held_out_photographs, part_of
+from training.errors import BadInput
 from training.estimator.augment import developed, placed
 from training.estimator.data import TEST_SEEDS
 from training.motion.poses import random_pose
@@ -81,7 +82,7 @@ def drawn_trials(drawings: Sequence[Path], size: int = 512) -> Iterator[Trial]:
     for path in drawings:
         found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if found is None or found.ndim != 3 or found.shape[2] != 4:
-            raise ValueError(f"expected pictures with alpha, found {path}")
+            raise BadInput(f"expected pictures with alpha, found {path}")
         straight = found[..., [2, 1, 0, 3]].astype(np.float32)
         straight[..., :3] *= straight[..., 3:] / 255
         scale = 0.94 * size / max(found.shape[:2])

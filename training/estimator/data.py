@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from training.characters.observe import observe
 from training.characters.procedural.build import build
 from training.dataset.samples import CharacterPictures
+from training.errors import BadInput
 from training.estimator.augment import F32, U8, augmented
 from training.estimator.targets import encode, in_picture
 from training.motion.poses import random_pose
@@ -55,7 +56,7 @@ class Renders:
             joints.append(character.joints)
             visible.append(character.visible)
         if not files:
-            raise ValueError("expected pictures of at least one character, found none")
+            raise BadInput("expected pictures of at least one character, found none")
         return cls(files, np.concatenate(joints), np.concatenate(visible))
 
     def save(self, path: Path) -> None:

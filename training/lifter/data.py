@@ -13,6 +13,7 @@ from engine.mocap.clip import Clip, clip_of
 from engine.mocap.joints import HIPS, LIFT_17, body_size, centred, mid_hip, of_rig
 from engine.mocap.rig import INDEX, PARENTS
 from engine.mocap.rotations import Array
+from training.errors import BadInput
 from training.motion.dance import dance
 from training.motion.load import load_motion
 from training.motion.poses import random_pose
@@ -87,11 +88,11 @@ def procedural(
 def captures(folder: Path) -> tuple[list[Clip], list[Clip]]:
     """The BVH files of a folder for training, and those held out (see `HELD_OUT`).
 
-    Raises FileNotFoundError where there is none.
+    Raises BadInput where there is none, MotionError for one that is damaged.
     """
     paths = sorted(folder.rglob("*.bvh"))
     if not paths:
-        raise FileNotFoundError(f"expected .bvh files in {folder}, found none")
+        raise BadInput(f"expected .bvh files in {folder}, found none")
     train: list[Clip] = []
     held_out: list[Clip] = []
     for path in paths:

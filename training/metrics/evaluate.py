@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from training.errors import BadInput
 from training.metrics.drawings import DrawingFeatures
 from training.metrics.flicker import flicker
 from training.metrics.frechet import frechet, kernel
@@ -104,13 +105,13 @@ def evaluate(
 
 def _check(made: list[U8], truth: list[U8]) -> None:
     if len(made) != len(truth) or len(made) == 0:
-        raise ValueError(
+        raise BadInput(
             f"expected as many made as true pictures, at least one, found {len(made)} and "
             f"{len(truth)}"
         )
     for number, (a, b) in enumerate(zip(made, truth, strict=True)):
         if a.shape != b.shape or a.ndim != 3 or a.shape[2] != 4 or a.dtype != np.uint8:
-            raise ValueError(
+            raise BadInput(
                 f"picture {number}: expected RGBA bytes (S, S, 4), made like true, found "
                 f"{a.shape} {a.dtype} and {b.shape} {b.dtype}"
             )

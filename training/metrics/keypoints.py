@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.pose.anime import AnimePose
+from training.errors import BadInput
 from training.estimator.measure import head_size, pckh
 from training.metrics.pictures import on_white
 
@@ -41,7 +42,7 @@ class KeypointFidelity:
             share: of `training.estimator.measure.head_size`.
         """
         if joints.shape[:2] != (len(pictures), 20):
-            raise ValueError(f"expected joints ({len(pictures)}, 20, 3+), found {joints.shape}")
+            raise BadInput(f"expected joints ({len(pictures)}, 20, 3+), found {joints.shape}")
         counted = np.stack(
             [
                 ((j[:, :2] >= 0) & (j[:, :2] < np.array(p.shape[1::-1]))).all(axis=-1)
