@@ -1,9 +1,8 @@
 """Ways to run a network on an NVIDIA GPU, each as a backend: see `bench.gpu`."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from training.networks.generator import preset as configuration
 SEED: Final = 1_000_013
 METHODS: Final = (
     ("torch, CUDA graph", "fp16"),
+    ("torch, CUDA graph, tuned", "fp16"),
     ("torch, CUDA graph", "bf16"),
     ("torch, CUDA graph", "fp32"),
     ("torch, CUDA graph, copies outside", "fp16"),
@@ -214,7 +214,7 @@ def open_method(row: Row, networks: Networks, device: str) -> Backend:
             wrap = lambda module: torch.compile(module, dynamic=False)  # noqa: E731
         return of_onnx(
             model, row.precision, device=device, half_model=half, graphed=graphed,
-            copies="copies outside" not in row.method, wrap=wrap,
+            copies="copies outside" not in row.method, tuned="tuned" in row.method, wrap=wrap,
         )  # fmt: skip
     model = networks.onnx(row.preset, row.size, row.precision)
     if row.method == "ONNX Runtime CUDA":
@@ -352,11 +352,6 @@ def ceilings(device: str) -> Ceilings:
 def work(preset: str, size: int, networks: Networks) -> Work:
     """What a network has to do."""
     return work_of(networks.onnx(preset, size))
-
-
-def encode(rows: list[Row]) -> str:
-    """As JSON."""
-    return json.dumps([asdict(row) for row in rows], indent=1)
 
 
 def _product(side: int, dtype: torch.dtype, device: str) -> Callable[[], object]:

@@ -5,7 +5,8 @@ it only where there is a GPU: see `engine.backends.nvidia`. On a processor the s
 without a graph, which is how it is tested.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -53,6 +54,7 @@ def of_onnx(
     half_model: bytes | None = None,
     graphed: bool = True,
     copies: bool = True,
+    tuned: bool = False,
     wrap: Callable[[nn.Module], Callable[[Tensor], Tensor]] = lambda module: module,
 ) -> "TorchBackend":
     """An ONNX file on a device.
@@ -64,6 +66,7 @@ def of_onnx(
         half_model: the same in fp16, if it is there.
         graphed: whether frames are one CUDA graph each; never on a processor.
         copies: whether upload and download are in it.
+        tuned: see `TorchBackend`.
         wrap: around the module, such as `torch.compile`.
 
     Raises:
@@ -82,8 +85,8 @@ def of_onnx(
         for value in (graph.input[0], graph.output[0])
     ]
     return TorchBackend(
-        module, specs[0], specs[1], device=device, graphed=graphed, copies=copies, wrap=wrap,
-        precision=precision,
+        module, specs[0], specs[1], device=device, graphed=graphed, copies=copies, tuned=tuned,
+        wrap=wrap, precision=precision,
     )  # fmt: skip
 
 
@@ -114,6 +117,7 @@ class TorchBackend:
         device: "cuda" or "cpu".
         graphed: whether there is a CUDA graph; never on a processor.
         copies: whether upload and download are in it, beside the network: else each is a call.
+        tuned: whether cuDNN tries its kernels out at the start, in place of guessing.
         wrap: around the module, on its device.
         precision: for the name.
 
@@ -130,6 +134,7 @@ class TorchBackend:
         device: str = "cuda",
         graphed: bool = True,
         copies: bool = True,
+        tuned: bool = False,
         wrap: Callable[[nn.Module], Callable[[Tensor], Tensor]] = lambda module: module,
         precision: str = "",
     ) -> None:
@@ -149,7 +154,7 @@ class TorchBackend:
             )
             self._at_device = torch.zeros_like(self._given, device=device)
             self._drawn = torch.zeros_like(self._made, device=device)
-            with torch.inference_mode():
+            with torch.inference_mode(), _tuning(tuned):
                 self._prepare(graphed)
         except RuntimeError as error:  # of which torch's "out of memory" is one
             self.close()
@@ -265,6 +270,17 @@ class TorchBackend:
 
     def _download(self) -> None:
         self._made.copy_(self._drawn, non_blocking=True)
+
+
+@contextmanager
+def _tuning(tuned: bool) -> Iterator[None]:
+    """Within, cuDNN tries out what it has not met yet, and takes the same when it is recorded."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = before or tuned
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def first_of(error: BaseException) -> BaseException:

@@ -84,6 +84,24 @@ def test_the_pose_networks_run_in_torch() -> None:
             of_onnx(model, device="cpu")
 
 
+def test_what_is_tuned_is_tuned_while_it_starts_and_draws_the_same() -> None:
+    model = CharacterBundle.load(DEFAULT_CHARACTER).need_generator().model
+    seen: list[bool] = []
+
+    def wrap(module: torch.nn.Module) -> torch.nn.Module:
+        hook = lambda *_: seen.append(torch.backends.cudnn.benchmark)  # noqa: E731
+        module.register_forward_hook(hook)
+        return module
+
+    outs = np.empty((2, 256, 256, 4), np.uint8)
+    for out, tuned in zip(outs, (False, True), strict=True):
+        backend = of_onnx(model, device="cpu", tuned=tuned, wrap=wrap)
+        backend.run(given(model)[0], out)
+        backend.close()
+    assert seen == [False, False, True, False]
+    np.testing.assert_array_equal(*outs)
+
+
 def test_bf16_draws_nearly_the_same() -> None:
     made, truth = both(CharacterBundle.load(DEFAULT_CHARACTER).need_generator().model, "bf16")
     assert 0 < np.abs(made - truth).mean() < 3
