@@ -54,10 +54,12 @@ def open_fan(
 ) -> None:
     """About the joint between two parts both take one map, a fan that opens as it bends.
 
-    `limits` are FAN_END, SHORT, FOLDED, BEHIND and HALVES (two each) of `engine.puppet.bends`.
+    `limits` are FAN_END, SHORT, FOLDED, BEHIND, HALVES, TIGHT and CAP (two each) of
+    `engine.puppet.bends`.
     """
     to = _bend(target[upper], target[lower], limits[2])
     of = _bend(source[upper], source[lower], limits[2])
+    tight = _smooth((abs(to) - limits[7]) / (limits[8] - limits[7]))
     length = target[upper, 6]
     reach = min(limits[1] * min(length, target[lower, 6]), fan) + _SMALL
     size = np.sqrt(target[upper, 2] ** 2 + target[upper, 4] ** 2)
@@ -81,13 +83,21 @@ def open_fan(
             angle = np.arctan2(c, a + _SMALL)
             side = np.pi if angle >= to else -np.pi
             around = (angle - to) / (side - to)
-            turned = of + around * (side - of)
-            a, c = distance * np.cos(turned), distance * np.sin(turned)
-            x, y = origin_x + s[2] * a + s[3] * c, origin_y + s[4] * a + s[5] * c
-            half = _smooth((around - limits[5]) / (limits[6] - limits[5]))
-            rest = (1 - share) * behind
+            inside = (angle >= to) == (to >= 0)
             for part in (upper, lower):
-                mine = share + rest * (half if part == lower else 1 - half)
+                # From where the part itself is, this way around, to where the other is.
+                away = 1 - around if part == upper else around
+                still = tight * (1.0 if inside else _smooth(2 * away - 1))
+                cap = 0.0 if inside else tight
+                begins = limits[5] + cap * (limits[9] - limits[5])
+                ends = limits[6] + cap * (limits[10] - limits[6])
+                eased = away + cap * away * max(1 - 2 * away, 0.0)
+                turned = eased * (side - of) + away * still * (of - to)
+                turned = side - turned if part == upper else of + turned
+                a, c = distance * np.cos(turned), distance * np.sin(turned)
+                x, y = origin_x + s[2] * a + s[3] * c, origin_y + s[4] * a + s[5] * c
+                other = _smooth((away - begins) / (ends - begins))
+                mine = (1 - still) * (share + (1 - share) * behind * other)
                 p = points[part, row, column]
                 p[0] += mine * (x - p[0])
                 p[1] += mine * (y - p[1])

@@ -18,6 +18,7 @@ from engine.puppet.bends import (
     BEHIND,
     BEYOND,
     BODY,
+    CAP,
     CROSSING,
     FAN,
     FAN_END,
@@ -35,6 +36,7 @@ from engine.puppet.bends import (
     SHOULDERS,
     SPINE,
     THIGHS,
+    TIGHT,
     WAIST,
 )
 from engine.puppet.parts import CHEST, COUNT, GROUPS, HEAD, HIPS, LIMBS, PARTS
@@ -74,7 +76,7 @@ _KINDS = np.array(
 
 _TORSO = np.array([CHEST, HIPS], np.int64)
 _THIGHS = np.array(THIGHS, np.int64)
-_HINGE = np.array([FAN_END, SHORT, FOLDED, *BEHIND, *HALVES])
+_HINGE = np.array([FAN_END, SHORT, FOLDED, *BEHIND, *HALVES, *TIGHT, *CAP])
 _SHOULDER = np.array([ROOT_END, SHORT, *BODY, *RAISED, *CROSSING, *PROFILE, *APART, *BEYOND])
 _LIMITS = np.array([*WAIST, SPINE, HANG, HANG_LENGTH, SHORT, LIMIT])
 

@@ -37,6 +37,7 @@ _SOLID = 24  # of 255: less is an edge, which goes with what it is the edge of
 _NEAR = 0.5  # of a part's usual radius: what is so near its bone is its own
 _ALIKE = 70.0  # levels between mean colours of a row: the same cloth
 _LARGE = 0.35  # of a part's largest patch: such a patch is as likely its own
+_ROUNDS = 4  # a stray patch may have gone to another one
 _TINY = 1.5  # of the square of its usual radius: such a patch is not
 
 
@@ -47,13 +48,16 @@ def tidy(drawing: CutDrawing) -> CutDrawing:
     owner = drawn.argmax(0).astype(np.uint8)
     owner[drawn.max(0) < _SOLID] = NOBODY
     _drop_specks(pixels, owner)
-    _gather_strays(drawing, pixels, owner)
+    for _ in range(_ROUNDS):
+        if not _gather_strays(drawing, pixels, owner):
+            break
     _part_legs(drawing, pixels, owner)
     for forearm in FOREARMS:
         hand = hand_on_clothes(forearm, owner, _colours(pixels, owner), drawing.joints)
         for part in np.unique(owner[hand]):
             _give(pixels, owner, int(part), forearm, hand & (owner == part))
     _close_skirt(pixels, owner)
+    _drop_specks(pixels, owner)  # what was faint around a patch that went to another part
     _go_on_behind(pixels, owner, max(3, round(_ARM * spine_length(drawing.joints))))
     _lift_veils(pixels)
     return replace(drawing, pixels=pixels)
@@ -61,9 +65,11 @@ def tidy(drawing: CutDrawing) -> CutDrawing:
 
 def _gather_strays(
     drawing: CutDrawing, pixels: NDArray[np.uint8], owner: NDArray[np.uint8]
-) -> None:
+) -> bool:
+    """Give stray patches away; whether there was one."""
     import cv2
 
+    given = False
     strays: list[tuple[int, int, NDArray[np.bool_]]] = []  # area, part, where
     for part in range(COUNT):
         own = (owner == part).astype(np.uint8)
@@ -82,6 +88,8 @@ def _gather_strays(
         if not beside.any():
             continue  # it floats alone: it may as well stay
         _give(pixels, owner, part, int(beside.argmax()), where)
+        given = True
+    return given
 
 
 def _drop_specks(pixels: NDArray[np.uint8], owner: NDArray[np.uint8]) -> None:

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from engine.errors import BundleDamaged
-from engine.puppet.bends import SHOULDERS
+from engine.puppet import _kernels_frames as kernels
+from engine.puppet.bends import HINGES, SHOULDERS, TIGHT
 from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
 from engine.puppet.frames import ARMS, Frames, depth_order, map_grid, nearest, spine_length
 from engine.puppet.parts import CHEST, COUNT, HEAD, PARTS
@@ -167,6 +168,36 @@ def test_chest_and_raised_arm_are_one_about_the_shoulder(arm, side):
         for near in (points[CHEST], points[arm]):
             steps = np.abs(np.diff(near[y - 20 : y + 21, x - 20 : x + 21], axis=0))
             assert steps.max() < 2.0  # px of the drawing, for an eighth of a pixel
+
+
+@pytest.mark.parametrize("angle", [-3.0, -2.2, 2.2, 2.9])
+@pytest.mark.parametrize(("upper", "lower"), HINGES)
+def test_of_a_limb_that_is_folded_up_the_two_lie_on_each_other(upper, lower, angle):
+    """Between the two each is as it is alone, with no fan; everywhere it is as torch has it."""
+    here, there = body(SIZE, 3, noise=0.03), body(SIZE, 3, noise=0.03)
+    root, hinge, end = PARTS[upper].start, PARTS[lower].start, PARTS[lower].end
+    along = there[hinge, :2] - there[root, :2]
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    there[end, :2] = there[hinge, :2] + turn @ along
+    target, source = Frames.of(there), Frames.of(here)
+    points, alone = np.empty((2, COUNT, 8 * SIZE, 8 * SIZE, 2), np.float32)
+    slide = np.empty((8 * SIZE, 8 * SIZE, 2), np.float32)
+    map_grid(target, source, 1 / 16, 1 / 8, points, slide)
+    kernels.map_grid(
+        target.table, source.table, target.turn, source.turn, float(target.radius[0]), 1 / 16,
+        1 / 8, alone, slide,
+    )  # fmt: skip
+    middle = 0.5 * (angle + np.sign(angle) * np.pi)
+    turn = np.array([[np.cos(middle), -np.sin(middle)], [np.sin(middle), np.cos(middle)]])
+    at = there[hinge, :2] + turn @ along * 2 / np.linalg.norm(along)  # px from the joint
+    column, row = (8 * at).astype(int)
+    for part in (upper, lower):
+        is_alone = np.abs(points[part] - alone[part])[row, column].max() < 1e-3
+        assert is_alone == (abs(angle) > TIGHT[1])
+    fitted, given = (maps.frames_of(torch.from_numpy(j).double()[None]) for j in (there, here))
+    truth, _ = maps.source_points(fitted, given, maps.pixel_centres(8 * SIZE, 1 / 8, given.origin))
+    for part in (upper, lower):
+        np.testing.assert_allclose(points[part].reshape(-1, 2), truth[0, part], atol=0.02)
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -53,6 +53,20 @@ def test_a_stray_patch_goes_to_its_neighbour():
     assert pixels[FOREARM].any()  # the given drawing is left as it was
 
 
+def test_a_stray_patch_beside_another_goes_on_to_what_is_no_stray():
+    pixels, joints = standing()
+    hips = 0.5 * (joints[8] + joints[11])
+    x, y = int(hips[0]) + 24, int(hips[1])
+    near, far = (slice(y - 2, y + 8), slice(x, x + 3)), (slice(y, y + 6), slice(x + 3, x + 4))
+    paint(pixels, FOREARM, far, RED)
+    paint(pixels, HEAD, near, RED)
+    pixels[HEAD, y + 7, x + 3 : x + 9] = (*RED, 9, 9)  # hangs on the patch of the head
+    made = tidy(CutDrawing(pixels, joints)).pixels
+    for where in (near, far):
+        assert (made[..., DRAWN].argmax(0)[where] == HIPS).all()
+    assert not made[HEAD, y - 4 : y + 9, x:, DRAWN].any()
+
+
 def test_a_faint_speck_goes_to_whoever_is_there_or_to_nobody():
     pixels, joints = standing()
     x, y = (int(v) for v in 0.5 * (joints[3, :2] + joints[4, :2]))

@@ -2,7 +2,9 @@
 
 Each part alone is rigid: an elbow would be two cards with a pin, a skirt one card. So
 
-- about elbows and knees both parts take one map, a fan that opens as the limb bends;
+- about elbows and knees both parts take one map, a fan that opens as the limb bends; of a limb that
+  is folded up they lie on each other as they are, and the fan is a round cap on the outside of it:
+  inside it would be a thin sector;
 - about shoulders chest and upper arm take one map, which opens and closes between the arm and the
   body, where the chest lies still;
 - chest and hips take a mean of their two maps around the waist;
@@ -22,6 +24,7 @@ from engine.puppet.bends import (
     BEHIND,
     BEYOND,
     BODY,
+    CAP,
     CROSSING,
     FAN,
     FAN_END,
@@ -39,6 +42,7 @@ from engine.puppet.bends import (
     SHOULDERS,
     SPINE,
     THIGHS,
+    TIGHT,
     WAIST,
 )
 from engine.puppet.parts import CHEST, HIPS, PARTS
@@ -61,9 +65,9 @@ def bent(points: Tensor, pixels: Tensor, target: "Frames", source: "Frames") -> 
         parts[CHEST] = torch.lerp(parts[CHEST], fan, share)
         parts[arm] = torch.lerp(parts[arm], fan, share)
     for upper, lower in HINGES:
-        fan, of_upper, of_lower = _fan(upper, lower, pixels, target, source)
-        parts[upper] = torch.lerp(parts[upper], fan, of_upper)
-        parts[lower] = torch.lerp(parts[lower], fan, of_lower)
+        fans = _fan(upper, lower, pixels, target, source)
+        for part, (fan, share) in zip((upper, lower), fans, strict=True):
+            parts[part] = torch.lerp(parts[part], fan, share)
     return torch.stack(parts, 1)
 
 
@@ -133,8 +137,8 @@ def _hanging(
 
 def _fan(
     upper: int, lower: int, pixels: Tensor, target: "Frames", source: "Frames"
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The map about a joint (B, N, 2), and its shares of upper and lower part's, (B, N, 1)."""
+) -> list[tuple[Tensor, Tensor]]:
+    """For upper and lower part the map about their joint (B, N, 2), and its share, (B, N, 1)."""
     offset = _local(target, upper, pixels)
     length = target.length[:, upper]
     offset = offset - torch.stack([length, torch.zeros_like(length)], -1)[:, None]
@@ -144,17 +148,26 @@ def _fan(
     side = torch.where(angle >= to, torch.pi, -torch.pi)
     # From the lower part's direction to the upper one's back, all around, evenly.
     around = (angle - to) / (side - to)
-    turned = of + around * (side - of)
-    turned = distance * torch.cat([turned.cos(), turned.sin()], -1)
-    fan = source.origin[:, lower, None] + turned @ source.axes[:, upper].transpose(1, 2)
+    inside = (angle >= to) == (to >= 0)
+    tight = _between(to.abs(), TIGHT)
     reach = torch.minimum(target.length[:, upper], target.length[:, lower])
     radius = FAN * PARTS[upper].radius
     reach = (SHORT * reach).clamp(max=radius)[:, None, None]
     share = 1 - smooth((distance / (reach + _SMALL) - 1) / (FAN_END - 1))
-    behind = 1 - smooth((distance / radius - BEHIND[0]) / (BEHIND[1] - BEHIND[0]))
-    half = smooth((around - HALVES[0]) / (HALVES[1] - HALVES[0]))
-    rest = (1 - share) * behind
-    return fan, share + rest * (1 - half), share + rest * half
+    behind = 1 - _between(distance / radius, BEHIND)
+    found = []
+    for away in (1 - around, around):  # of the upper part and of the lower one from itself
+        still = tight * torch.where(inside, 1.0, smooth(2 * away - 1))
+        cap = tight * ~inside
+        begins, ends = (a + cap * (b - a) for a, b in zip(HALVES, CAP, strict=True))
+        eased = away + cap * away * (1 - 2 * away).clamp_min(0)
+        turned = eased * (side - of) + away * still * (of - to)
+        turned = of + turned if away is around else side - turned
+        turned = distance * torch.cat([turned.cos(), turned.sin()], -1)
+        fan = source.origin[:, lower, None] + turned @ source.axes[:, upper].transpose(1, 2)
+        other = smooth((away - begins) / (ends - begins))
+        found.append((fan, (1 - still) * (share + (1 - share) * behind * other)))
+    return found
 
 
 def _shoulder(
