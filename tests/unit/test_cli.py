@@ -64,8 +64,9 @@ def fails(monkeypatch):
     return arrange
 
 
-def test_version():
-    result = run("version")
+@pytest.mark.parametrize("wish", ["version", "--version"])
+def test_version(wish: str):
+    result = run(wish)
     assert result.exit_code == 0
     assert text(result).strip() == __version__
 
