@@ -299,8 +299,5 @@ def _fetch(name: str, force: bool) -> Path:
 
 
 def main() -> None:
-    """Entry point of the console script."""
-    try:
-        app()
-    except KeyboardInterrupt:  # before any command had begun
-        raise SystemExit(console.EXIT_INTERRUPTED) from None
+    """Run the command line; `engine.__main__` does, and answers a Ctrl-C before any command."""
+    app()
