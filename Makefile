@@ -17,6 +17,8 @@ demo: $(VENV)/.engine ## set up, then puppet the clip that ships with the projec
 	@$(BIN)/ayatsuri models
 	@$(BIN)/ayatsuri doctor --quiet
 	@$(BIN)/ayatsuri demo
+	@echo "next: make studio, the same with your webcam; or a drawing of yours:"
+	@echo "  . $(VENV)/bin/activate && ayatsuri adapt DRAWING.png"
 
 studio: $(VENV)/.studio ## set up, then open the studio in your browser: http://127.0.0.1:8420/
 	@$(BIN)/ayatsuri models

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from engine import console
-from engine.errors import MissingDependency
+from engine.errors import MissingDependency, pip_install
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,7 @@ def missing(error: ModuleNotFoundError) -> MissingDependency:
     package = (error.name or "").partition(".")[0]
     if package in ("", "bench", "engine", "export", "training"):
         raise error
-    return MissingDependency(
-        f"{package} is not installed: pip install 'ayatsuri[bench,studio,train]'"
-    )
+    return MissingDependency(f"{package} is not installed: {pip_install('bench,studio,train')}")
 
 
 def _explain(error: MissingDependency) -> None:

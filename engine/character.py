@@ -260,7 +260,8 @@ def read_files(path: Path) -> dict[str, bytes]:
             return {info.filename: archive.read(info) for info in archive.infolist()}
     except _ZIP_ERRORS as error:
         raise BundleDamaged(
-            f"{path}: expected a folder or a zip file, but it cannot be unpacked ({error})"
+            f"{path}: expected a character bundle, a folder or a zip file, but it cannot be "
+            f"unpacked ({error}): it is something else, or cut short; fetch it again"
         ) from error
 
 

@@ -46,9 +46,21 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.say(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def _before_every_command(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version."
+        ),
+    ] = False,
 ) -> None:
     console.Settings.debug = debug
 
@@ -203,6 +215,10 @@ def doctor(
         checks = [check for check in checks if check.status == "missing"]
     if checks:
         console.show(looks.table(checks))
+    if ailing := [check for check in checks if check.remedy]:
+        console.say("to mend it:")
+    for check in ailing:  # each on a line of its own, so that it can be copied
+        console.say(f"  [bold]{escape(check.name)}[/]: {escape(check.remedy)}")
     if any(check.status == "missing" for check in checks):
         raise typer.Exit(console.EXIT_EXPLAINED)
 
@@ -283,8 +299,5 @@ def _fetch(name: str, force: bool) -> Path:
 
 
 def main() -> None:
-    """Entry point of the console script."""
-    try:
-        app()
-    except KeyboardInterrupt:  # before any command had begun
-        raise SystemExit(console.EXIT_INTERRUPTED) from None
+    """Run the command line; `engine.__main__` does, and answers a Ctrl-C before any command."""
+    app()

@@ -1,7 +1,9 @@
 """What the command line shows: errors in one message, progress, the table at the end."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import typer
@@ -60,7 +62,8 @@ def show(table: Table) -> None:
 def explains(command: Callable[P, T]) -> Callable[P, T]:
     """A command whose errors become one message and an exit code; see the constants above.
 
-    With --debug before the command's name the traceback is shown instead.
+    With --debug before the command's name the traceback is shown instead. What a KeyboardInterrupt
+    carries is told: see `plays_so_far`.
     """
 
     @functools.wraps(command)
@@ -72,8 +75,8 @@ def explains(command: Callable[P, T]) -> Callable[P, T]:
                 raise
             _complain("error", str(error))
             raise typer.Exit(EXIT_EXPLAINED) from None
-        except KeyboardInterrupt:
-            _complain("stopped", "what was written so far is complete and plays", style="yellow")
+        except KeyboardInterrupt as stop:
+            _complain("stopped", str(stop) or "by Ctrl-C", style="yellow")
             raise typer.Exit(EXIT_INTERRUPTED) from None
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
@@ -88,6 +91,17 @@ def explains(command: Callable[P, T]) -> Callable[P, T]:
             raise typer.Exit(EXIT_BUG) from None
 
     return wrapper
+
+
+@contextmanager
+def plays_so_far(output: str | Path) -> Iterator[None]:
+    """Within it Ctrl-C says that what is written plays, where anything is."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not Path(output).exists():
+            raise
+        raise KeyboardInterrupt(f"what was written to {output} is complete and plays") from None
 
 
 def _complain(kind: str, message: str, style: str = "bold red") -> None:

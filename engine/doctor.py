@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from engine import models
-from engine.errors import MissingDependency, ModelCorrupt, ModelMissing
+from engine.errors import MissingDependency, ModelCorrupt, ModelMissing, pip_install
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,6 +39,9 @@ class Check:
 _PACKAGES = (
     "av", "mediapipe", "numba", "numpy", "onnx", "onnxruntime", "opencv-contrib-python",
 )  # fmt: skip
+
+# The versions that resolve together, typed in Ayatsuri's folder.
+_INSTALL = "pip install -c constraints.txt -e ."
 
 # Library, Debian's package, what fails without it.
 _LIBRARIES = (
@@ -70,15 +73,16 @@ def diagnose() -> list[Check]:
 
 
 def table(checks: Sequence[Check]) -> "Table":
-    """The checks as a table for the terminal (rich)."""
+    """What was found, as a table for the terminal (rich); the remedies fit into no column."""
     from rich.table import Table
+    from rich.text import Text
 
     marks = {"ok": "[green]ok[/]", "missing": "[bold red]missing[/]", "optional": "[yellow]none[/]"}
     shown = Table(show_lines=False)
-    for column in ("", "what", "found", "to mend it"):
+    for column in ("", "what", "found"):
         shown.add_column(column, overflow="fold")
     for check in checks:
-        shown.add_row(marks[check.status], check.name, check.detail, check.remedy)
+        shown.add_row(marks[check.status], Text(check.name), Text(check.detail))
     return shown
 
 
@@ -93,7 +97,7 @@ def _package(name: str) -> Check:
     try:
         return Check(name, "ok", version(name))
     except PackageNotFoundError:
-        return Check(name, "missing", "not installed", f"pip install {name}")
+        return Check(name, "missing", "not installed", _INSTALL)
 
 
 def _one_opencv() -> Check:
@@ -110,7 +114,8 @@ def _one_opencv() -> Check:
         "one OpenCV",
         "missing",
         f"{', '.join(others)} overwrites the folder of opencv-contrib-python",
-        f"pip uninstall -y {names} && pip install --force-reinstall opencv-contrib-python",
+        f"pip uninstall -y {names} && pip install --force-reinstall --no-deps -c constraints.txt "
+        "opencv-contrib-python",
     )
 
 
@@ -137,7 +142,7 @@ def _providers() -> Check:
     try:
         present = onnxruntime.load().get_available_providers()
     except ImportError as error:
-        return Check("execution providers", "missing", str(error), "pip install onnxruntime")
+        return Check("execution providers", "missing", str(error), _INSTALL)
     return Check("execution providers", "ok", ", ".join(present))
 
 
@@ -147,7 +152,7 @@ def _openvino() -> Check:
 
         present, able = devices(), precisions()
     except MissingDependency:
-        remedy = "pip install 'ayatsuri[openvino]'"
+        remedy = pip_install("openvino")
         return Check("OpenVINO", "optional", "not installed; it draws characters quicker", remedy)
     detail = f"{version('openvino')}: {', '.join(present)}; in {', '.join(able)}, int8"
     return Check("OpenVINO", "ok", detail)
@@ -165,7 +170,7 @@ def _nvidia() -> Check:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
         return Check(
             "NVIDIA GPU", "optional", f"{nvidia.gpu()}, but nothing that draws on it: {reasons}",
-            "pip install 'ayatsuri[rtx]', [gpu] or [train]",
+            pip_install("rtx"),
         )  # fmt: skip
     return Check("NVIDIA GPU", "ok", f"{nvidia.gpu()}: {', '.join(found)}")
 
@@ -239,7 +244,7 @@ def _virtual_camera() -> Check:
     except PackageNotFoundError:
         return Check(
             "virtual camera", "optional", "pyvirtualcam is not installed",
-            "pip install 'ayatsuri[virtualcam]'",
+            pip_install("virtualcam"),
         )  # fmt: skip
     if sys.platform == "linux" and not Path("/sys/module/v4l2loopback").exists():
         return Check("virtual camera", "optional", "the module v4l2loopback is not loaded", remedy)

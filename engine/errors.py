@@ -213,3 +213,11 @@ class RefinementFailed(EnrolError):
 
 class MissingDependency(AyatsuriError):
     """An optional package or a system library is not installed."""
+
+
+def pip_install(extra: str) -> str:
+    """The command, typed in Ayatsuri's folder, that installs an extra of `pyproject.toml`.
+
+    Of the versions that resolve together; the bare name would be looked for in the registry.
+    """
+    return f"pip install -c constraints.txt -e '.[{extra}]'"

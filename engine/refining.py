@@ -22,7 +22,13 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from engine.character import CharacterBundle
-from engine.errors import BundleNotFound, MissingDependency, NotInBundle, RefinementFailed
+from engine.errors import (
+    BundleNotFound,
+    MissingDependency,
+    NotInBundle,
+    RefinementFailed,
+    pip_install,
+)
 from engine.manifest import PrecisionManifest
 from engine.painted import (
     budget_ms,
@@ -39,7 +45,7 @@ MINUTES: Final = 5.0
 """Of work, at most: a process that gets half of a core has twice as long."""
 FPS: Final = 30.0
 _SHOWN: Final = 330  # a frame of the dance
-_MISSING: Final = "refining a character needs torch: pip install 'ayatsuri[train]'"
+_MISSING: Final = f"refining a character needs torch: {pip_install('train')}"
 _COMMAND_LINE = (sys.executable, "-P", "-c", "from engine.cli import main; main()")
 
 Scores = dict[str, dict[str, float]]

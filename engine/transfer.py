@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from engine.app import Options, puppeteer
 from engine.character import SUFFIX, CharacterBundle, is_bundle
+from engine.clock import MonotonicClock
 from engine.errors import NotInBundle, RefinementFailed
 from engine.pipeline import Sink
 from engine.report import Report
@@ -50,8 +51,19 @@ def transfer(
     Raises:
         AyatsuriError: see `engine.errors`; what was written so far is a whole file.
     """
+    from engine.io.file import is_url
+    from engine.io.folders import needs_folder
+    from engine.io.sinks import open_sink
+    from engine.io.sources import open_source
     from engine.io.stage_writer import StageWriter
 
+    # Enrolment takes a while; what cannot be read or written is told before it.
+    if not is_url(str(person)):
+        open_source(person, realtime=False, clock=MonotonicClock()).close()
+    if Path(output).suffix:
+        open_sink(output).close()
+    if report is not None:
+        needs_folder(report)
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
         if len(character) == 1 and is_bundle(character[0]):

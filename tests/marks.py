@@ -14,10 +14,10 @@ needs_pose_model = pytest.mark.skipif(
 # Looked for and not imported: only the engine knows how to import it quietly.
 needs_openvino = pytest.mark.skipif(
     find_spec("openvino") is None,
-    reason="OpenVINO is an extra: pip install 'ayatsuri[openvino]'",
+    reason="OpenVINO is an extra: pip install -c constraints.txt -e '.[openvino]'",
 )
 
 needs_tensorrt_rtx = pytest.mark.skipif(
     find_spec("tensorrt_rtx") is None,
-    reason="TensorRT for RTX is an extra: pip install 'ayatsuri[rtx]'",
+    reason="TensorRT for RTX is an extra: pip install -c constraints.txt -e '.[rtx]'",
 )

@@ -23,7 +23,7 @@ from engine.backends import nvidia
 from engine.backends.base import Backend
 from engine.backends.probes import Subject
 from engine.character import Network
-from engine.errors import BackendError, MissingDependency, ProviderMissing
+from engine.errors import BackendError, MissingDependency, ProviderMissing, pip_install
 from engine.models import cache_folder
 from engine.report import machine
 
@@ -212,7 +212,7 @@ def select(
         if precision == "int8" and "int8" not in subject.network.variants:
             message += "; the bundle holds no int8"
         if backend == "openvino" and not any(c.backend == "openvino" for c in found):
-            message += "; install it with `pip install 'ayatsuri[openvino]'`"
+            message += f"; install it with `{pip_install('openvino')}`"
         if backend in nvidia.BACKENDS and not any(c.backend == backend for c in found):
             message += f"; {backend}: {nvidia.missing(backend)}"
         raise ProviderMissing(message)

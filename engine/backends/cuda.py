@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backends.base import TensorSpec, check_buffers
-from engine.errors import BackendError, MissingDependency
+from engine.errors import BackendError, MissingDependency, pip_install
 
 _LIBCUDA: Final = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 _OUT_OF_MEMORY: Final = 2  # CUDA_ERROR_OUT_OF_MEMORY
@@ -54,7 +54,7 @@ def load() -> Any:
         from cuda.bindings import driver
     except ImportError as error:
         raise MissingDependency(
-            f"CUDA cannot be called ({error}); install it with `pip install 'ayatsuri[rtx]'`"
+            f"CUDA cannot be called ({error}); install it with `{pip_install('rtx')}`"
         ) from error
     return driver
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from engine.backends.base import Backend
 from engine.backends.cuda import identify, why_not
-from engine.errors import BackendError, MissingDependency
+from engine.errors import BackendError, MissingDependency, pip_install
 
 if TYPE_CHECKING:
     from engine.character import Network
@@ -81,7 +81,7 @@ def open_backend(name: str, precision: str, network: "Network") -> Backend:
     added = _added()
     if name not in added:
         raise MissingDependency(
-            f"no package adds the backend {name}; torch comes with `pip install 'ayatsuri[train]'`"
+            f"no package adds the backend {name}; torch comes with `{pip_install('train')}`"
         )
     return added[name].open_backend(network, precision)
 
@@ -91,10 +91,10 @@ def missing(name: str) -> str:
     if reason := why_not():
         return reason
     if name == "torch-cuda":
-        return "torch finds no GPU, or is not installed: `pip install 'ayatsuri[train]'`"
+        return f"torch finds no GPU, or is not installed: `{pip_install('train')}`"
     extra = "rtx" if name == "tensorrt-rtx" else "gpu"
     if not _installed("cuda.bindings") or not _installed(name.replace("-", "_")):
-        return f"it is not installed: `pip install 'ayatsuri[{extra}]'`"
+        return f"it is not installed: `{pip_install(extra)}`"
     return f"it does not know compute capability {identify().capability}"
 
 

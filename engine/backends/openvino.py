@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backends.base import TensorSpec, check_buffers
-from engine.errors import BackendError, MissingDependency, ProviderMissing
+from engine.errors import BackendError, MissingDependency, ProviderMissing, pip_install
 
 Precision = Literal["f32", "f16", "bf16"]
 """In what numbers OpenVINO calculates; layers that a file has in int8 stay in int8."""
@@ -33,8 +33,7 @@ def load() -> Any:
         import openvino
     except ImportError as error:
         raise MissingDependency(
-            f"OpenVINO cannot be loaded ({error}); "
-            "install it with `pip install 'ayatsuri[openvino]'`"
+            f"OpenVINO cannot be loaded ({error}); install it with `{pip_install('openvino')}`"
         ) from error
     finally:
         if not loaded:

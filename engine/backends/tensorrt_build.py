@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from engine.backends.plans import PlanCache, plan_key
 from engine.backends.tensorrt_graph import acceptable
 from engine.character import CharacterBundle, Network
-from engine.errors import BackendError, MissingDependency
+from engine.errors import BackendError, MissingDependency, pip_install
 
 Kind = Literal["tensorrt-rtx", "tensorrt"]
 
@@ -39,8 +39,7 @@ def load(kind: Kind = "tensorrt-rtx") -> Any:
         return import_module(module)
     except (ImportError, OSError) as error:
         raise MissingDependency(
-            f"{_TITLES[kind]} cannot be loaded ({error}); "
-            f"install it with `pip install 'ayatsuri[{extra}]'`"
+            f"{_TITLES[kind]} cannot be loaded ({error}); install it with `{pip_install(extra)}`"
         ) from error
 
 

@@ -98,6 +98,7 @@ def adapt(
         raise typer.BadParameter("a puppet that stays --plain cannot be refined")
     from engine.enrol.enrol import Wish, enrol, save_png, write
     from engine.enrol.enrol import preview as picture_of
+    from engine.io.folders import needs_folder
     from engine.refining import find_refiner
 
     if refine:
@@ -108,6 +109,9 @@ def adapt(
         by_hand=edit, anyway=anyway, paint=bool(paint),
     )  # fmt: skip
     output = output or Path(f"{drawings[0].stem}.character")
+    for wanted in (output, save_keypoints, preview, clip):
+        if wanted is not None:
+            needs_folder(wanted)  # not told when the work is done
     began = time.perf_counter()
     with _bar() as bar:
         task = bar.add_task("", total=_STEPS_EACH * len(drawings) + 1)

@@ -77,7 +77,7 @@ def live(
 
     if refine and not character:
         raise typer.BadParameter("name a puppet's bundle with -c", param_hint="--refine")
-    with ExitStack() as cleanup:
+    with console.plays_so_far(sink), ExitStack() as cleanup:
         refining = None
         if refine and character:
             from engine.refining import Background

@@ -20,7 +20,7 @@ def behind_a_bar(video: str, output: Path, run: Callable[[OnProgress, OnMessage]
         output: what is written.
         run: told of frames done and in all, and of what to say.
     """
-    with console.progress_bar() as bar:
+    with console.plays_so_far(output), console.progress_bar() as bar:
         task = bar.add_task(escape(Path(video).name), total=None)
         result = run(
             lambda done, total: bar.update(task, completed=done, total=total),

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from engine import console
 from engine.commands.options import PushOption, PushTokenOption, shows
-from engine.errors import MissingDependency, StudioError
+from engine.errors import MissingDependency, StudioError, pip_install
 
 if TYPE_CHECKING:
     from engine.options import Options
@@ -108,7 +108,7 @@ def serve(
         import prometheus_client  # noqa: F401
     except ImportError as error:
         raise MissingDependency(
-            f"the studio needs aiortc and aiohttp ({error}): pip install 'ayatsuri[studio]'"
+            f"the studio needs aiortc and aiohttp ({error}): {pip_install('studio')}"
         ) from error
     from engine.push.address import parse
     from engine.studio import certificate, logs
@@ -149,8 +149,7 @@ def serve(
         from engine.studio.cluster import Fleet, serve_cluster
     except ImportError as error:
         raise MissingDependency(
-            f"--ray needs Ray Serve ({error}): in a checkout of Ayatsuri, "
-            "pip install -c constraints.txt -e '.[studio,ray]'"
+            f"--ray needs Ray Serve ({error}): {pip_install('studio,ray')}"
         ) from error
     fleet = Fleet.parse(replicas, cpus=replica_cpus, gpus=replica_gpus)
     serve_cluster(settings, fleet, character or (), options, look=look, say=say)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from engine.character import encode_reference
 from engine.enrol.keypoints import parse_keypoints
 from engine.enrol.reading import Picture
-from engine.errors import AyatsuriError, BadKeypoints, MissingDependency
+from engine.errors import AyatsuriError, BadKeypoints, MissingDependency, pip_install
 from engine.io._kernels_composite import straighten
 from engine.pose.skeleton import PUPPET_20
 
@@ -174,7 +174,7 @@ def edit(
         import aiohttp  # noqa: F401
     except ImportError as error:
         raise MissingDependency(
-            f"the editor needs aiohttp ({error}): pip install 'ayatsuri[studio]'"
+            f"the editor needs aiohttp ({error}): {pip_install('studio')}"
         ) from error
     return asyncio.run(_serve(Editor(picture, joints, find), say))
 

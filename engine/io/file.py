@@ -166,7 +166,8 @@ class FileSource:
             return MediaError(f"{self.location} may not be read: {error}")
         if is_url(self.location) and not isinstance(error, av.error.InvalidDataError):
             return StreamStalled(f"{self.location} cannot be reached: {error}")
-        return NotAVideo(f"{self.location} is not a video that can be read: {error}")
+        reason = getattr(error, "strerror", None) or error  # without FFmpeg's number
+        return NotAVideo(f"{self.location} is not a video that can be read: {reason}")
 
     def _decode(self) -> Iterator[Any]:
         import av

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.clock import Clock
-from engine.errors import MissingDependency, SinkError
+from engine.errors import MissingDependency, SinkError, pip_install
 from engine.io.video_writer import SUFFIXES, has_alpha
 from engine.pipeline import Sink
 
@@ -40,7 +40,7 @@ def open_push(url: str, clock: Clock, *, token: str | None = None) -> Sink:
         from engine.studio.whip import WhipSink
     except ImportError as error:
         raise MissingDependency(
-            f"a push by WHIP needs aiortc and aiohttp ({error}): pip install 'ayatsuri[studio]'"
+            f"a push by WHIP needs aiortc and aiohttp ({error}): {pip_install('studio')}"
         ) from error
     return WhipSink(address, clock, token=token)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from engine.errors import DiskFull, SinkError
 from engine.frame import Packet
 from engine.io._kernels_composite import straighten
+from engine.io.folders import needs_folder
 
 _TIME_BASE = Fraction(1, 90_000)
 _BT709 = 1  # the number of BT.709 in every colour table of FFmpeg
@@ -87,8 +88,7 @@ class VideoSink:
                 f"{self.path.name} is no kind of video that can be written; "
                 f"use {', '.join(SUFFIXES)} or a folder for PNG"
             )
-        if not self.path.parent.is_dir():
-            raise SinkError(f"there is no folder {self.path.parent} to write {self.path.name} to")
+        needs_folder(self.path)
         self._format = _FORMATS[self.path.suffix.lower()]
         self._partial = self.path.with_name(f".{self.path.stem}.partial{self.path.suffix.lower()}")
         self._audio_from = audio_from

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import MissingDependency, SinkError, VirtualCameraMissing
+from engine.errors import MissingDependency, SinkError, VirtualCameraMissing, pip_install
 from engine.frame import Packet
 
 REMEDY = {  # by sys.platform
@@ -38,7 +38,7 @@ class VirtualCameraSink:
             import pyvirtualcam
         except ImportError as error:
             raise MissingDependency(
-                "the virtual camera needs pyvirtualcam: pip install 'ayatsuri[virtualcam]'"
+                f"the virtual camera needs pyvirtualcam: {pip_install('virtualcam')}"
             ) from error
         self._make: Any = pyvirtualcam.Camera
         self._fps = fps

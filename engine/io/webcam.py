@@ -19,6 +19,17 @@ from engine.io.cameras import cameras
 _RETRY_S = 0.5
 
 
+def _quietly(index: int) -> cv2.VideoCapture:
+    """A camera, by OpenCV without its page of warnings about one that is not there."""
+    logging = cv2.utils.logging
+    before = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.VideoCapture(index)
+    finally:
+        logging.setLogLevel(before)
+
+
 class Capture(Protocol):
     """What is used of `cv2.VideoCapture`."""
 
@@ -61,7 +72,7 @@ class WebcamSource:
         self._wanted = (size_wh, fps)
         self._replug_s = replug_s
         self._clock = MonotonicClock() if clock is None else clock
-        self._open_capture: Callable[[int], Any] = open_capture or cv2.VideoCapture
+        self._open_capture: Callable[[int], Any] = open_capture or _quietly
         self._stop = threading.Event()
         self._slot: Channel[Frame] = Channel("webcam", policy="latest")
         self._error: BaseException | None = None

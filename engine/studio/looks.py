@@ -98,7 +98,9 @@ def load_preset(path: Path) -> Look:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         version = content.pop("schema_version")
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise BadLook(f"the preset {path} cannot be read: {error.strerror}") from error
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
         raise BadLook(
             f"{path} cannot be read as a preset, which `GET /api/session/ID/preset` gives: "
             f"{error!r}"

@@ -82,7 +82,7 @@ def test_what_is_missing_is_explained(monkeypatch, command, package):
     assert result.exit_code == 1
     said = " ".join(result.output.split())
     assert f"{package} is not installed" in said
-    assert "pip install 'ayatsuri[bench,studio,train]'" in said
+    assert "pip install -c constraints.txt -e '.[bench,studio,train]'" in said
 
 
 @pytest.mark.model

@@ -1,14 +1,17 @@
 """The command line: what reaches the app, and every error's message and exit code."""
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from typer.testing import CliRunner
 
 import engine.app
 import engine.cli
-from engine import __version__, doctor, errors, models
+from engine import __version__, console, doctor, errors, models
+from engine.__main__ import main
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -64,8 +67,9 @@ def fails(monkeypatch):
     return arrange
 
 
-def test_version():
-    result = run("version")
+@pytest.mark.parametrize("wish", ["version", "--version"])
+def test_version(wish: str):
+    result = run(wish)
     assert result.exit_code == 0
     assert text(result).strip() == __version__
 
@@ -182,11 +186,25 @@ def test_a_bug_says_that_it_is_one(fails):
     assert "--debug" in text(result)
 
 
-def test_ctrl_c_is_no_error(fails):
+def test_ctrl_c_is_no_error_and_promises_no_file_that_is_not_there(fails, tmp_path):
     fails(KeyboardInterrupt())
-    result = run("puppet", "v.mp4", "-o", "o.mp4")
+    out = tmp_path / "o.mp4"
+    result = run("puppet", "v.mp4", "-o", str(out))
     assert result.exit_code == 130
-    assert "written so far" in text(result)
+    assert "stopped: by Ctrl-C" in text(result)
+    out.touch()
+    assert f"written to {out} is complete" in text(run("puppet", "v.mp4", "-o", str(out)))
+
+
+def test_ctrl_c_while_the_command_line_loads_is_no_error(monkeypatch):
+    class Loading(ModuleType):
+        def __getattr__(self, name: str):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "engine.cli", Loading("engine.cli"))
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == console.EXIT_INTERRUPTED
 
 
 @pytest.mark.parametrize(

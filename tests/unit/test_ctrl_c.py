@@ -27,7 +27,7 @@ _PATIENCE_S = 60.0
 _COMMAND_LINE = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from engine.cli import main
+from engine.__main__ import main
 main()
 """
 
@@ -63,9 +63,9 @@ def begun(path: Path, least_bytes: int) -> Callable[[], bool]:
     return lambda: partial.is_file() and partial.stat().st_size >= least_bytes
 
 
-def assert_stopped(done: subprocess.CompletedProcess[str]) -> None:
+def assert_stopped(done: subprocess.CompletedProcess[str], out: Path) -> None:
     assert done.returncode == 130, done.stderr
-    assert "stopped: what was written so far is complete and plays" in done.stderr
+    assert f"stopped: what was written to {out} is complete and plays" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -97,7 +97,7 @@ def test_a_stopped_puppet_leaves_a_file_that_plays(character: Path, tmp_path: Pa
         tmp_path,
         begun(out, 1),
     )
-    assert_stopped(done)
+    assert_stopped(done, out)
     lengths = played(out)
     assert 0 < lengths["video"] < 19, "it was stopped in the middle of 20 s"
     assert abs(lengths["audio"] - lengths["video"]) < 0.5, "the sound ends with the pictures"
@@ -112,7 +112,7 @@ def test_a_stopped_live_show_leaves_a_file_that_plays(character: Path, tmp_path:
         tmp_path,
         begun(out, 0),  # WebM keeps its first seconds in memory
     )
-    assert_stopped(done)
+    assert_stopped(done, out)
     assert "keys" in done.stdout
     assert 0 <= played(out)["video"] < 19
     assert pictures(out) == json.loads(report.read_text())["frames_out"] > 0

@@ -3,8 +3,11 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+import engine.cli
 from engine import doctor, models
+from engine.errors import pip_install
 
 
 def test_every_check_of_this_machine_can_be_shown() -> None:
@@ -16,6 +19,17 @@ def test_every_check_of_this_machine_can_be_shown() -> None:
     console = Console(width=160, record=True, file=io.StringIO())
     console.print(doctor.table(checks))
     assert "Python" in console.export_text()
+
+
+def test_a_remedy_can_be_copied_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    remedy = f"{pip_install('virtualcam')}, and {'something very long ' * 8}"
+    check = doctor.Check("camera [of this machine]", "optional", "none [here]", remedy)
+    monkeypatch.setattr(doctor, "diagnose", lambda: [check])
+    monkeypatch.setenv("COLUMNS", "60")
+    result = CliRunner().invoke(engine.cli.app, ["doctor"])
+    assert result.exit_code == 0
+    assert f"{check.name}: {remedy.strip()}" in result.output
+    assert check.detail in result.output
 
 
 def test_a_missing_library_names_its_package() -> None:
@@ -31,7 +45,7 @@ def test_a_missing_library_names_its_package() -> None:
 
 def test_a_missing_package_can_be_installed() -> None:
     check = doctor._package("no-such-package-at-all")
-    assert (check.status, check.remedy) == ("missing", "pip install no-such-package-at-all")
+    assert (check.status, check.remedy) == ("missing", "pip install -c constraints.txt -e .")
 
 
 def test_models_are_found_missing_and_damaged(

@@ -53,6 +53,14 @@ def test_a_drawing_becomes_a_bundle(made):
     assert (folder / "preview.png").stat().st_size > 1000
 
 
+@pytest.mark.parametrize("option", ["--output", "--preview", "--clip", "--save-keypoints"])
+def test_a_folder_that_is_not_there_is_told_before_the_work(option, made, monkeypatch):
+    monkeypatch.setattr("engine.enrol.enrol.enrol", lambda *_, **__: pytest.fail("it was enrolled"))
+    result = adapt(made[0] / "her.png", option, made[0] / "no" / "file.png")
+    assert result.exit_code == 1
+    assert "there is no folder" in result.output
+
+
 def test_the_bundle_dances(made):
     from engine.puppet.puppet import Puppet
 

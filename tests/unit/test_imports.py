@@ -81,7 +81,7 @@ def test_the_studio_without_its_packages_says_what_to_do():
         [sys.executable, "-c", code, "serve"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "pip install 'ayatsuri[studio]'" in " ".join(done.stderr.split())
+    assert "pip install -c constraints.txt -e '.[studio]'" in " ".join(done.stderr.split())
 
 
 def test_the_doctor_diagnoses_where_nothing_else_loads():

@@ -309,6 +309,14 @@ def test_close_alone_ends_the_thread_too() -> None:
     assert opener.opened[0].released == 1
 
 
+def test_a_camera_that_is_not_there_is_told_in_our_words_alone(capfd: pytest.CaptureFixture[str]):
+    before = cv2.utils.logging.getLogLevel()
+    with pytest.raises(CameraNotFound):
+        WebcamSource(97)
+    assert capfd.readouterr() == ("", "")
+    assert cv2.utils.logging.getLogLevel() == before
+
+
 def test_an_unplugged_camera_can_be_stopped_while_it_is_waited_for() -> None:
     waiting = threading.Event()
 

@@ -255,7 +255,7 @@ def test_without_torch_it_says_what_to_install(doll: Path, monkeypatch):
     for arguments in (["refine", str(doll)], ["adapt", "none.png", "--refine"]):
         result = CliRunner().invoke(engine.cli.app, arguments)
         assert result.exit_code == 1
-        assert "pip install 'ayatsuri[train]'" in result.output
+        assert "pip install -c constraints.txt -e '.[train]'" in result.output
 
     class Broken:
         def load(self):

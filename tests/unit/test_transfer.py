@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from engine.app import PERFORMER
 from engine.cli import app
-from engine.errors import BundleDamaged
+from engine.errors import AyatsuriError, BundleDamaged
 from engine.transfer import transfer
 from tests.bundles import write_bundle
 from tests.marks import needs_pose_model
@@ -56,6 +56,24 @@ def test_a_file_that_is_no_character_is_refused_before_anything_is_written(tmp_p
         transfer(PERFORMER, [wrong], tmp_path / "out.mp4", stages=tmp_path / "stages")
     assert not (tmp_path / "out.mp4").exists()
     assert not (tmp_path / "stages").exists()
+
+
+@pytest.mark.parametrize(
+    ("person", "out", "report", "said"),
+    [
+        ("nobody.mp4", "out.mp4", "r.json", "no file"),
+        (PERFORMER, "no/out.mp4", "r.json", "no folder no "),
+        (PERFORMER, "out.xyz", "r.json", "no kind of file"),
+        (PERFORMER, "out.mp4", "no/r.json", "no folder no "),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_told_before_the_drawing_is_enrolled(
+    person: Path, out: str, report: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("engine.transfer._enrolled", lambda *_: pytest.fail("it was enrolled"))
+    with pytest.raises(AyatsuriError, match=said):
+        transfer(person, ["her.png"], out, report=report)
 
 
 def test_a_bundle_takes_no_keypoints(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_what_is_missing_is_told(made, monkeypatch):
             assert await server.get("/api/camera") == {"on": False}
             monkeypatch.setitem(__import__("sys").modules, "pyvirtualcam", None)
             status, said = await switch(server, True)
-            assert "ayatsuri[virtualcam]" in said["error"]
+            assert ".[virtualcam]" in said["error"]
 
     within(20, show)
 

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from engine.errors import pip_install
 from training.dataset.errors import DatasetError
 from training.dataset.plan import SPLITS, Job, Plan
 from training.dataset.render import make_shard
@@ -190,7 +191,7 @@ def _ray_pool(workers: int) -> _Pool:
         from ray.util.multiprocessing import Pool
     except ImportError as error:
         raise DatasetError(
-            "expected Ray for --ray, found it is not installed: pip install 'ayatsuri[cluster]'"
+            f"expected Ray for --ray, found it is not installed: {pip_install('cluster')}"
         ) from error
     pool: _Pool = Pool(workers)
     return pool

@@ -13,6 +13,12 @@ export function mended(name: string, stage: string, share: number): string {
   return share < 1 ? `${name}: ${stage}, ${Math.round(100 * share)} %` : `${name}: ${stage}`;
 }
 
+/** What a character is called who was drawn in a file. */
+export function nameOf(file: string): string {
+  const words = file.replace(/\.[^.]*$/, "").replace(/[_\s]+/g, " ").trim().slice(0, 40).trim();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
 export class Enrolment {
   #dialog = $<HTMLDialogElement>("enrol");
   #body = $("enrol-body");
@@ -76,7 +82,7 @@ export class Enrolment {
     const address = URL.createObjectURL(file);
     const name = h("input", {
       id: "enrol-name", type: "text", required: "", maxlength: "40", autocomplete: "off",
-      value: file.name.replace(/\.[^.]*$/, "").slice(0, 40),
+      value: nameOf(file.name),
     }); // prettier-ignore
     const form = h(
       "form",

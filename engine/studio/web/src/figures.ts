@@ -34,6 +34,28 @@ export interface Figures {
   freezes: number;
 }
 
+/** Fewer pictures a second than this, for so many seconds, look halting. */
+const HALTING_FPS = 12;
+const HALTING_S = 8;
+/** Those of an earlier show are older. */
+export const HALTING_WITHIN_MS = 10_000;
+
+/**
+ * What holds a show back, in words; null while it flows.
+ *
+ * @param seconds one after the other, the newest last
+ */
+export function halting(seconds: Figures[]): string | null {
+  const last = seconds.slice(-HALTING_S);
+  if (last.length < HALTING_S || last.some(({ fps }) => fps >= HALTING_FPS)) return null;
+  const mean = (key: "sentFps" | "loss"): number =>
+    last.reduce((sum, figures) => sum + figures[key], 0) / last.length;
+  if (mean("sentFps") < HALTING_FPS)
+    return "Few pictures leave the browser: more light helps many cameras.";
+  if (mean("loss") > 0.03) return "The network loses pictures: a cable, or a nearer router, helps.";
+  return "The machine that draws is busy: close what else runs there.";
+}
+
 type Entry = Record<string, unknown> & { id: string; type: string };
 
 /** @param now page's clock, milliseconds */

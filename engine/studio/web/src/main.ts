@@ -7,6 +7,7 @@ import { Calls } from "./calls";
 import { Devices } from "./devices";
 import { $, icon, onPress, setPressed } from "./dom";
 import { Enrolment } from "./enrolment";
+import { HALTING_WITHIN_MS, halting } from "./figures";
 import { Gallery } from "./gallery";
 import { Hud } from "./hud";
 import { Meter } from "./meter";
@@ -117,7 +118,13 @@ function understudy(): void {
 /** Once a second, and whenever something has changed. */
 function look(): void {
   hud.draw();
-  $("nobody").hidden = show.state.name !== "live" || meter.present !== false || calibration.open;
+  const watched = show.state.name === "live" && !calibration.open;
+  $("nobody").hidden = !watched || meter.present !== false;
+  const since = performance.now() - HALTING_WITHIN_MS;
+  const recent = meter.seconds.filter(({ at }) => at >= since).map(({ figures }) => figures);
+  const held = watched && meter.present !== false ? (halting(recent) ?? "") : "";
+  $("halting").hidden = held === "";
+  if ($("halting").textContent !== held) $("halting").textContent = held; // read out once
 }
 
 function next(step: number): void {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { eventsOf } from "../src/api";
 import { words } from "../src/calls";
-import { mended } from "../src/enrolment";
-import { between, read } from "../src/figures";
+import { mended, nameOf } from "../src/enrolment";
+import { between, type Figures, halting, read } from "../src/figures";
 import { parseMessage } from "../src/protocol";
 
 describe("parseMessage", () => {
@@ -52,6 +52,31 @@ describe("figures", () => {
     const after = read(report(130, 10), 2000);
     expect(after).toMatchObject({ codec: "H264", size: "256 × 256", jitter_ms: 4, roundTrip_ms: 3, encoder: null });
     expect(between(before, after)).toMatchObject({ fps: 30, received_kbps: 240, loss: 0.25 });
+  });
+});
+
+describe("halting", () => {
+  const second = (fps: number, more: Partial<Figures> = {}): Figures => ({
+    fps, sentFps: 30, received_kbps: 0, sent_kbps: 0, loss: 0, dropped: 0, freezes: 0, ...more,
+  }); // prettier-ignore
+  const seconds = (of: Figures, count = 9) => Array.from({ length: count }, () => of);
+
+  it("says what holds the show back once it has been slow for a while", () => {
+    expect(halting([])).toBeNull();
+    expect(halting(seconds(second(30)))).toBeNull();
+    expect(halting(seconds(second(2), 7))).toBeNull();
+    expect(halting([...seconds(second(2)), second(25)])).toBeNull();
+    expect(halting(seconds(second(2)))).toMatch(/machine/);
+    expect(halting(seconds(second(2, { loss: 0.2 })))).toMatch(/network/);
+    expect(halting(seconds(second(2, { sentFps: 5 })))).toMatch(/light/);
+  });
+});
+
+describe("nameOf", () => {
+  it("makes a name of a file's", () => {
+    expect(nameOf("godette_render_1024.png")).toBe("Godette render 1024");
+    expect(nameOf("  Ito-chan.v2.webp")).toBe("Ito-chan.v2");
+    expect(nameOf("x".repeat(60) + ".png")).toHaveLength(40);
   });
 });
 
