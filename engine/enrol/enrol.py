@@ -29,7 +29,7 @@ from engine.enrol.judging import judge_figure, judge_picture
 from engine.enrol.keypoints import read_keypoints
 from engine.enrol.overlay import DOUBT, overlay, panels, parts_picture
 from engine.enrol.paint import painter_for
-from engine.enrol.proportions import ASIDE, SIZE, Placed, is_cut, place, yaw_of
+from engine.enrol.proportions import ASIDE, NARROW, SIZE, Placed, girth, is_cut, place, yaw_of
 from engine.enrol.reading import Picture, read_picture
 from engine.enrol.support import sheet, support_set, symmetry
 from engine.enrol.usual import usual
@@ -139,6 +139,7 @@ def enrol(
         )
     estimator = AnimePose()
     views: list[View] = []
+    first = 0.0  # drawing's girth
     for number, path in enumerate(paths):
         step(f"reading {Path(path).name}")
         picture = read_picture(path)
@@ -153,6 +154,16 @@ def enrol(
             figure.fitted.ear_half, wish.size,
         )  # fmt: skip
         name = view_name(figure, {view.name for view in views})
+        width = girth(placed.picture, placed.joints)
+        first = first or width
+        is_told = _trusted(wish, given) or name.startswith(("left", "right"))
+        if width < NARROW * first and not is_told:
+            say(
+                f"{picture.name} is left out: it seems to be seen from a side, {width / first:.2f} "
+                "as wide as the first drawing, but its joints are found as of a front or a back; "
+                "show them with --edit or --keypoints to use it"
+            )
+            continue
         cutting = cut if figure.familiar else cut_by_bones
         drawing = with_hands(cutting(placed.picture, placed.joints, name))
         views.append(View(name, picture, figure, placed, drawing))
@@ -168,11 +179,10 @@ def _figure(
     wish: Wish,
     show_page: Callable[[str], None],
 ) -> Figure:
-    trusted = wish.by_hand or len(given) == len(PUPPET_20.joints)
     if not wish.anyway:
         judge_picture(picture)
     figure = find_figure(picture, estimator, given)
-    if not (wish.anyway or trusted):
+    if not (wish.anyway or _trusted(wish, given)):
         judge_figure(picture, figure)
     if wish.by_hand:
 
@@ -185,6 +195,11 @@ def _figure(
             figure, fitted=replace(figure.fitted, joints=np.asarray(joints, np.float64)), cut=recut
         )
     return figure
+
+
+def _trusted(wish: Wish, given: Given) -> bool:
+    """Whether the user says where all joints are."""
+    return wish.by_hand or len(given) == len(PUPPET_20.joints)
 
 
 def _to_pixels(given: Given, picture: Picture) -> Given:

@@ -26,6 +26,9 @@ SIZE: Final = 512
 _SEEN: Final = 0.35
 ASIDE: Final = 0.55
 """Radians that a head seems turned by in a side view; three quarters have about half of it."""
+NARROW: Final = 0.75
+"""Of the first drawing's girth: one that has less shows the figure from a side."""
+_TRUNK: Final = (0.2, 0.9)  # spines below the neck
 _HEAD: Final = (0, 14, 15, 16, 17)
 _MIRROR = PUPPET_20.mirror()
 _USUAL_WEIGHT: Final = 0.12  # of the usual length beside the heat of a bone's two ends
@@ -73,6 +76,18 @@ def yaw_of(joints: NDArray[np.floating], body: Usual) -> float:
     ahead = float((eyes - ears) @ right) / (body.length["eye_near"] * spine)
     yaw = float(np.arcsin(np.clip(ahead, -1, 1)))
     return yaw if abs(yaw) > 0.06 else 0.0
+
+
+def girth(picture: U8, joints: NDArray[np.floating]) -> float:
+    """How wide a figure is between its neck and its hips, arms and all, in spines as drawn.
+
+    Of renders in one pose a back has 0.98 to 1.03 of what the front has, a side 0.32 to 0.62.
+    """
+    neck, hips = joints[1, :2], 0.5 * (joints[8, :2] + joints[11, :2])
+    spine = max(float(np.linalg.norm(hips - neck)), 1.0)
+    top, bottom = (int(np.clip(neck[1] + s * spine, 0, len(picture) - 1)) for s in _TRUNK)
+    widths = (picture[top : max(bottom, top + 1), :, 3] > 127).sum(1)
+    return float(np.median(widths)) / spine
 
 
 def with_depth(joints: NDArray[np.floating], spine: float, body: Usual) -> F32:

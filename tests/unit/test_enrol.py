@@ -172,6 +172,27 @@ def test_front_and_back_are_two_views(tmp_path, monkeypatch):
     assert [drawing.name for drawing in bundle.drawings] == ["front", "back"]
 
 
+def test_a_side_that_is_taken_for_a_front_is_left_out(tmp_path, monkeypatch):
+    import engine.enrol.enrol as module
+    from engine.enrol.finding import find_figure
+
+    def narrow(picture, estimator, given):
+        figure = find_figure(picture, estimator, given)
+        if picture.name == "side.png":
+            middle = int(figure.fitted.joints[1, 0])
+            figure.cut.pixels[:, : middle - 20, 3] = 0
+            figure.cut.pixels[:, middle + 20 :, 3] = 0
+        return figure
+
+    monkeypatch.setattr(module, "find_figure", narrow)
+    front, side = (save(ito(), tmp_path / f"{name}.png") for name in ("front", "side"))
+    result = adapt(front, side, "-o", tmp_path / "one.character", "--size", 128)
+    assert result.exit_code == 0, result.output
+    assert "side.png is left out" in result.output
+    bundle = CharacterBundle.load(tmp_path / "one.character")
+    assert [drawing.name for drawing in bundle.drawings] == ["front"]
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
