@@ -46,6 +46,9 @@
 A message says what was expected, what was found and what to do about it.
 """
 
+import errno
+from typing import Final
+
 
 class AyatsuriError(Exception):
     """Base class: catch this to catch everything the engine raises on purpose."""
@@ -157,6 +160,10 @@ class SinkError(AyatsuriError):
 
 class DiskFull(SinkError):
     """There is no space left for the output file."""
+
+
+NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What an OSError has for its number where a disk, a quota or a file is full."""
 
 
 class WindowUnavailable(SinkError):

@@ -1,12 +1,11 @@
 """A folder of PNG pictures with alpha."""
 
-import errno
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from engine.errors import DiskFull, SinkError
+from engine.errors import NO_SPACE, DiskFull, SinkError
 from engine.frame import Packet
 from engine.io._kernels_composite import straighten
 
@@ -49,7 +48,7 @@ class ImageSequenceSink:
             path.write_bytes(data.tobytes())
         except OSError as error:
             path.unlink(missing_ok=True)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if error.errno in NO_SPACE:
                 raise DiskFull(
                     f"there is no space left for {path}; {self._count} pictures were written"
                 ) from error

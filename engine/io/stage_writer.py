@@ -1,6 +1,5 @@
 """What happened on the way from a person's video to a character's, kept for the curious."""
 
-import errno
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import DiskFull, SinkError
+from engine.errors import NO_SPACE, DiskFull, SinkError
 from engine.frame import Packet
 from engine.io._kernels_composite import over
 from engine.pose.pose import Pose
@@ -147,7 +146,7 @@ class StageWriter:
 
 
 def _told(path: Path, error: OSError) -> SinkError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in NO_SPACE:
         return DiskFull(f"there is no space left for {path}")
     return SinkError(f"{path} cannot be written: {error}")
 

@@ -1,7 +1,6 @@
 """Video files, through PyAV: mp4 for everybody, WebM and ProRes with true alpha."""
 
 import contextlib
-import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import DiskFull, SinkError
+from engine.errors import NO_SPACE, DiskFull, SinkError
 from engine.frame import Packet
 from engine.io._kernels_composite import straighten
 from engine.io.folders import needs_folder
@@ -307,7 +306,7 @@ class _writing:  # noqa: N801  reads as a statement: `with _writing(path):`
             if error is not None and type(error).__module__.startswith("av."):
                 raise SinkError(f"{self._path} cannot be encoded: {error}") from error
             return
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in NO_SPACE:
             raise DiskFull(
                 f"there is no space left for {self._path}; what was written so far is kept"
             ) from error

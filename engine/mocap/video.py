@@ -1,12 +1,11 @@
 """A video becomes a motion file: the whole way (the first paper's OpenMMD, eq. 3)."""
 
-import errno
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from engine.errors import DiskFull, MediaError, SinkError
+from engine.errors import NO_SPACE, DiskFull, MediaError, SinkError
 from engine.mocap.bvh import bvh
 from engine.mocap.lift import open_lifter
 from engine.mocap.place import FIELD_OF_VIEW_DEG
@@ -94,6 +93,6 @@ def _write(path: Path, data: bytes) -> None:
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in NO_SPACE:
             raise DiskFull(f"there is no space left for {path} ({len(data)} bytes)") from error
         raise SinkError(f"{path} cannot be written: {error}") from error

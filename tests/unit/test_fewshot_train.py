@@ -1,3 +1,4 @@
+import errno
 import json
 from pathlib import Path
 
@@ -172,7 +173,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(
     kept = path.read_bytes()
 
     def full(descriptor: int) -> None:
-        raise OSError(checkpoint.errno.ENOSPC, "No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(checkpoint.os, "fsync", full)
     with pytest.raises(DiskFullError, match=r"no room for .* the last one is whole"):
@@ -207,7 +208,7 @@ def test_a_curve_without_room_leaves_a_whole_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: object) -> None:
-        raise OSError(checkpoint.errno.ENOSPC, "No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter.flush", full)
     with pytest.raises(DiskFullError, match=r"no room for the curve .* checkpoint is whole"):

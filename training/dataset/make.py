@@ -1,6 +1,5 @@
 """`ayatsuri-train data make`: all shards of a plan, in parallel, resumable, checked by hashes."""
 
-import errno
 import json
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from engine.errors import pip_install
+from engine.errors import NO_SPACE, pip_install
 from training.dataset.errors import DatasetError
 from training.dataset.plan import SPLITS, Job, Plan
 from training.dataset.render import make_shard
@@ -89,7 +88,7 @@ def write_whole(path: Path, data: bytes) -> None:
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in NO_SPACE:
             raise DatasetError(
                 f"there is no space left for {path} ({len(data)} bytes): make room and run the "
                 "same command again, which goes on from here"

@@ -1,6 +1,5 @@
 """Checkpoints of a run: written whole or not at all, refused where they are not ours."""
 
-import errno
 import io
 import os
 import pickle
@@ -10,12 +9,11 @@ from typing import Any
 
 import torch
 
+from engine.errors import NO_SPACE
 from training.fewshot.errors import CheckpointError, DiskFullError
 
 KIND = "ayatsuri few-shot training"
 VERSION = 1
-FULL = (errno.ENOSPC, errno.EDQUOT)
-"""Errors of a disk that has no room."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -29,7 +27,7 @@ def write_whole(path: Path, content: bytes) -> None:
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        if error.errno in FULL:
+        if error.errno in NO_SPACE:
             raise DiskFullError(
                 f"no room for {path} ({len(content) / 1e6:.0f} MB): free some and start again; "
                 f"{'the last one is whole' if path.exists() else 'nothing was written'}"

@@ -7,7 +7,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from training.fewshot.checkpoint import FULL, write_whole
+from engine.errors import NO_SPACE
+from training.fewshot.checkpoint import write_whole
 from training.fewshot.errors import CheckpointError, DiskFullError
 from training.fewshot.validate import encode_sheet
 
@@ -46,7 +47,7 @@ class Diary:
                 self._events.add_scalar(name, value, int(line["step"]))
             self._events.flush()
         except OSError as error:
-            if error.errno in FULL:
+            if error.errno in NO_SPACE:
                 raise DiskFullError(
                     f"no room for the curve in {self.folder}: free some and start again; the last "
                     "checkpoint is whole"
