@@ -77,14 +77,27 @@ class TorchGraph(nn.Module):
                 assert weight is not None
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
 
+        self._last_used = self._last_uses()
+
     def forward(self, given: Tensor) -> Tensor | tuple[Tensor, ...]:
         """The output for an input; where there are several, all in the file's order."""
         values = {self.input_name: given}
         for operator, names, made, place in self._steps:
             inputs = [values[name] if name in values else self._find(name) for name in names]
             values[made] = operator(self._attributes[place], *inputs)
+            for name in self._last_used[place]:  # so that the next ones take its memory
+                del values[name]
         outputs = tuple(values[name] for name in self.output_names)
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def _last_uses(self) -> list[list[str]]:
+        """What no step after each asks for."""
+        last = {name: place for _, names, _, place in self._steps for name in names}
+        found: list[list[str]] = [[] for _ in self._steps]
+        for name, place in last.items():
+            if name and name not in self._places and name not in self.output_names:
+                found[place].append(name)
+        return found
 
     def _keep(self, name: str, value: Tensor) -> None:
         self._places[name] = f"constant_{len(self._places)}"

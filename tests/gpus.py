@@ -41,6 +41,7 @@ class FakeDriver:
         self.graphs: dict[int, list[Work]] = {}
         self.recording: list[Work] | None = None
         self.contexts = 0
+        self.current: str | None = None
         self._next = 0x1000
 
     def __getattribute__(self, name: str) -> Any:
@@ -93,11 +94,13 @@ class FakeDriver:
         return 0, "context"
 
     def cuDevicePrimaryCtxRelease(self, device: int) -> Any:
+        assert self.current is None, "a context that is gone would stay current"
         self.contexts -= 1
         return (0,)
 
-    def cuCtxSetCurrent(self, context: str) -> Any:
-        assert context == "context"
+    def cuCtxSetCurrent(self, context: str | None) -> Any:
+        assert context in ("context", None)
+        self.current = context
         return (0,)
 
     def cuMemGetInfo(self) -> Any:

@@ -33,9 +33,11 @@ int cuDeviceGetAttribute(int *value, int kind, int device) {
 int cuDevicePrimaryCtxRetain(void **found, int device) {
     return contexts++, *found = &context, device;
 }
-int cuDevicePrimaryCtxRelease(int device) { return contexts-- > 0 ? device : INVALID_CONTEXT; }
+int cuDevicePrimaryCtxRelease(int device) {
+    return !current && contexts-- > 0 ? device : INVALID_CONTEXT; /* else it stays, but is gone */
+}
 int cuCtxSetCurrent(void *wanted) {
-    return wanted == &context ? (current = wanted, OK) : INVALID_CONTEXT;
+    return !wanted || wanted == &context ? (current = wanted, OK) : INVALID_CONTEXT;
 }
 int cuGetErrorString(int code, const char **words) {
     return *words = code == OUT_OF_MEMORY ? "out of memory" : "another error", OK;

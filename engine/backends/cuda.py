@@ -227,6 +227,8 @@ class Device:
         """Let go of the GPU; all that was taken of it must have been freed."""
         if self._context is not None:
             self._context = None
+            # Or a context that is gone would stay this thread's, for whoever uses CUDA next.
+            self._call("leave the GPU", self._driver.cuCtxSetCurrent(None))
             self._call("close the GPU", self._driver.cuDevicePrimaryCtxRelease(self._device))
 
     def _call(self, doing: str, result: tuple[Any, ...]) -> Any:

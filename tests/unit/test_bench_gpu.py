@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from bench import gpu
+from bench import gpu, gpu_methods
 from bench.floor import Work
 from bench.gpu import State, _limit_s, goals, markdown, supervise, wanted_rows, worker
 from bench.gpu_methods import LATE, METHODS, Ceilings, Networks, Row, measure, truth_of
@@ -179,6 +179,28 @@ def test_a_way_that_fails_is_kept_and_the_run_goes_on(
     assert len(asked) == 3  # nothing is measured twice
     worker(tmp_path, tmp_path, wanted_rows(["base"], [256], []), "cpu", 0.0, 0.0)
     assert len(asked) == 3  # time was up
+
+
+def test_ceilings_that_cannot_be_measured_cost_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise TypeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gpu_methods, "_product", refuse)
+        found = gpu_methods.ceilings("cpu")
+    assert found.failed == dict.fromkeys(("fp32", "fp16", "bf16"), "TypeError")
+    assert found.bytes_per_s > 0
+    monkeypatch.setattr(gpu, "ceilings", refuse)
+    monkeypatch.setattr(gpu, "machine", lambda device: {"device": device})
+    monkeypatch.setattr(gpu, "measure", lambda one, *_: setattr(one, "end_to_end_ms", (1.0, 2.0)))
+    monkeypatch.setattr(gpu, "truth_of", lambda *_: None)
+    monkeypatch.setattr(gpu, "work", lambda *_: Work(1, 1))
+    worker(tmp_path, tmp_path, wanted_rows(["live"], [256], ["TensorRT"]), "cpu", 0.0, float("inf"))
+    told = (tmp_path / "gpu.md").read_text()
+    assert "all failed: TypeError" in told
+    assert "| TensorRT | fp16 | | | 1.000 | 2.000 |  |" in told
 
 
 def test_a_recording_that_failed_is_told_by_its_cause_and_ends_the_process(

@@ -1,5 +1,8 @@
 """PyTorch as a backend, on the processor: the same code as on a GPU, without its graph."""
 
+import weakref
+from typing import Any
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -100,6 +103,33 @@ def test_what_is_tuned_is_tuned_while_it_starts_and_draws_the_same() -> None:
         backend.close()
     assert seen == [False, False, True, False]
     np.testing.assert_array_equal(*outs)
+
+
+def test_what_is_needed_no_more_gives_its_memory_to_the_next() -> None:
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from export.torch_graph import TorchGraph
+
+    class Living(TorchDispatchMode):
+        """Counts the bytes of all that was made, and the most that lived at once."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.made, self.most = 0, 0
+            self._all: list[tuple[weakref.ref, int]] = []
+
+        def __torch_dispatch__(self, func: Any, _: Any, args: Any = (), kwargs: Any = None) -> Any:
+            out = func(*args, **(kwargs or {}))
+            if out._base is None:  # views have no memory of their own
+                self._all.append((weakref.ref(out), out.nbytes))
+                self.made += out.nbytes
+            self.most = max(self.most, sum(count for ref, count in self._all if ref() is not None))
+            return out
+
+    model = CharacterBundle.load(DEFAULT_CHARACTER).need_generator().model
+    with torch.no_grad(), Living() as living:
+        TorchGraph(model)(torch.zeros(1, 256, 256, 3, dtype=torch.uint8))
+    assert living.most < living.made / 4
 
 
 def test_bf16_draws_nearly_the_same() -> None:
