@@ -94,10 +94,12 @@ class Film:
     Attributes:
         length: numbers until they come round again.
         due_ms: (N,) on the page's clock, by the frame's number as if it never came round.
+        fps: at which it goes on when the page looks no more.
     """
 
     length: int
     due_ms: Floats
+    fps: float
 
     @classmethod
     def of(
@@ -128,7 +130,7 @@ class Film:
         first = int(known[0])
         due = np.full(known[-1] + 1, -np.inf)  # those before the first one were never seen
         due[first:] = np.interp(np.arange(first, known[-1] + 1), known, [seen[k] for k in known])
-        return cls(length, due)
+        return cls(length, due, fps)
 
     @property
     def first(self) -> int:
@@ -136,10 +138,14 @@ class Film:
         return int(np.argmax(np.isfinite(self.due_ms)))
 
     def frame(self, number: int, at_ms: float) -> int | None:
-        """The latest frame of a number that was taken by a time."""
+        """The latest frame of a number that was taken by a time; None: the page did not see it.
+
+        The camera goes on after the page's last look: what it takes then is of no turn before.
+        """
         latest = int(np.searchsorted(self.due_ms, at_ms, side="right")) - 1
+        latest += int(1e-3 * self.fps * max(at_ms - self.due_ms[-1], 0.0))
         found = latest - (latest - number) % self.length
-        return found if found >= self.first else None
+        return found if self.first <= found < len(self.due_ms) else None
 
 
 def timelines(

@@ -18,10 +18,10 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 
 from engine.controls import COUNTDOWN_S
-from engine.errors import BadLook, StudioFull
+from engine.errors import BadLook, MissingDependency, StudioFull, VirtualCameraMissing
 from engine.studio import backdrops
 from engine.studio.director import Director
-from engine.studio.http import read_body, read_json
+from engine.studio.http import read_body, read_json, say
 from engine.studio.looks import SCHEMA_VERSION, Look, preset_json
 from engine.studio.studio import Studio
 
@@ -117,7 +117,10 @@ class Api:
         on = content.get("on") if isinstance(content, dict) else None
         if not isinstance(on, bool):
             raise BadLook('the virtual camera is switched with {"on": true} or {"on": false}')
-        await self._studio.switch_camera(on)
+        try:
+            await self._studio.switch_camera(on)
+        except (MissingDependency, VirtualCameraMissing) as error:
+            return say(409, str(error))  # the message has what to install, and then to ask again
         return await self._camera(request)
 
     async def _presets(self, request: web.Request) -> web.Response:

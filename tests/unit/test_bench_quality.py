@@ -64,6 +64,8 @@ def test_what_is_shown_is_compared_with_what_was_sent_for_it():
     shown = [Kept(n % 20, 100.0 * n + 90, spoilt[n]) for n in range(0, 40, 5)]
     assert codec.scores(film(), sent, shown, 0.0) == pytest.approx([1.0] * 8)
     assert len(codec.scores(film(), sent, shown, 2000.0)) == 4
+    later = [Kept(n % 20, 100.0 * n + 40, 255 - images[n - 20]) for n in range(40, 60, 5)]
+    assert codec.scores(film(), [*sent, *later], shown, 0.0) == pytest.approx([1.0] * 8)
     spoilt[25:, 40:] //= 2
     worst = codec.measures(codec.scores(film(), sent, shown, 0.0))["worst SSIM after the codec"]
     assert worst["value"] < 0.9

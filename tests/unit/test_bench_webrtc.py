@@ -135,6 +135,9 @@ def test_a_film_that_comes_round_tells_its_turns_apart():
     assert film.frame(5, 2600.0) == 25  # seen 100 ms later
     assert film.frame(5, 2499.0) == 15
     assert film.frame(1, 350.0) is None
+    assert film.frame(7, 4790.0) == 47  # the last one, shown a moment later
+    assert film.frame(8, 4850.0) is None  # taken after the page's last look
+    assert film.frame(5, 5520.0) is None, "a frame of the next turn was taken for the last turn's"
     with pytest.raises(ValueError, match="two"):
         Film.of([-1, 4], [0.0, 1.0], 10)
 

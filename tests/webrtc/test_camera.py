@@ -109,11 +109,12 @@ def test_what_is_missing_is_told(made, monkeypatch):
     async def show():
         async with running() as server:
             status, said = await switch(server, True)
-            assert status == 500
+            assert status == 409
             assert "to get one" in said["error"]
             assert await server.get("/api/camera") == {"on": False}
             monkeypatch.setitem(__import__("sys").modules, "pyvirtualcam", None)
             status, said = await switch(server, True)
+            assert status == 409
             assert ".[virtualcam]" in said["error"]
 
     within(20, show)
