@@ -247,7 +247,7 @@ def test_only_a_puppets_file_can_be_refined(tmp_path: Path):
 
 def test_without_torch_it_says_what_to_install(doll: Path, monkeypatch):
     monkeypatch.setattr(refining, "entry_points", lambda group: [])
-    with pytest.raises(MissingDependency, match=r"pip install 'ayatsuri\[train\]'"):
+    with pytest.raises(MissingDependency, match=r"-e '\.\[train\]'"):
         find_refiner()
     with pytest.raises(MissingDependency):
         Background(doll)
