@@ -142,7 +142,10 @@ def choose_width(
             generator.close()
         told.append(f"1/{shrink} {spent:.1f} ms")
         if spent <= budget:
-            say(f"width 1/{shrink}: {', '.join(told)}, of {budget:.0f} ms at {fps:g} a second")
+            say(
+                f"painted at 1/{shrink} of its size ({', '.join(told)} a picture; {budget:.0f} ms "
+                f"may be, at {fps:g} a second)"
+            )
             return shrink
     say(f"no painter holds {fps:g} a second: {', '.join(told)}, of {budget:.0f} ms")
     return None

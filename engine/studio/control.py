@@ -150,11 +150,11 @@ class Control:
             name = next(iter(sessions))
         session = sessions.get(name) if isinstance(name, str) else None
         if session is None or session.director is None:
-            raise BadLook(
-                f"which session? there are {len(sessions)}"
-                if name is None
-                else f"there is no session {str(name)[:40]!r}"
-            )
+            if name is not None:
+                raise BadLook(f"there is no session {str(name)[:40]!r}")
+            if not sessions:
+                raise BadLook("nobody performs yet: begin in the studio's page, then try again")
+            raise BadLook(f"which session? there are {len(sessions)}")
         return session.director
 
     async def _shutdown(self, app: web.Application) -> None:

@@ -152,7 +152,7 @@ def test_what_is_missing_lists_what_is_there(tmp_path: Path) -> None:
     subject = stick(tmp_path)
     with pytest.raises(ProviderMissing, match=r"by int8 here; present: onnxruntime fp32; the bund"):
         start(subject, precision="int8")
-    with pytest.raises(ProviderMissing, match=r"by openvino here; present: .*ayatsuri\[openvino\]"):
+    with pytest.raises(ProviderMissing, match=r"by openvino here; present: .*\.\[openvino\]"):
         start(subject, backend="openvino")
     with pytest.raises(ProviderMissing, match=r"by tensorrt bf16 here; present: onnxruntime fp32"):
         start(subject, backend="tensorrt", precision="bf16")

@@ -252,7 +252,7 @@ def test_a_full_disk_is_explained_and_leaves_nothing_behind(tmp_path, monkeypatc
 
 def test_without_ray_the_flag_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ray.util.multiprocessing", None)
-    with pytest.raises(DatasetError, match=r"ayatsuri\[cluster\]"):
+    with pytest.raises(DatasetError, match=r"\.\[cluster\]"):
         make(PLAN, tmp_path / "set", ray=True)
 
 

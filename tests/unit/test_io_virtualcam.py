@@ -96,5 +96,5 @@ def test_a_lost_device_is_told(made: list[FakeCamera], monkeypatch: pytest.Monke
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyvirtualcam", None)  # makes the import fail
-    with pytest.raises(MissingDependency, match=r"pip install 'ayatsuri\[virtualcam\]'"):
+    with pytest.raises(MissingDependency, match=r"-e '\.\[virtualcam\]'"):
         VirtualCameraSink()

@@ -80,7 +80,7 @@ def test_a_better_painter_replaces_the_bundle(doll: Path):
     assert told[1].told == "learning, 90 %, held-out loss 0.500 (first 1.000), 0 s left"
     assert told[-1].picture is not None
     assert told[-1].picture.startswith(b"\x89PNG")
-    assert "width 1/1" in said[0]
+    assert "painted at 1/1 of its size (1/1 " in said[0]
     assert not list(doll.parent.glob("*.partial"))
     refine(doll, fps=1, refiner=better)  # again: the old painter goes
     assert CharacterBundle.load(doll).painter is not None
@@ -247,7 +247,7 @@ def test_only_a_puppets_file_can_be_refined(tmp_path: Path):
 
 def test_without_torch_it_says_what_to_install(doll: Path, monkeypatch):
     monkeypatch.setattr(refining, "entry_points", lambda group: [])
-    with pytest.raises(MissingDependency, match=r"pip install 'ayatsuri\[train\]'"):
+    with pytest.raises(MissingDependency, match=r"-e '\.\[train\]'"):
         find_refiner()
     with pytest.raises(MissingDependency):
         Background(doll)

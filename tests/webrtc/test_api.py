@@ -353,7 +353,7 @@ def test_control_over_a_websocket(tmp_path):
         async with running(folder=tmp_path) as server:
             socket, ask = await _control(server)
             assert (await ask(do="state"))["sessions"] == []
-            assert "which session" in (await ask(do="set", settings={}))["error"]
+            assert "nobody performs yet" in (await ask(do="set", settings={}))["error"]
             performer = await server.perform()
             other, ask_other = await _control(server)
             assert (await ask(do="set", settings={"mirror": True}))["settings"]["mirror"]
