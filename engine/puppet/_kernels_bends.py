@@ -91,8 +91,9 @@ def open_fan(
                 cap = 0.0 if inside else tight
                 begins = limits[5] + cap * (limits[9] - limits[5])
                 ends = limits[6] + cap * (limits[10] - limits[6])
-                eased = away + cap * away * max(1 - 2 * away, 0.0)
-                turned = eased * (side - of) + away * still * (of - to)
+                # At first, and where the part is still, as far as the part itself turns.
+                own = still + cap * max(1 - 2 * away, 0.0)
+                turned = away * (side - of + own * (of - to))
                 turned = side - turned if part == upper else of + turned
                 a, c = distance * np.cos(turned), distance * np.sin(turned)
                 x, y = origin_x + s[2] * a + s[3] * c, origin_y + s[4] * a + s[5] * c

@@ -180,24 +180,27 @@ def test_of_a_limb_that_is_folded_up_the_two_lie_on_each_other(upper, lower, ang
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     there[end, :2] = there[hinge, :2] + turn @ along
     target, source = Frames.of(there), Frames.of(here)
-    points, alone = np.empty((2, COUNT, 8 * SIZE, 8 * SIZE, 2), np.float32)
-    slide = np.empty((8 * SIZE, 8 * SIZE, 2), np.float32)
-    map_grid(target, source, 1 / 16, 1 / 8, points, slide)
+    points, alone = np.empty((2, COUNT, 4 * SIZE, 4 * SIZE, 2), np.float32)
+    slide = np.empty((4 * SIZE, 4 * SIZE, 2), np.float32)
+    map_grid(target, source, 1 / 8, 1 / 4, points, slide)
     kernels.map_grid(
-        target.table, source.table, target.turn, source.turn, float(target.radius[0]), 1 / 16,
-        1 / 8, alone, slide,
+        target.table, source.table, target.turn, source.turn, float(target.radius[0]), 1 / 8,
+        1 / 4, alone, slide,
     )  # fmt: skip
     middle = 0.5 * (angle + np.sign(angle) * np.pi)
     turn = np.array([[np.cos(middle), -np.sin(middle)], [np.sin(middle), np.cos(middle)]])
     at = there[hinge, :2] + turn @ along * 2 / np.linalg.norm(along)  # px from the joint
-    column, row = (8 * at).astype(int)
+    column, row = (4 * at).astype(int)
     for part in (upper, lower):
         is_alone = np.abs(points[part] - alone[part])[row, column].max() < 1e-3
         assert is_alone == (abs(angle) > TIGHT[1])
     fitted, given = (maps.frames_of(torch.from_numpy(j).double()[None]) for j in (there, here))
-    truth, _ = maps.source_points(fitted, given, maps.pixel_centres(8 * SIZE, 1 / 8, given.origin))
+    pixels = maps.pixel_centres(4 * SIZE, 1 / 4, given.origin)
+    truth, _ = maps.source_points(fitted, given, pixels)
+    map_grid(target, target, 1 / 8, 1 / 4, alone, slide)
     for part in (upper, lower):
         np.testing.assert_allclose(points[part].reshape(-1, 2), truth[0, part], atol=0.02)
+        np.testing.assert_allclose(alone[part].reshape(-1, 2), pixels, atol=0.02)  # as drawn
 
 
 @pytest.mark.parametrize("seed", range(8))

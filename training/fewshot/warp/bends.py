@@ -160,8 +160,8 @@ def _fan(
         still = tight * torch.where(inside, 1.0, smooth(2 * away - 1))
         cap = tight * ~inside
         begins, ends = (a + cap * (b - a) for a, b in zip(HALVES, CAP, strict=True))
-        eased = away + cap * away * (1 - 2 * away).clamp_min(0)
-        turned = eased * (side - of) + away * still * (of - to)
+        own = still + cap * (1 - 2 * away).clamp_min(0)
+        turned = away * (side - of + own * (of - to))
         turned = of + turned if away is around else side - turned
         turned = distance * torch.cat([turned.cos(), turned.sin()], -1)
         fan = source.origin[:, lower, None] + turned @ source.axes[:, upper].transpose(1, 2)
