@@ -48,12 +48,13 @@ def box(alpha: NDArray[np.uint8]) -> tuple[slice, slice]:
 def draw_all(
     actor: Actor, joints: NDArray[np.float32]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Pose images (N, S, S, 3) and an actor's pictures (N, S, S, 4) of joints (N, 20, 4)."""
+    """Pose images (N, S, S, 3) and an actor's pictures (N, S, S, 4) of single poses (N, 20, 4)."""
     size = actor.bundle.resolution
     poses = np.empty((len(joints), size, size, 3), np.uint8)
     pictures = np.empty((len(joints), size, size, 4), np.uint8)
     for i, one in enumerate(joints):
         draw_pose(one, poses[i])
+        actor.forget()
         actor.draw(one, poses[i], pictures[i])
     return poses, pictures
 

@@ -63,6 +63,11 @@ class Actor:
         with self._lock:
             self.generator.draw(joints, pose_image, out)
 
+    def forget(self) -> None:
+        """See `engine.generator.Generator.forget`."""
+        with self._lock:
+            self.generator.forget()
+
     def replace(
         self,
         generator: Generator,

@@ -31,7 +31,7 @@ class Generator(Protocol):
     def draw(
         self, joints: NDArray[np.float32], pose_image: NDArray[np.uint8], out: NDArray[np.uint8]
     ) -> None:
-        """Draw the character in a pose.
+        """Draw the character in a pose, which may go on from the pose before (see `forget`).
 
         Args:
             joints: (20, 4) in pixels of the character's picture: x, y, z, score.
@@ -41,6 +41,13 @@ class Generator(Protocol):
 
         Raises:
             BackendError: a network failed, or a buffer does not fit.
+        """
+        ...
+
+    def forget(self) -> None:
+        """The next pose has nothing to do with those before: it is drawn as by a new generator.
+
+        For whoever draws single pictures; a show's own goes on from picture to picture.
         """
         ...
 
@@ -74,6 +81,9 @@ class NetworkGenerator:
     ) -> None:
         """See `Generator.draw`."""
         self._backend.run(pose_image, out)
+
+    def forget(self) -> None:
+        """It remembers nothing."""
 
     def close(self) -> None:
         """Close the runtime."""

@@ -117,6 +117,7 @@ def features_of(bundle: CharacterBundle, frames: Sequence[int], shrink: int = 1)
     image = np.empty((size, size, 3), np.uint8)
     for frame, features in zip(frames, shown, strict=True):
         draw_pose(track[frame % len(track)], image)
+        puppet.forget()  # they are single pictures
         puppet.look(track[frame % len(track)], image, features)
     return shown
 

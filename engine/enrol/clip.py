@@ -81,16 +81,17 @@ def write_clip(
     size: int,
     on_frame: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Draw a track (N, 20, 4) into a video file, over a soft ground.
+    """Draw a track (N, 20, 4) into a video file, over a soft ground, from its beginning.
 
     Raises:
         SinkError: it cannot be written.
     """
     sink = open_sink(path, fps=FPS)
     ground = soft_ground(size)
+    generator.forget()
     try:
         for number, joints in enumerate(track):
-            picture = laid_over(drawn(generator, joints, size), ground)
+            picture = laid_over(_next(generator, joints, size), ground)
             frame = Frame(picture, number, number * 1_000_000_000 // FPS, number, Fraction(1, FPS))
             sink.write(Packet(frame, output=picture))
             on_frame(number + 1, len(track))
@@ -108,10 +109,11 @@ def moving(generator: Generator, skeleton: CharacterSkeleton, size: int) -> byte
     """
     track = dance(skeleton, size, _MOVING_S)[_MOVING_FROM::_MOVING_EVERY]
     ground = soft_ground(size)
+    generator.forget()
     pictures = [
         Image.fromarray(
             cv2.resize(
-                laid_over(drawn(generator, joints, size), ground), (_MOVING_PX, _MOVING_PX),
+                laid_over(_next(generator, joints, size), ground), (_MOVING_PX, _MOVING_PX),
                 interpolation=cv2.INTER_AREA,
             )
         )
@@ -126,7 +128,13 @@ def moving(generator: Generator, skeleton: CharacterSkeleton, size: int) -> byte
 
 
 def drawn(generator: Generator, joints: F32, size: int) -> U8:
-    """(S, S, 4) premultiplied RGBA: a character at joints (20, 4)."""
+    """(S, S, 4) premultiplied RGBA: a character at joints (20, 4), a picture by itself."""
+    generator.forget()
+    return _next(generator, joints, size)
+
+
+def _next(generator: Generator, joints: F32, size: int) -> U8:
+    """Likewise, which goes on from the picture before."""
     pose_image, out = np.empty((size, size, 3), np.uint8), np.empty((size, size, 4), np.uint8)
     draw_pose(joints, pose_image)
     generator.draw(joints, pose_image, out)

@@ -131,6 +131,10 @@ class Puppet:
         self._painter.run(self._features, self._maps)
         self.finish(self._maps, out)
 
+    def forget(self) -> None:
+        """See `engine.generator.Generator.forget`."""
+        self._joints, self._fading = None, 0
+
     def carry(self, joints: NDArray[np.float32], out: U8) -> None:
         """Draw the character, unpainted.
 

@@ -48,6 +48,10 @@ class SmallerPuppet:
         self._puppet.carry(smaller, self._picture)
         cv2.resize(self._picture, out.shape[1::-1], dst=out, interpolation=cv2.INTER_LINEAR)
 
+    def forget(self) -> None:
+        """See `engine.generator.Generator.forget`."""
+        self._puppet.forget()
+
     def close(self) -> None:
         """Nothing to release."""
 

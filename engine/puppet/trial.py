@@ -26,11 +26,13 @@ def painter_of(bundle: CharacterBundle) -> Subject:
     def shown() -> list[NDArray[np.uint8]]:
         made = []
         for joints, image in zip(poses, images, strict=True):
+            puppet.forget()
             puppet.look(joints, image, features)
             made.append(features.copy())
         return made
 
     def painted(index: int, maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        puppet.forget()  # poses are tried one by one, in any order
         puppet.look(poses[index], images[index], features)
         puppet.finish(maps, picture)
         return picture

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from engine.errors import SinkError
 from engine.io.virtualcam import VirtualCameraSink
-from engine.push.publisher import FIRST_WAIT_S, LONGEST_WAIT_S, PushStatistics, State
+from engine.push.publisher import PushStatistics, State
+from engine.push.waits import Waits
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class CameraPublisher:
             self._newest, self._in_hand, self._state = None, 0, "closed"
 
     def _run(self) -> None:
-        wait_s = FIRST_WAIT_S
+        waits = Waits()
         while not self._stop.is_set():
             before = self._connections
             try:
@@ -110,10 +111,10 @@ class CameraPublisher:
             if self._stop.is_set():
                 return
             if self._connections > before:
-                wait_s = FIRST_WAIT_S  # it was well until now
+                waits.begin_anew()
+            wait_s = waits.next_s()
             log.warning("%s; again in %.0f s", self._error, wait_s)
             self._sleep(self._stop, wait_s)
-            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
     def _take(self) -> NDArray[np.uint8] | None:
         """The newest picture, or after a while the last one again; None at the end."""

@@ -18,6 +18,7 @@ from av.error import FFmpegError
 from engine.errors import AyatsuriError, SinkError
 from engine.push import srt
 from engine.push.address import Address, speaks
+from engine.push.waits import Waits
 from engine.studio.encoder import Encoded
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,6 @@ _LATE_S, _EARLY_S = 0.25, 0.75  # how far sound may be from its pictures before 
 _PATIENCE_S: Final = 5.0  # for a connection
 _STUCK_S: Final = 10.0  # a write that takes so long is given up
 _LOOK_S: Final = 0.1
-FIRST_WAIT_S: Final = 1.0
-LONGEST_WAIT_S: Final = 30.0
 _GOODBYE_S: Final = 2.0
 
 State = Literal["waiting", "connecting", "live", "closed"]
@@ -138,7 +137,7 @@ class Publisher:
         self._needs_key = True
 
     def _run(self) -> None:
-        wait_s = FIRST_WAIT_S
+        waits = Waits()
         while not self._stop.is_set():
             line = _Line()
             thread = threading.Thread(
@@ -158,10 +157,10 @@ class Publisher:
                 self._forget()
                 self._state, self._error = "waiting", line.error or "it takes nothing any more"
             if line.connected:
-                wait_s = FIRST_WAIT_S  # it was well until now
+                waits.begin_anew()
+            wait_s = waits.next_s()
             log.warning("push to %s: %s; again in %.0f s", self._address, self._error, wait_s)
             self._sleep(self._stop, wait_s)
-            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
     def _publish(self, line: "_Line") -> None:
         """One connection, from a key frame on; ends with the line or the publisher."""

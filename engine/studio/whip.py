@@ -19,6 +19,7 @@ from engine.clock import Clock
 from engine.errors import SinkError, StudioError
 from engine.frame import Packet
 from engine.push.address import Address
+from engine.push.waits import Waits
 from engine.studio.connection import Connection
 from engine.studio.http import SDP
 from engine.studio.network import observe
@@ -29,7 +30,6 @@ from engine.studio.tracks import CharacterTrack
 log = logging.getLogger(__name__)
 
 _PATIENCE_S: Final = 10.0
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
 
 
 class WhipPush:
@@ -60,19 +60,18 @@ class WhipPush:
 
     async def run(self) -> None:
         """Ends only when it is cancelled; nothing is left then."""
-        wait_s = _FIRST_WAIT_S
+        waits = Waits()
         while True:
             self.state = "connecting"
             try:
                 await self._publish()
-                wait_s = _FIRST_WAIT_S  # it was well until now
+                waits.begin_anew()
                 self.error = "the connection was lost"
             except (StudioError, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
                 self.error = str(error) or repr(error)
-            self.state = "waiting"
+            self.state, wait_s = "waiting", waits.next_s()
             log.warning("push to %s: %s; again in %.0f s", self._address, self.error, wait_s)
             await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
     async def _publish(self) -> None:
         """One connection; ends when it is lost."""

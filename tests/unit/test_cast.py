@@ -26,6 +26,9 @@ class _Generator:
         assert not self.closed
         out[:] = self.colour
 
+    def forget(self) -> None:
+        pass
+
     def close(self) -> None:
         self.closed += 1
 

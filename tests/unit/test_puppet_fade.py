@@ -91,6 +91,17 @@ def test_who_is_elsewhere_in_the_next_picture_changes_at_once():
     assert not one._fading
 
 
+def test_who_forgets_draws_as_if_it_were_the_first_picture():
+    poses, one = turns(2), puppet()
+    alone = [drawn(puppet(), joints) for joints in poses]
+    assert any(
+        (drawn(one, joints) != first).any() for joints, first in zip(poses, alone, strict=True)
+    )
+    for i in (*reversed(range(len(poses))), *range(len(poses))):
+        one.forget()
+        assert (drawn(one, poses[i]) == alone[i]).all()
+
+
 def test_the_same_poses_give_the_same_pictures():
     first, second = puppet(), puppet()
     for joints in turns(2):

@@ -16,6 +16,7 @@ from engine.frame import Packet
 from engine.push.address import parse, speaks
 from engine.push.publisher import Publisher
 from engine.push.sink import PushSink
+from engine.push.waits import Waits
 from engine.studio.encoder import Encoder, Stamps
 from tests.fakes import frame
 
@@ -211,3 +212,10 @@ def test_an_address_keeps_its_secret():
 )
 def test_what_ffmpeg_speaks_is_found_out(scheme, spoken):
     assert speaks(scheme) == spoken
+
+
+def test_waits_double_up_to_half_a_minute_and_begin_anew():
+    waits = Waits()
+    assert [waits.next_s() for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
+    waits.begin_anew()
+    assert [waits.next_s(), waits.next_s()] == [1, 2]
