@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +11,11 @@ from PIL import Image
 
 from engine.enrol.bones import cut_by_bones
 from engine.enrol.clip import (
-    FPS,
     dance,
     drawn,
     laid_over,
     moving,
+    pose_to_show,
     soft_ground,
     thumbnail,
     write_clip,
@@ -46,8 +45,6 @@ from engine.puppet.puppet import Puppet
 
 U8 = NDArray[np.uint8]
 Given = dict[str, tuple[float, float]]
-
-_SHOWN_POSE: Final = 330  # of the dance, in previews
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,8 +242,8 @@ def preview(character: Character, generator: Generator | None = None) -> U8:
     for view in character.views:
         shown += [overlay(view.placed.picture, view.placed.joints), parts_picture(view.drawing)]
     size = character.puppet.size
-    track = dance(character.front.placed.skeleton, size, (_SHOWN_POSE + 1) / FPS)
-    pose = drawn(generator or character.puppet, track[_SHOWN_POSE], size)
+    joints = pose_to_show(character.front.placed.skeleton, size)
+    pose = drawn(generator or character.puppet, joints, size)
     return panels([*shown, laid_over(pose, soft_ground(size))])
 
 
