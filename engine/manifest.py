@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 from pydantic import (
@@ -22,6 +22,8 @@ SCHEMA_VERSION = 4
 """1: fp32 alone. 2: `precisions`. 3: `puppet`, the generator is optional. 4: `prefers`, and a
 puppet in another resolution than the generator's. Older ones still load."""
 MANIFEST = "manifest.json"
+MAX_DRAWINGS: Final = 16
+"""Of one puppet."""
 
 Pixels = Annotated[float, Field(ge=-1e6, le=1e6)]
 DrawingName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,32}$")]
@@ -121,7 +123,7 @@ class PuppetManifest(_Strict):
     """
 
     resolution: int | None = Field(default=None, ge=64, le=2048)
-    drawings: list[DrawingManifest] = Field(min_length=1, max_length=16)
+    drawings: list[DrawingManifest] = Field(min_length=1, max_length=MAX_DRAWINGS)
     painter: NetworkManifest | None = None
 
 

@@ -44,7 +44,6 @@ GROUP: Final = "ayatsuri.refiners"
 MINUTES: Final = 5.0
 """Of work, at most: a process that gets half of a core has twice as long."""
 FPS: Final = 30.0
-_SHOWN: Final = 330  # a frame of the dance
 _MISSING: Final = f"refining a character needs torch: {pip_install('train')}"
 _COMMAND_LINE = (sys.executable, "-P", "-c", "from engine.cli import main; main()")
 
@@ -337,12 +336,12 @@ def memory_of(path: Path) -> Path:
 def shown(bundle: CharacterBundle) -> bytes:
     """PNG of the puppet in a pose of the standard dance, and beside it as it is painted."""
     from engine.backends.onnxruntime import OnnxRuntimeBackend
-    from engine.enrol.clip import dance, drawn, laid_over, soft_ground
+    from engine.enrol.clip import drawn, laid_over, pose_to_show, soft_ground
     from engine.enrol.enrol import png
     from engine.puppet.puppet import Puppet
 
     size = bundle.resolution
-    pose = dance(bundle.skeleton, size)[_SHOWN]
+    pose = pose_to_show(bundle.skeleton, size)
     pictures = []
     for painter in (None, bundle.painter):
         puppet = Puppet(

@@ -52,7 +52,7 @@ def transfer(
         AyatsuriError: see `engine.errors`; what was written so far is a whole file.
     """
     from engine.io.file import is_url
-    from engine.io.folders import needs_folder
+    from engine.io.folders import needs_folder, needs_no_frames
     from engine.io.sinks import open_sink
     from engine.io.sources import open_source
     from engine.io.stage_writer import StageWriter
@@ -62,6 +62,9 @@ def transfer(
         open_source(person, realtime=False, clock=MonotonicClock()).close()
     if Path(output).suffix:
         open_sink(output).close()
+    needs_no_frames(output)
+    if stages is not None:
+        needs_no_frames(Path(stages) / StageWriter.images)
     if report is not None:
         needs_folder(report)
     with TemporaryDirectory() as scratch:

@@ -36,6 +36,7 @@ _NEAREST: Final = {
     "eye_inner": "eye", "eye_outer": "eye", "pinky": "wrist", "index": "wrist", "thumb": "wrist",
     "heel": "ankle",
 }  # fmt: skip
+_SHOWN: Final = 330  # a frame of the dance
 _MOVING_S, _MOVING_FROM, _MOVING_EVERY, _MOVING_PX = 12.0, 240, 3, 192
 _TOP, _BOTTOM = np.array([250.0, 247.0, 255.0]), np.array([222.0, 228.0, 247.0])
 
@@ -72,6 +73,12 @@ def dance(skeleton: CharacterSkeleton, size: int, seconds: float | None = None) 
         if number >= 0:
             track.append(joints)
     return savgol(np.stack(track))
+
+
+def pose_to_show(skeleton: CharacterSkeleton, size: int) -> F32:
+    """(20, 4) joints in the moment of the standard dance that stills show; see `dance`."""
+    joints: F32 = dance(skeleton, size, (_SHOWN + 1) / FPS)[_SHOWN]
+    return joints
 
 
 def write_clip(

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +11,11 @@ from PIL import Image
 
 from engine.enrol.bones import cut_by_bones
 from engine.enrol.clip import (
-    FPS,
     dance,
     drawn,
     laid_over,
     moving,
+    pose_to_show,
     soft_ground,
     thumbnail,
     write_clip,
@@ -33,9 +32,10 @@ from engine.enrol.proportions import ASIDE, NARROW, SIZE, Placed, girth, is_cut,
 from engine.enrol.reading import Picture, read_picture
 from engine.enrol.support import sheet, support_set, symmetry
 from engine.enrol.usual import usual
-from engine.errors import BadKeypoints, SinkError
+from engine.errors import BadKeypoints, EnrolError, SinkError
 from engine.generator import Generator
 from engine.io._kernels_composite import straighten
+from engine.manifest import MAX_DRAWINGS
 from engine.pose.anime import AnimePose
 from engine.pose.skeleton import PUPPET_20
 from engine.puppet.bundle import write_puppet_bundle
@@ -45,9 +45,6 @@ from engine.puppet.puppet import Puppet
 
 U8 = NDArray[np.uint8]
 Given = dict[str, tuple[float, float]]
-
-MAX_DRAWINGS: Final = 8
-_SHOWN_POSE: Final = 330  # of the dance, in previews
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,17 +118,23 @@ def enrol(
     """Make a puppet of one drawing, or of several of the same character.
 
     Args:
-        paths: of the pictures; the first should be seen from the front.
+        paths: of the pictures, 16 at most; the first should be seen from the front.
         wish: see `Wish`.
         step: told in words of each step as it begins.
         say: told what the user should know.
         show_page: told the editor's address.
 
     Raises:
-        EnrolError: a picture cannot be used; the message says why, and what to do.
+        EnrolError: a picture cannot be used, or there are too many; the message says why, and what
+            to do.
         BackendError, MissingDependency: a network or the editor cannot run.
     """
     wish = Wish() if wish is None else wish
+    if not 1 <= len(paths) <= MAX_DRAWINGS:
+        raise EnrolError(
+            f"a character is made of 1 to {MAX_DRAWINGS} drawings, and there are {len(paths)}: "
+            "show each view once"
+        )
     if wish.keypoints and len(wish.keypoints) != len(paths):
         raise BadKeypoints(
             f"{len(paths)} drawings need as many files of keypoints, or none; "
@@ -239,8 +242,8 @@ def preview(character: Character, generator: Generator | None = None) -> U8:
     for view in character.views:
         shown += [overlay(view.placed.picture, view.placed.joints), parts_picture(view.drawing)]
     size = character.puppet.size
-    track = dance(character.front.placed.skeleton, size, (_SHOWN_POSE + 1) / FPS)
-    pose = drawn(generator or character.puppet, track[_SHOWN_POSE], size)
+    joints = pose_to_show(character.front.placed.skeleton, size)
+    pose = drawn(generator or character.puppet, joints, size)
     return panels([*shown, laid_over(pose, soft_ground(size))])
 
 

@@ -8,13 +8,15 @@ import numpy as np
 from engine.errors import NO_SPACE, DiskFull, SinkError
 from engine.frame import Packet
 from engine.io._kernels_composite import straighten
+from engine.io.folders import frame_name, needs_no_frames
 
 
 class ImageSequenceSink:
     """Writes every output as `000000.png`, `000001.png`, ... into a folder, which it makes.
 
     Raises:
-        SinkError: the folder cannot be made, or a file of that name is in the way.
+        SinkError: the folder cannot be made, a file of that name is in the way, or such pictures
+            are in it already.
     """
 
     name = "png"
@@ -22,6 +24,7 @@ class ImageSequenceSink:
     def __init__(self, folder: str | Path) -> None:
         self.path = Path(folder)
         self._count = 0
+        needs_no_frames(self.path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -43,7 +46,7 @@ class ImageSequenceSink:
             picture, order = straight, [2, 1, 0, 3]
         # Quick rather than small: a stream of pictures has to keep up.
         _, data = cv2.imencode(".png", picture[..., order], [cv2.IMWRITE_PNG_COMPRESSION, 1])
-        path = self.path / f"{self._count:06d}.png"
+        path = self.path / frame_name(self._count)
         try:
             path.write_bytes(data.tobytes())
         except OSError as error:

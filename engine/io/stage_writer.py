@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from engine.errors import NO_SPACE, DiskFull, SinkError
 from engine.frame import Packet
 from engine.io._kernels_composite import over
+from engine.io.folders import frame_name, needs_no_frames
 from engine.pose.pose import Pose
 
 U8 = NDArray[np.uint8]
@@ -46,10 +47,11 @@ class StageWriter:
         reference: (H, W, 4) straight RGBA of the character, as a bundle has it.
 
     Raises:
-        SinkError: the folder cannot be made.
+        SinkError: the folder cannot be made, or has an earlier run's pictures.
     """
 
     name = "stages"
+    images = "pose_images"
 
     def __init__(self, folder: str | Path, reference: U8) -> None:
         self.folder = Path(folder)
@@ -64,8 +66,9 @@ class StageWriter:
         self._moments: list[U8] = []  # one column of the sheet each
         self._every = 1  # frames between moments; doubles as the video goes on
         self._closed = False
+        needs_no_frames(self.folder / self.images)
         try:
-            (self.folder / "pose_images").mkdir(parents=True, exist_ok=True)
+            (self.folder / self.images).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SinkError(f"the folder {self.folder} cannot be made: {error}") from error
 
@@ -86,7 +89,7 @@ class StageWriter:
         seconds = packet.frame.seconds
         self._seconds.append(packet.frame.captured_ns * 1e-9 if seconds is None else seconds)
         _, data = cv2.imencode(".png", packet.pose_image[..., ::-1])
-        self._save(self.folder / "pose_images" / f"{count:06d}.png", data.tobytes())
+        self._save(self.folder / self.images / frame_name(count), data.tobytes())
         if count % self._every == 0:
             drawn = np.argwhere(packet.picture[..., 3])[:, ::-1]
             sure = pose.keypoints[pose.scores > _SURE]

@@ -1,12 +1,12 @@
 """What a session runs: a show of `engine.app`, with the server's characters."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
-from engine.app import LIVE_FPS, Character, Options, Show, build
+from engine.app import LIVE_FPS, Options, Show, build
 from engine.backends.shelf import Shelf
 from engine.cast import Actor, Cast
 from engine.casting import open_actor
@@ -54,13 +54,6 @@ def gallery_shows(gallery: Gallery, options: Options | None = None) -> MakeShow:
         return replace(show, recruit=recruit)
 
     return make
-
-
-def character_pipeline(
-    characters: Sequence[Character] = (), options: Options | None = None
-) -> MakeShow:
-    """As `gallery_shows`, with characters that are loaded at once."""
-    return gallery_shows(Gallery(characters or None), options)
 
 
 def rehearse(make: MakeShow) -> None:

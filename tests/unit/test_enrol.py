@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 import engine.cli
 from engine.character import CharacterBundle
 from engine.enrol.clip import dance
+from engine.enrol.enrol import enrol
 from engine.enrol.keypoints import parse_keypoints, read_keypoints
-from engine.errors import BadKeypoints
+from engine.errors import BadKeypoints, EnrolError
+from engine.manifest import MAX_DRAWINGS
 from engine.pose.skeleton import PUPPET_20
 from tests.drawings import before, ito, save
 
@@ -208,6 +210,12 @@ def test_what_cannot_be_is_explained(make, words, tmp_path):
     assert result.exit_code == 1
     assert words in result.output
     assert not (tmp_path / "b.character").exists()
+
+
+@pytest.mark.parametrize("count", [0, MAX_DRAWINGS + 1])
+def test_so_many_drawings_make_no_character(count, tmp_path):
+    with pytest.raises(EnrolError, match=f"1 to {MAX_DRAWINGS} drawings, and there are {count}"):
+        enrol([tmp_path / "not-looked-at.png"] * count)
 
 
 def test_a_size_must_be_a_multiple_of_16(tmp_path):

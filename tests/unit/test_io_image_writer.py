@@ -58,6 +58,22 @@ def test_a_failure_keeps_the_pictures_before(
     assert [p.name for p in tmp_path.iterdir()] == ["000000.png"]
 
 
+@pytest.mark.parametrize("there", ["000000.png", "000007.png", "1000000.png"])
+def test_pictures_that_are_there_are_not_mixed_with_others(tmp_path: Path, there: str) -> None:
+    (tmp_path / there).write_bytes(b"of an earlier run")
+    with pytest.raises(SinkError, match="has 1: name another one, or delete them"):
+        ImageSequenceSink(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == [there]
+
+
+def test_other_files_of_the_folder_stay(tmp_path: Path) -> None:
+    others = {"7.png", "000000.jpg", "notes.txt", "a000000.png"}
+    for name in others:
+        (tmp_path / name).touch()
+    ImageSequenceSink(tmp_path).write(output(0, picture(0)))
+    assert {p.name for p in tmp_path.iterdir()} == {*others, "000000.png"}
+
+
 def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SinkError, match="cannot be made"):

@@ -66,6 +66,14 @@ def test_a_run_without_frames_leaves_an_empty_folder(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "stages").iterdir()] == ["pose_images"]
 
 
+def test_a_second_run_is_not_mixed_with_the_first(tmp_path: Path) -> None:
+    writer = StageWriter(tmp_path / "stages", reference())
+    writer.write(packet(0))
+    writer.close()
+    with pytest.raises(SinkError, match="pose_images has 1: name another one"):
+        StageWriter(tmp_path / "stages", reference())
+
+
 def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SinkError, match="cannot be made"):

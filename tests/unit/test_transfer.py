@@ -76,6 +76,19 @@ def test_what_cannot_be_read_or_written_is_told_before_the_drawing_is_enrolled(
         transfer(person, ["her.png"], out, report=report)
 
 
+@pytest.mark.parametrize(("out", "stages"), [("frames", None), ("out.mp4", "kept")])
+def test_pictures_of_an_earlier_run_are_told_before_the_drawing_is_enrolled(
+    out: str, stages: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("engine.transfer._enrolled", lambda *_: pytest.fail("it was enrolled"))
+    for folder in ("frames", "kept/pose_images"):
+        Path(folder).mkdir(parents=True)
+        Path(folder, "000000.png").touch()
+    with pytest.raises(AyatsuriError, match="has 1: name another one"):
+        transfer(PERFORMER, ["her.png"], out, stages=stages)
+
+
 def test_a_bundle_takes_no_keypoints(tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "stick.character")
     wish = ["transfer", str(PERFORMER), str(bundle), "-o", str(tmp_path / "out.mp4")]

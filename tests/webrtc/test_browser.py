@@ -8,8 +8,9 @@ import time
 import pytest
 
 from engine.app import PERFORMER, Options
+from engine.studio.gallery import Gallery
 from engine.studio.looks import Look
-from engine.studio.shows import character_pipeline
+from engine.studio.shows import gallery_shows
 from tests.marks import needs_pose_model
 from tests.webrtc.browser import browsing, camera_file, needs_chromium
 from tests.webrtc.studio import running, until, within
@@ -73,7 +74,7 @@ def test_one_click_and_you_are_the_character(tmp_path):
 
     async def show():
         async with (
-            running(character_pipeline(options=Options(pose_model="full"))) as server,
+            running(gallery_shows(Gallery(), Options(pose_model="full"))) as server,
             browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
         ):
             await page.until("document.getElementById('start').textContent === 'Become Ito'")
