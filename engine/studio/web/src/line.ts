@@ -105,18 +105,18 @@ async function negotiate(
   signal: AbortSignal,
   post: (offer: string) => Promise<{ answer: string; location: string }>,
 ): Promise<string> {
+  let begun: string | null = null;
   try {
     await connection.setLocalDescription();
     await gathered(connection);
     const { answer, location } = await post(connection.localDescription?.sdp ?? "");
-    if (signal.aborted) {
-      api.leave(location);
-      signal.throwIfAborted();
-    }
+    begun = location;
+    signal.throwIfAborted();
     await connection.setRemoteDescription({ type: "answer", sdp: answer });
     return location;
   } catch (error) {
     connection.close();
+    if (begun !== null) api.leave(begun); // it would keep its place until it is taken for silent
     throw error;
   }
 }

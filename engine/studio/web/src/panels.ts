@@ -55,7 +55,7 @@ export class DevicePanel {
     });
     this.#microphone.addEventListener("change", () => {
       devices.choose("microphone", this.#microphone.value || null);
-      void this.#try(show.changeMicrophone());
+      void this.#changeMicrophone();
     });
     $("hear").addEventListener("change", (event) => {
       stage.video.muted = !(event.target as HTMLInputElement).checked;
@@ -81,17 +81,25 @@ export class DevicePanel {
     this.devices.setSound(!this.devices.sound);
     this.onChange();
     this.stage.say(this.devices.sound ? "The microphone is on." : "The microphone is off.");
-    void this.#try(this.show.changeMicrophone()).then(() => this.refresh());
+    void this.#changeMicrophone().then(() => this.refresh());
   }
 
-  async #try(change: Promise<void>): Promise<void> {
+  async #changeMicrophone(): Promise<void> {
+    if (await this.#try(this.show.changeMicrophone())) return;
+    this.devices.setSound(false);
+    await this.show.changeMicrophone(); // what the page says is off must be off
+    this.onChange();
+  }
+
+  /** Whether it could be done; if not, the page says why. */
+  async #try(change: Promise<void>): Promise<boolean> {
     try {
       await change;
+      return true;
     } catch (error) {
       const why = error instanceof DeviceError ? WHY[error.trouble] : (error as Error).message;
-      this.devices.setSound(false);
-      this.onChange();
       this.stage.say(why);
+      return false;
     }
   }
 }

@@ -58,6 +58,8 @@ export class Show {
   line: Performer | null = null;
   camera: MediaStream | null = null;
   #microphone: MediaStreamTrack | null = null;
+  /** Counted up with every wish for a device: what is opened for an older wish is closed again. */
+  #wishes = { camera: 0, microphone: 0 };
   #stop = new AbortController();
   #hurry: (() => void) | null = null;
 
@@ -117,21 +119,21 @@ export class Show {
 
   /** Another camera, in the middle of the show. */
   async changeCamera(): Promise<void> {
-    if (this.camera === null || this.line === null) return;
+    if (this.camera === null) return;
+    const wish = ++this.#wishes.camera;
     const camera = await this.devices.openCamera();
-    const [track] = camera.getVideoTracks();
-    if (track) await this.line.camera.replaceTrack(track);
-    for (const old of this.camera.getTracks()) old.stop();
+    if (wish !== this.#wishes.camera) return close(camera);
+    close(this.camera);
     this.camera = camera;
     this.#mind(camera);
-    this.watcher.onLine(this.line, camera);
+    const [track] = camera.getVideoTracks();
+    if (track) await this.line?.camera.replaceTrack(track);
+    if (this.line !== null) this.watcher.onLine(this.line, camera);
   }
 
   /** Open or close the microphone, as the devices' settings say. */
   async changeMicrophone(): Promise<void> {
-    this.#microphone?.stop();
-    this.#microphone = null;
-    if (this.running && this.devices.sound) this.#microphone = await this.devices.openMicrophone();
+    await this.#openMicrophone();
     await this.line?.microphone.replaceTrack(this.#microphone);
   }
 
@@ -141,8 +143,7 @@ export class Show {
     signal.throwIfAborted();
     if (free <= 0) throw new Broken("full");
     const fresh = this.camera === null;
-    const camera = await this.#openCamera();
-    if (signal.aborted) this.#release();
+    const camera = await this.#openCamera(signal);
     signal.throwIfAborted();
     const [track] = camera.getVideoTracks();
     if (!track) throw new DeviceError("none");
@@ -158,14 +159,28 @@ export class Show {
     return this.#watch(line, signal, onLive);
   }
 
-  async #openCamera(): Promise<MediaStream> {
-    if (this.camera === null) {
-      this.#set({ name: "opening", step: "camera" });
-      this.camera = await this.devices.openCamera();
-      this.#mind(this.camera);
-      if (this.devices.sound) this.#microphone = await this.devices.openMicrophone();
-    }
-    return this.camera;
+  async #openCamera(signal: AbortSignal): Promise<MediaStream> {
+    if (this.camera !== null) return this.camera;
+    this.#set({ name: "opening", step: "camera" });
+    const camera = await this.devices.openCamera();
+    if (signal.aborted) close(camera);
+    signal.throwIfAborted();
+    this.camera = camera;
+    this.#mind(camera);
+    await this.#openMicrophone();
+    return camera;
+  }
+
+  /** Let go of the microphone, and open it anew if it is wanted. */
+  async #openMicrophone(): Promise<void> {
+    const wish = ++this.#wishes.microphone;
+    this.#microphone?.stop();
+    this.#microphone = null;
+    if (!this.running || !this.devices.sound) return;
+    const track = await this.devices.openMicrophone();
+    // Browsers may ask first: it may be off again, or the show over, before they are answered.
+    if (wish === this.#wishes.microphone) this.#microphone = track;
+    else track.stop();
   }
 
   /** Look at the line until it is broken, or nobody wants it any more. */
@@ -233,16 +248,22 @@ export class Show {
   }
 
   #release(): void {
-    const tracks = [...(this.camera?.getTracks() ?? []), this.#microphone];
+    this.#wishes.camera++;
+    this.#wishes.microphone++;
+    close(this.camera);
+    this.#microphone?.stop();
     this.camera = null;
     this.#microphone = null;
-    for (const track of tracks) track?.stop();
   }
 
   #set(state: State): void {
     this.state = state;
     this.watcher.onState(state);
   }
+}
+
+function close(camera: MediaStream | null): void {
+  for (const track of camera?.getTracks() ?? []) track.stop();
 }
 
 function cutOf(error: unknown): Cut | null {

@@ -100,7 +100,7 @@ export class Wishes {
 
   async #ask(session: string): Promise<void> {
     try {
-      this.#hear(await this.api.settings(session));
+      this.#hear(session, await this.api.settings(session));
     } catch (error) {
       this.onRefusal((error as Error).message);
     }
@@ -115,8 +115,7 @@ export class Wishes {
         const [session, change] = [this.#session, this.#waiting];
         this.#waiting = {};
         try {
-          const answer = await this.api.change(session, change);
-          if (this.#session === session) this.#hear(answer);
+          this.#hear(session, await this.api.change(session, change));
           await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
         } catch (error) {
           const keys = Object.keys(change) as Key[];
@@ -134,15 +133,17 @@ export class Wishes {
   }
 
   async #pushOne(session: string, change: Partial<Settings>): Promise<void> {
+    if (this.#session !== session) return;
     try {
-      this.#hear(await this.api.change(session, change));
+      this.#hear(session, await this.api.change(session, change));
     } catch (error) {
       this.onRefusal((error as Error).message);
     }
   }
 
   /** The server has the last word, but for what waits to be said to it. */
-  #hear(answer: Settings): void {
+  #hear(session: string, answer: Settings): void {
+    if (this.#session !== session) return; // a show that is over must not show the camera in the next
     Object.assign(this.now, answer, this.#waiting);
     this.onChange();
   }

@@ -1,4 +1,4 @@
-import{a as e,f as t,i as n,t as r}from"./line-DE5gOX1U.js";var i=`
+import{a as e,f as t,i as n,t as r}from"./line-CRPkf8ov.js";var i=`
 attribute vec2 corner;
 varying vec2 place;
 void main() {
