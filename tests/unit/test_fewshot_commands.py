@@ -191,6 +191,10 @@ def test_a_run_begins_with_given_weights(tmp_path: Path) -> None:
     before, after = (checkpoint.load(tmp_path / run / "checkpoint.pt") for run in ("run", "next"))
     trained = [name for name, _ in weights.read(found)[0].named_parameters()]
     assert all((before["average"][n] == after["method"][n]).all() for n in trained)
+    first = after["about"]["start"]  # what made those
+    assert first["command"] == before["about"]["command"]
+    assert [line["step"] for line in first["curve"]] == [CONFIG.steps]
+    assert first["hours"] >= 0
     with pytest.raises(CheckpointError, match="another method"):
         commands.train(
             tmp_path, tmp_path / "other", CONFIG, replace(TINY_RECIPE, method="small"),

@@ -12,6 +12,7 @@ from tests.cast import a_batch  # noqa: E402
 from tests.fewshot import TINY, blobs  # noqa: E402
 from training.cli import app  # noqa: E402
 from training.fewshot import recipe, train, weights  # noqa: E402
+from training.fewshot.diary import minutes  # noqa: E402
 from training.fewshot.errors import ResultError, SettingsError  # noqa: E402
 from training.fewshot.method import FewShot  # noqa: E402
 from training.fewshot.tables import budget as budgets  # noqa: E402
@@ -27,7 +28,7 @@ from training.fewshot.tables.results import (  # noqa: E402
     read_result,
     result_path,
 )
-from training.fewshot.tables.study import Study, minutes  # noqa: E402
+from training.fewshot.tables.study import Study  # noqa: E402
 from training.fewshot.workers import Workers  # noqa: E402
 
 SMALL = Budget(

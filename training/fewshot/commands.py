@@ -14,7 +14,7 @@ from torch import nn
 
 from training.dataset.reader import Dataset
 from training.dataset.samples import CharacterPictures
-from training.fewshot import checkpoint, weights
+from training.fewshot import checkpoint, diary, weights
 from training.fewshot.adapt import AdaptConfig
 from training.fewshot.config import TrainConfig
 from training.fewshot.episodes import Characters
@@ -89,8 +89,7 @@ def train_on(
     torch.manual_seed(config.seed)
     torch.backends.cudnn.benchmark = True
     method, objective = build(recipe)
-    if start is not None and state is None:
-        _start(method, start)
+    begun = {} if start is None or state is not None else {"start": _start(method, start)}
     training = Training.new(config, method, objective, place.device)
     if state is not None:
         training.restore(state)
@@ -98,6 +97,7 @@ def train_on(
         "recipe": recipe.to_dict(),
         "data": digest,
         "command": " ".join(["ayatsuri-train", *sys.argv[1:]]),
+        **begun,
     }
     if place.first:
         print(json.dumps({**training.about, "config": config.to_dict(), "step": training.step}))
@@ -107,15 +107,16 @@ def train_on(
     )  # fmt: skip
 
 
-def _start(method: nn.Module, path: Path) -> None:
-    """Give a method that begins the weights of one that was trained."""
-    found, _ = weights.read(path)
+def _start(method: nn.Module, path: Path) -> dict[str, Any]:
+    """Give a method that begins the weights of one that was trained; what made those."""
+    found, about = weights.read(path)
     try:
         method.load_state_dict(found.state_dict())
     except RuntimeError as error:
         raise CheckpointError(
             f"{path} holds another method, or one of another size: {str(error)[:300]}"
         ) from error
+    return about
 
 
 def _continued(
@@ -211,8 +212,10 @@ def adapt_check(
             }
 
 
-def ship(path: Path, output: Path, *, half: bool) -> dict[str, Any]:
-    """Write a checkpoint's averaged weights as safetensors."""
+def ship(path: Path, output: Path, *, half: bool = True) -> dict[str, Any]:
+    """Write a checkpoint's averaged weights as safetensors, with the curve and hours of its run."""
     state = checkpoint.load(path)
+    hours = diary.minutes(path.parent) / 60
+    state["about"] |= {"curve": diary.curve(path.parent), "hours": hours}
     size = weights.write(output, state, half=half)
     return {"file": str(output), "megabytes": size / 1e6, "steps_done": state["step"]}

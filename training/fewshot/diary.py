@@ -12,6 +12,8 @@ from training.fewshot.checkpoint import write_whole
 from training.fewshot.errors import CheckpointError, DiskFullError
 from training.fewshot.validate import encode_sheet
 
+CURVE = "curve.jsonl"
+
 
 class Diary:
     """What a run leaves in its folder: curve.jsonl, samples.png and TensorBoard's events.
@@ -24,7 +26,7 @@ class Diary:
         from torch.utils.tensorboard import SummaryWriter
 
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.curve = folder, folder / "curve.jsonl"
+        self.folder, self.curve = folder, folder / CURVE
         if self.curve.exists():
             lines = self.curve.read_text().splitlines(keepends=True)
             whole = [line for line in lines if line.endswith("\n")]  # the last may be cut short
@@ -65,3 +67,18 @@ class Diary:
 
     def __exit__(self, *error: object) -> None:
         self._events.close()
+
+
+def curve(folder: Path) -> list[dict[str, float]]:
+    """What a run wrote down of itself, a line for each checkpoint; none of a run without."""
+    path = folder / CURVE
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def minutes(folder: Path) -> float:
+    """The wall time of a run by its curve, however often it was stopped and went on."""
+    seconds, last = 0.0, 0
+    for line in curve(folder):
+        seconds += (line["step"] - last) / line["steps_per_second"]
+        last = int(line["step"])
+    return seconds / 60

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from training.dataset.reader import Dataset
 from training.dataset.samples import CharacterPictures
-from training.fewshot import checkpoint, commands, weights
+from training.fewshot import checkpoint, commands
 from training.fewshot.config import TrainConfig
+from training.fewshot.diary import minutes
 from training.fewshot.episodes import Characters
 from training.fewshot.loader import Kept, Loader
 from training.fewshot.meta import drawing
@@ -234,21 +235,5 @@ class Study:
         )  # fmt: skip
         characters = Kept(Dataset.open(self._data, "train", longer.size))
         self._train(path, run.config(longer, seed), run.recipe(longer), "what ships", characters)
-        state = checkpoint.load(path)
-        state["about"] |= {"curve": curve(path.parent), "hours": minutes(path.parent) / 60}
-        weights.write(self.folder / WEIGHTS, state)
+        commands.ship(path, self.folder / WEIGHTS)
         return self.folder / WEIGHTS
-
-
-def curve(folder: Path) -> list[dict[str, float]]:
-    """What a run wrote down of itself."""
-    return [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
-
-
-def minutes(folder: Path) -> float:
-    """The wall time of a run by its curve, however often it was stopped and went on."""
-    seconds, last = 0.0, 0
-    for line in curve(folder):
-        seconds += (line["step"] - last) / line["steps_per_second"]
-        last = int(line["step"])
-    return seconds / 60
