@@ -1,9 +1,10 @@
 """aiortc's connection, with an end, and with a beginning that a lossy network does not hold up."""
 
 import asyncio
+import contextlib
 from typing import Any, Final
 
-from aiortc import RTCDtlsTransport, RTCIceTransport, RTCPeerConnection
+from aiortc import RTCDtlsTransport, RTCIceTransport, RTCPeerConnection, RTCSctpTransport
 
 _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 0.4
@@ -14,7 +15,8 @@ class Connection(RTCPeerConnection):
 
     aiortc 1.16 connects in tasks of its own, which it neither keeps nor ends, and which go on after
     a close: they begin to send, and ask the other side for consent for ever; or they find what they
-    want to begin closed, and raise that where nobody hears it. Here they are ended first.
+    want to begin closed, and raise that where nobody hears it. Here they are ended first. And what
+    is said on a channel after the other side has hung up, before the close that follows, is lost.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -46,9 +48,32 @@ class Connection(RTCPeerConnection):
             self._keep(asyncio.create_task(shake_again(transport), name="DTLS again"))
         await super()._RTCPeerConnection__connect()  # type: ignore[misc]
 
+    def _RTCPeerConnection__createSctpTransport(self) -> None:  # noqa: N802
+        super()._RTCPeerConnection__createSctpTransport()  # type: ignore[misc]
+        assert self.sctp is not None
+        lose_quietly(self.sctp)
+
     def _keep(self, task: asyncio.Task[Any]) -> None:
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
+
+
+def lose_quietly(sctp: RTCSctpTransport) -> None:
+    """Take chunks that find no way as lost on it, as any chunk may be.
+
+    aiortc 1.16 sends messages, and what is sent again, in tasks that it does not keep: each raised
+    the end of the way where nobody hears it. The end itself is told by the DTLS transport.
+
+    Args:
+        sctp: before it sends.
+    """
+    own_send = sctp._send_chunk
+
+    async def send(chunk: Any) -> None:
+        with contextlib.suppress(ConnectionError):
+            await own_send(chunk)
+
+    sctp._send_chunk = send  # type: ignore[method-assign]
 
 
 async def check_again(transport: RTCIceTransport) -> None:

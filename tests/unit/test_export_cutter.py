@@ -13,6 +13,7 @@ from export.parity import Parity, parity
 from training.characters.character import render_sample, rest_pose
 from training.characters.procedural.build import build
 from training.fewshot.errors import CheckpointError
+from training.fewshot.tensors import read_tensors
 from training.fewshot.warp.cutter import Cutter
 from training.fewshot.warp.shipped import read, shipped_cutter, write
 from training.fit import to_tensor
@@ -56,6 +57,19 @@ def test_the_shipped_cutter_knows_the_parts_of_a_character():
     masks = shipped_cutter()(picture, joints)
     assert masks.shape == (1, COUNT, 128, 128)
     torch.testing.assert_close(masks.sum(1), torch.ones(1, 128, 128))
+
+
+def test_half_precision_is_read_as_single(tmp_path: Path):
+    path, module = tmp_path / "some.safetensors", torch.nn.Linear(2, 2)
+    write(path, module, {"seed": 1})
+    tensors, _ = read_tensors(path)
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
+    found, about = read(path, torch.nn.Linear(2, 2))
+    assert about == {"seed": 1}
+    assert not found.training
+    for name, tensor in found.state_dict().items():
+        assert tensor.dtype == torch.float32
+        assert (tensor == module.state_dict()[name].half().float()).all()
 
 
 def test_weights_of_something_else_are_refused(tmp_path: Path):

@@ -68,6 +68,37 @@ def test_whoever_goes_in_the_middle_of_connecting_leaves_nothing_behind(monkeypa
     assert not heard, heard
 
 
+def test_messages_to_whoever_hangs_up_are_lost_quietly():
+    heard = []
+
+    async def show():
+        asyncio.get_running_loop().set_exception_handler(
+            lambda loop, context: heard.append(context)
+        )
+        caller, called = Connection(NO_SERVERS), Connection(NO_SERVERS)
+        channels = []
+        called.on("datachannel", channels.append)
+        caller.createDataChannel("test")
+        await caller.setLocalDescription(await caller.createOffer())
+        await called.setRemoteDescription(caller.localDescription)
+        await called.setLocalDescription(await called.createAnswer())
+        await caller.setRemoteDescription(called.localDescription)
+        await until(lambda: channels, "the channel")
+        ended = asyncio.create_task(caller.sctp.transport.stop())  # only that: the rest is to come
+        said = 0
+        while channels[0].readyState == "open":
+            channels[0].send("still there?")
+            said += 1
+            await asyncio.sleep(0)
+        assert said > 1
+        await asyncio.gather(ended, caller.close(), called.close())
+        await asyncio.sleep(0.01)
+        gc.collect()
+
+    within(20, show)
+    assert not heard, heard
+
+
 class Way:
     """What is used of an ICE transport: what is sent, and what comes."""
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
 from training.fewshot import checkpoint
 from training.fewshot.errors import CheckpointError
 from training.fewshot.recipe import Recipe, build
+from training.fewshot.tensors import read_tensors
 from training.networks.spectral import settle
 
 FORMAT = "ayatsuri few-shot weights 1"
@@ -36,12 +36,7 @@ def write(path: Path, state: dict[str, Any], *, half: bool = True) -> int:
 
 def read(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     """The method, in single precision and evaluation mode, and what made it; CheckpointError."""
-    try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read as weights: {error}") from error
+    tensors, header = read_tensors(path)
     if header.get("format") != FORMAT:
         raise CheckpointError(
             f"{path} holds {header.get('format', 'weights of something else')}, expected {FORMAT}"

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from training.fewshot.adapt import Begun
 from training.fewshot.checkpoint import write_whole
+from training.fewshot.errors import CheckpointError
+from training.fewshot.tensors import read_tensors
 from training.fewshot.warp.cycles import Known
 
 
@@ -33,10 +34,8 @@ def left_off(path: Path, key: str) -> Begun | None:
     if not path.is_file():
         return None
     try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError):
+        tensors, header = read_tensors(path)
+    except CheckpointError:
         return None  # it was written by something else: nothing is lost but some minutes
     if header.get("key") != key:
         return None

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
 from training.fewshot.checkpoint import write_whole
 from training.fewshot.errors import CheckpointError
+from training.fewshot.tensors import read_tensors
 from training.fewshot.warp.cutter import Cutter
 
 CUTTER = Path(__file__).with_name("cutter.safetensors")
@@ -26,12 +26,7 @@ def write(path: Path, module: nn.Module, about: dict[str, Any]) -> None:
 def read(path: Path, module: M) -> tuple[M, dict[str, Any]]:
     """Fill a module with weights, in single precision, and evaluation mode; CheckpointError."""
     kind = type(module).__name__
-    try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read as weights: {error}") from error
+    tensors, header = read_tensors(path)
     if header.get("module") != kind:
         raise CheckpointError(
             f"{path} holds {header.get('module', 'weights of something else')}, expected {kind}"
