@@ -50,13 +50,15 @@ class Backdrops:
             picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         name = sha256(data).hexdigest()[:16]
         done, encoded = cv2.imencode(".png", picture)
+        if not done:
+            raise BadLook("the background picture cannot be encoded: send another")
+        path = self._folder / f"{name}.png"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            kept = sorted(self._folder.glob("*.png"), key=lambda path: path.stat().st_mtime)
-            for old in kept[: max(len(kept) + 1 - MAX_PICTURES, 0)]:
+            path.write_bytes(encoded.tobytes())
+            kept = sorted(self._folder.glob("*.png"), key=lambda path: path.stat().st_mtime_ns)
+            for old in [other for other in kept if other != path][: -(MAX_PICTURES - 1)]:
                 old.unlink()
-            if done:
-                (self._folder / f"{name}.png").write_bytes(encoded.tobytes())
         except OSError as error:
             raise BadLook(f"the background picture cannot be kept: {error}") from error
         return _PREFIX + name

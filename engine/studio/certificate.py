@@ -116,6 +116,7 @@ def _make(folder: Path, names: tuple[str, ...]) -> Made:
     )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     pem, key = folder / _CERTIFICATE, folder / _KEY
+    pem.unlink(missing_ok=True)  # first: one without its key is never taken for a pair
     key.unlink(missing_ok=True)
     handle = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:

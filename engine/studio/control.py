@@ -25,7 +25,7 @@ from typing import Any, Final
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from engine.clock import MonotonicClock
-from engine.errors import BadLook, StudioError
+from engine.errors import AyatsuriError, BadLook
 from engine.studio.api import characters, countdown
 from engine.studio.director import Director
 from engine.studio.events import Event
@@ -99,7 +99,7 @@ class Control:
                 raise BadLook("a message is a JSON object")
             number = request.get("id")
             return {"type": "answer", "id": number, **await self._do(request)}
-        except StudioError as error:
+        except AyatsuriError as error:  # such as a character whose file is damaged
             return {"type": "error", "id": number, "error": str(error)}
 
     async def _do(self, request: dict[str, Any]) -> dict[str, Any]:

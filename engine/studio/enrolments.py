@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,14 +94,9 @@ class Enrolments:
         app.on_shutdown.append(self._shutdown)
 
     async def _begin(self, request: web.Request) -> web.Response:
-        if len(self._tasks) >= _MOST_WAITING:
-            raise StudioFull(f"{len(self._tasks)} drawings are waiting already: try again later")
-        if (there := len(self._studio.gallery.bundles)) >= MOST_CHARACTERS:
-            raise StudioFull(
-                f"there are {there} characters, as many as may be: take some out of the folder "
-                f"{FOLDER!r} among the server's settings, and start it again"
-            )
+        self._check_room()
         name, suffix, data = await _parts(request)
+        self._check_room()  # others may have come while this one was read
         identity = secrets.token_urlsafe(12)
         while len(self._enrolments) >= _REMEMBERED:
             del self._enrolments[next(iter(self._enrolments))]
@@ -109,6 +105,17 @@ class Enrolments:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return web.json_response({"id": identity}, status=201)
+
+    def _check_room(self) -> None:
+        waiting = len(self._tasks)
+        if waiting >= _MOST_WAITING:
+            raise StudioFull(f"{waiting} drawings are waiting already: try again later")
+        there = len(self._studio.gallery.bundles)
+        if there + waiting >= MOST_CHARACTERS:
+            raise StudioFull(
+                f"there are {there} characters, and {waiting} to come, as many as may be: take "
+                f"some out of the folder {FOLDER!r} among the server's settings, and start it again"
+            )
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         enrolment = self._enrolments.get(request.match_info["id"])
@@ -141,6 +148,10 @@ class Enrolments:
                 done = await asyncio.to_thread(self._make, name, suffix, data, step)
         except AyatsuriError as error:
             enrolment.tell({"stage": "It did not work", "share": 1.0, "error": str(error)})
+        except Exception as error:  # else whoever listens would wait for ever
+            log.exception("%s could not be enrolled", name)
+            why = f"{error!r}; the server's log says where"
+            enrolment.tell({"stage": "It did not work", "share": 1.0, "error": why})
         else:
             name = done["done"]["character"]
             path = self._to_refine(name)
@@ -174,7 +185,7 @@ class Enrolments:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise BadLook(f"{folder} cannot be made: {error}") from error
-            path = write(character, folder / f"{_file_name(character.name)}{SUFFIX}", wish)
+            path = write(character, file_for(folder, character.name), wish)
             bundle = gallery.add(path)
             picture = base64.b64encode(png(preview(character))).decode()
         log.info("%s was enrolled", bundle.name)
@@ -210,15 +221,19 @@ class Enrolments:
                     event["preview"] = line["picture"]
                 loop.call_soon_threadsafe(enrolment.tell, event)
 
-        async with self._mending:
-            background = Background(path, tell, fps=LIVE_FPS)
-            try:
-                await asyncio.to_thread(background.wait)
-            finally:
-                background.close()
+        try:
+            async with self._mending:
+                background = Background(path, tell, fps=LIVE_FPS)
+                try:
+                    await asyncio.to_thread(background.wait)
+                finally:
+                    background.close()
+        except Exception as error:  # else whoever listens would wait for ever
+            log.exception("%s could not be refined", name)
+            last = f"it stays as it is: {error!r}"
         enrolment.tell({"stage": last, "share": 1.0, "mending": name, "over": True})
         try:
-            self._studio.gallery.add(path)
+            await asyncio.to_thread(self._studio.gallery.add, path)
         except BundleError as error:  # somebody took it away meanwhile
             log.warning("%s cannot be read any more: %s", name, error)
 
@@ -281,6 +296,14 @@ async def _parts(request: web.Request) -> tuple[str, str, bytes]:
 def _file_name(name: str) -> str:
     """A character's name as a file's: letters and digits of any script, else dashes."""
     return re.sub(r"[^\w]+", "-", name).strip("-") or "character"
+
+
+def file_for(folder: Path, name: str) -> Path:
+    """A file of a new character's that is nobody's: other names may differ in signs alone."""
+    stem = _file_name(name)
+    stems = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+    files = (folder / f"{stem}{SUFFIX}" for stem in stems)
+    return next(file for file in files if not file.exists())
 
 
 def add_kept(gallery: Gallery, folder: Path | None) -> None:

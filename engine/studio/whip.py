@@ -105,9 +105,17 @@ class WhipPush:
                     if location is not None:
                         location = str(response.url.join(response.url.__class__(location)))
                 character.codec = video_codec(answer)
-                await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+                try:
+                    await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+                except Exception as error:  # aiortc lets through whatever its parser stumbles over
+                    raise StudioError(f"the service's answer cannot be used: {error!r}") from error
                 async with asyncio.timeout(_PATIENCE_S):
-                    while connection.connectionState != "connected" and not over.is_set():
+                    while connection.connectionState != "connected":
+                        if over.is_set():
+                            raise StudioError(
+                                "the service has answered, but no connection to it came about: is "
+                                "UDP let through?"
+                            )
                         await asyncio.sleep(0.02)
                 self.connections += 1
                 await over.wait()

@@ -12,8 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.errors import BackendError, BadLook
+from engine.errors import BackendError, BadLook, BundleDamaged
+from engine.studio import backdrops
 from engine.studio.backdrops import MAX_BYTES, Backdrops, picture_size
+from engine.studio.director import Director
 from engine.studio.looks import LAST, Look, Presets, load_preset, preset_json
 from tests.webrtc.studio import NAMES, actor, mirrors, running, until, within
 
@@ -191,6 +193,16 @@ def test_backgrounds_are_pictures_and_nothing_else(tmp_path):
     within(20, show)
 
 
+def test_a_picture_that_is_there_already_drives_no_other_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(backdrops, "MAX_PICTURES", 2)
+    kept = Backdrops(tmp_path)
+    first, second = kept.add(png(32, 16)), kept.add(png(16, 32))
+    assert kept.add(png(16, 32)) == second
+    assert kept.has(first)
+    third = kept.add(png(8, 8))
+    assert [kept.has(name) for name in (first, second, third)] == [False, True, True]
+
+
 @pytest.mark.parametrize("encode", [png, jpeg])
 def test_the_size_of_a_picture_is_read_without_decoding_it(encode):
     assert picture_size(encode(123, 45)) == (123, 45)
@@ -348,7 +360,10 @@ async def _control(server):
     return socket, ask
 
 
-def test_control_over_a_websocket(tmp_path):
+def test_control_over_a_websocket(tmp_path, monkeypatch):
+    async def cannot_be_opened(director, name):
+        raise BundleDamaged(f"{name} is damaged")
+
     async def show():
         async with running(folder=tmp_path) as server:
             socket, ask = await _control(server)
@@ -364,6 +379,10 @@ def test_control_over_a_websocket(tmp_path):
             assert (await ask(do="calibrate", countdown_s=1))["calibration"]["state"] == "countdown"
             assert "error" in await ask(do="press", key="q")
             assert "error" in await ask(do="set", settings={"character": "Nobody"})
+            with monkeypatch.context() as damaged:
+                damaged.setattr(Director, "recruit", cannot_be_opened)
+                told = await ask(do="set", settings={"character": "Ito"})
+                assert "damaged" in told["error"]  # and the connection goes on
             assert "error" in await ask(do="set", session="nobody", settings={})
             assert "error" in await ask(do="wear", preset="none")
             assert "error" in await ask(do="dance")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from io import BytesIO
 
 import cv2
@@ -11,7 +12,8 @@ from aiohttp import FormData
 
 from engine.app import DEFAULT_CHARACTER
 from engine.character import CharacterBundle
-from engine.studio.enrolments import add_kept
+from engine.errors import BadLook
+from engine.studio.enrolments import Enrolments, add_kept, file_for
 from engine.studio.gallery import Gallery
 from tests.webrtc.studio import running, within
 
@@ -112,6 +114,59 @@ def test_a_character_is_refined_by_and_by(tmp_path, monkeypatch):
             gallery.remove(name)
 
     within(90, show)
+
+
+def test_what_nobody_has_thought_of_is_told_too(monkeypatch):
+    """Else whoever waits for the character waits for ever."""
+
+    def make(self, name, suffix, data, step):
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(Enrolments, "_make", make)
+
+    async def show():
+        async with running() as server:
+            [last] = await enrolled(server, form(b""))
+            assert "the disk is gone" in last["error"]
+
+    within(20, show)
+
+
+def test_no_more_drawings_wait_than_may_however_they_come(monkeypatch):
+    goes_on = threading.Event()
+
+    def make(self, name, suffix, data, step):
+        goes_on.wait(10)
+        raise BadLook("it was only for the queue")
+
+    async def slowly(request):  # all are there before the first one has been read
+        await asyncio.sleep(0.2)
+        return "Ito", ".png", b""
+
+    monkeypatch.setattr(Enrolments, "_make", make)
+    monkeypatch.setattr("engine.studio.enrolments._parts", slowly)
+
+    async def show():
+        async with running() as server:
+
+            async def send():
+                async with server.http.post(server.url("/api/enrol"), data=form(b"")) as response:
+                    return response.status
+
+            found = await asyncio.gather(*(send() for _ in range(7)))
+            goes_on.set()
+            assert sorted(found) == [201] * 4 + [503] * 3
+
+    within(20, show)
+
+
+def test_names_that_differ_in_signs_have_files_of_their_own(tmp_path):
+    taken = [file_for(tmp_path, name) for name in ("Mia!", "Mia?", "Mia")]
+    assert taken == [tmp_path / "Mia.character"] * 3
+    for file in ("Mia.character", "Mia-2.character"):
+        (tmp_path / file).touch()
+    assert file_for(tmp_path, "Mia?") == tmp_path / "Mia-3.character"
+    assert file_for(tmp_path, "???") == tmp_path / "character.character"
 
 
 def test_what_cannot_become_one_is_told_in_words(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import logging
 import ssl
 import stat
 import sys
+from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, web
@@ -39,6 +40,22 @@ def test_a_certificate_is_made_once_and_fits_its_names(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StudioError, match="no certificate"):
         certificate.ensure(tmp_path / "file", ("localhost",))
+
+
+def test_a_certificate_whose_making_broke_off_is_made_anew(tmp_path, monkeypatch):
+    """Else a server with the new key and the old certificate never starts again."""
+    certificate.ensure(tmp_path, ("localhost",))
+    write_bytes = Path.write_bytes
+
+    def full(path, data):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StudioError, match="full"):
+        certificate.ensure(tmp_path, ("localhost", "10.0.0.1"))
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    made = certificate.ensure(tmp_path, ("localhost",))
+    ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(made.certificate, made.key)
 
 
 def test_this_machine_has_names():

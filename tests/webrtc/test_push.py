@@ -1,15 +1,21 @@
 """The show to a streaming service: by WHIP to our own server, by MPEG-TS to a socket."""
 
 import asyncio
+import re
 import time
 
 import av
 import numpy as np
+import pytest
+from aiohttp import web
+from aiortc import RTCConfiguration, RTCSessionDescription
 
 from engine.clock import MonotonicClock
 from engine.frame import Packet
 from engine.push.address import parse
-from engine.studio.whip import WhipSink
+from engine.studio.connection import Connection
+from engine.studio.sink import WebRtcSink
+from engine.studio.whip import WhipPush, WhipSink
 from tests.fakes import frame
 from tests.webrtc.studio import numbered, running, until, within
 
@@ -60,6 +66,45 @@ def test_a_service_that_refuses_is_tried_again_and_says_why():
             await until(lambda: len(performer.numbers) > 10, "pictures all the same")
 
     within(30, show)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda sdp: re.sub(r"a=candidate.*\r\n", "", sdp), "no connection"),
+        (lambda sdp: sdp.replace("a=mid:", "a=candidate:none\r\na=mid:"), "cannot be used"),
+    ],
+    ids=["unreachable", "unusable"],
+)
+def test_an_answer_that_leads_nowhere_counts_as_no_connection(spoil, why):
+    async def show():
+        async def answer(request):
+            other = Connection(RTCConfiguration(iceServers=[]))
+            offer = RTCSessionDescription(await request.text(), "offer")
+            await other.setRemoteDescription(offer)
+            await other.setLocalDescription(await other.createAnswer())
+            text = spoil(other.localDescription.sdp)
+            await other.close()
+            return web.Response(status=201, text=text)
+
+        app = web.Application()
+        app.router.add_post("/whip", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        push = WhipPush(parse(f"http://127.0.0.1:{port}/whip"), WebRtcSink(MonotonicClock()))
+        running = asyncio.create_task(push.run())
+        await until(lambda: push.state == "waiting" or running.done(), "the failure", 25)
+        assert push.state == "waiting"
+        assert why in push.error
+        assert push.connections == 0
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await runner.cleanup()
+
+    within(40, show)
 
 
 def test_a_session_is_pushed_as_a_transport_stream_with_its_sound():
