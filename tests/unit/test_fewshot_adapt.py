@@ -58,6 +58,15 @@ def test_it_stops_when_the_held_out_shift_gets_no_better() -> None:
     assert result.best_step == 0
 
 
+def test_no_step_is_made_that_is_not_wanted() -> None:
+    """Such as where the time was up before the first one."""
+    config = AdaptConfig(steps=30)
+    parts = support_set(blob(0)[:1], config.shots)
+    assert adapt(network(), OBJECTIVE, *parts, config, lambda step, curve: False).steps == 0
+    result = adapt(network(), OBJECTIVE, *parts, config, lambda step, curve: step < 10)
+    assert result.steps == 10
+
+
 def test_less_than_the_margin_is_not_taken() -> None:
     method = network()
     taken, left = (

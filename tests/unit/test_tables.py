@@ -229,6 +229,11 @@ def test_a_table_has_the_papers_figures_beside_ours(tmp_path: Path) -> None:
         "- Beside Ours (1 shot, MSL), the perceptual distance is lower on: "
         "Ours (1 shot) 0 of 2 characters, Ours (4 shots) 1 of 2 characters."
     )
+    # A seed that one row lacks is beside nothing, not beside another seed.
+    fake(tmp_path, Trial("fewshot", 4), seed=1, perceptual=0.6)
+    result_path(tmp_path, Trial("fewshot", 4), 0).unlink()
+    said = report.markdown(tmp_path, 2).splitlines()[-1]
+    assert said.endswith("Ours (1 shot) 0 of 2 characters, Ours (4 shots) 0 of 0 characters.")
     assert "not run" in report.markdown(tmp_path, 1)
     assert "× 1000" in report.markdown(tmp_path, 4)
     assert report.order(report.lines_of(tmp_path, TABLES[4])) == []  # one row has nothing beside it

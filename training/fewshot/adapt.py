@@ -194,8 +194,12 @@ def adapt(
     else:
         curve, best_step, step = list(begun.curve), begun.best_step, begun.step
         best = _taken_up(begun, named, optimiser)
-    go_on(step, curve)
-    while step < config.steps and len(curve) - 1 - best_step // config.every < config.patience:
+    wanted = go_on(step, curve)
+    while (
+        wanted
+        and step < config.steps
+        and len(curve) - 1 - best_step // config.every < config.patience
+    ):
         for _ in range(min(config.every, config.steps - step)):
             pick = step * config.batch % len(support)
             gradients = torch.autograd.grad(loss_of(support[pick : pick + config.batch]), trained)
@@ -216,8 +220,7 @@ def adapt(
         if curve[-1] < min(curve[:-1]):
             best, best_step = _values(named), step
         keep(_left_off(step, best_step, curve, named, best, optimiser))
-        if not go_on(step, curve):
-            break
+        wanted = go_on(step, curve)
     if best_step and min(curve) > (1 - config.margin) * curve[0]:
         best, best_step = start, 0
     _fill(named, best)

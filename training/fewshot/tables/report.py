@@ -131,12 +131,13 @@ def pairs(lines: Sequence[Line]) -> list[str]:
     best = min(known, key=lambda line: line.row.fid or float("inf"), default=None)
     if best is None or len(known) < 2:
         return []
-    said = []
+    said, beside = [], {result.seed: result for result in best.results}
     for line in known:
         wins = [
-            mine["perceptual"] < theirs["perceptual"]
-            for a, b in zip(line.results, best.results, strict=False)
-            for mine, theirs in zip(a.characters.values(), b.characters.values(), strict=True)
+            mine["perceptual"] < beside[result.seed].characters[name]["perceptual"]
+            for result in line.results
+            if result.seed in beside
+            for name, mine in result.characters.items()
         ]
         if line is not best:
             said.append(f"{line.row.title} {sum(wins)} of {len(wins)} characters")
