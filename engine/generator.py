@@ -47,7 +47,8 @@ class Generator(Protocol):
     def forget(self) -> None:
         """The next pose has nothing to do with those before: it is drawn as by a new generator.
 
-        For whoever draws single pictures; a show's own goes on from picture to picture.
+        For whoever draws single pictures, and for a character that comes on stage; a show's own
+        goes on from picture to picture.
         """
         ...
 

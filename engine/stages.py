@@ -239,13 +239,18 @@ class GenerateStage:
 
     def __init__(self, cast: Cast) -> None:
         self._cast = cast
+        self._playing: int | None = None
         self._pools = SquarePools(4)
 
     def process(self, packet: Packet) -> Iterable[Packet]:
         """One packet with the character's picture, premultiplied RGBA."""
         if packet.pose_image is None or packet.joints is None:
             raise ValueError("the generate stage needs a pose image: put the draw stage before it")
-        actor = self._cast.actors[self._cast.at(packet.frame.sequence)]
+        playing = self._cast.at(packet.frame.sequence)
+        actor = self._cast.actors[playing]
+        if playing != self._playing:
+            self._playing = playing
+            actor.forget()  # their last pose may be of long ago
         picture = self._pools.take(actor.bundle.resolution)
         actor.draw(packet.joints, packet.pose_image, picture)
         yield replace(packet, picture=picture)

@@ -30,11 +30,13 @@ from engine.studio.front import LEASE, PATIENCE_S, Front, Grant, Lease
 from engine.studio.gallery import Gallery
 from engine.studio.http import Handler
 from engine.studio.looks import Look
-from engine.studio.run import asked_for, run_until_told, tls
+from engine.studio.run import asked_for, check_free, run_until_told, tls
 from engine.studio.server import application
 from engine.studio.settings import Settings
 from engine.studio.shows import gallery_shows
 from engine.studio.studio import Studio
+
+log = logging.getLogger(__name__)
 
 APPLICATION: Final = "ayatsuri"
 _FULL_ENOUGH: Final = 0.75  # share of the places taken at which another replica is started
@@ -200,6 +202,8 @@ def serve_cluster(
         StudioError, AyatsuriError: see `engine.studio.run.serve`.
     """
     options = Options() if options is None else options
+    check_free(settings)
+    log.info("loading the characters, and Ray with its replicas")
     gallery = Gallery(characters or None)
     token = secrets.token_urlsafe(24)
     own_cluster = "RAY_ADDRESS" not in os.environ

@@ -1,6 +1,7 @@
 """A session's show to a streaming service: one more viewer, whose pictures are encoded already."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -13,6 +14,8 @@ from engine.studio.sink import WebRtcSink
 from engine.studio.streams import Link, Stream
 from engine.studio.tracks import SoundTrack
 from engine.studio.whip import WhipPush
+
+log = logging.getLogger(__name__)
 
 
 class Push(Protocol):
@@ -77,10 +80,12 @@ class _Published:
         self._publisher = Publisher(address)
         self._outlet = _Outlet(self._publisher)
         sink.attach(self._outlet)
+        self._error: str | None = None  # of the sound
         self._pump = asyncio.create_task(self._take_sound(), name="push sound")
 
     def report(self) -> dict[str, Any]:
-        return report_of(str(self._address), self._publisher.statistics())
+        report = report_of(str(self._address), self._publisher.statistics())
+        return report | {"error": report["error"] or self._error}
 
     async def close(self) -> None:
         self._sink.detach(self._outlet)
@@ -95,6 +100,9 @@ class _Published:
                 self._publisher.put_sound(await self._sound.recv())
         except MediaStreamError:
             return
+        except Exception as error:  # the pictures go on, with silence
+            self._error = f"no sound any more: {error!r}"
+            log.exception("push to %s: no sound any more", self._address)
 
 
 class _Whip:

@@ -5,14 +5,15 @@ import contextlib
 import logging
 import signal
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from engine.app import Character, Options
+from engine.app import DEFAULT_CHARACTER, Character, Options
+from engine.character import CharacterBundle
 from engine.errors import StudioError
 from engine.studio.backdrops import Backdrops
 from engine.studio.enrolments import add_kept
@@ -49,10 +50,12 @@ def serve(
         AyatsuriError: what a session needs is missing; see `engine.app.build`.
     """
     options = Options() if options is None else options
+    context = tls(settings)
+    check_free(settings)
+    log.info("loading %s, and what finds the performer's pose", _names(characters))
     gallery = Gallery(characters or None)
     add_kept(gallery, settings.folder)
     make = gallery_shows(gallery, options)
-    context = tls(settings)
 
     async def run() -> None:
         explicit = asked_for(options, settings)
@@ -91,13 +94,8 @@ async def run_until_told(
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port, ssl_context=context)
-        try:
+        with _explained(settings):
             await site.start()
-        except OSError as error:
-            raise StudioError(
-                f"{settings.host}:{settings.port} cannot be listened at: {error.strerror}; "
-                "choose another --port"
-            ) from error
         own = f"{settings.scheme}://{settings.host}:{settings.port}"
         say([f"{origin}/" for origin in (settings.origins or (own,))])
         await told.wait()
@@ -106,6 +104,41 @@ async def run_until_told(
             await studio.drain()
     finally:
         await runner.cleanup()
+
+
+def check_free(settings: Settings) -> None:
+    """Look, before the seconds of loading, whether the address can be listened at.
+
+    Raises:
+        StudioError: it cannot.
+    """
+
+    async def bind() -> None:
+        server = await asyncio.get_running_loop().create_server(
+            asyncio.Protocol, settings.host, settings.port, start_serving=False
+        )
+        server.close()
+
+    with _explained(settings):
+        asyncio.run(bind())
+
+
+@contextlib.contextmanager
+def _explained(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StudioError(
+            f"{settings.host}:{settings.port} cannot be listened at: {error.strerror}; "
+            "choose another --port"
+        ) from error
+
+
+def _names(characters: Sequence[Character]) -> str:
+    return ", ".join(
+        one.name if isinstance(one, CharacterBundle) else Path(one).name
+        for one in characters or [DEFAULT_CHARACTER]
+    )
 
 
 def asked_for(options: Options, settings: Settings) -> dict[str, Any]:

@@ -69,6 +69,9 @@ class WhipPush:
                 self.error = "the connection was lost"
             except (StudioError, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
                 self.error = str(error) or repr(error)
+            except Exception as error:  # a live show goes on trying, and whoever looks is told
+                self.error = f"unexpected: {error!r}"
+                log.exception("push to %s: unexpected", self._address)
             self.state, wait_s = "waiting", waits.next_s()
             log.warning("push to %s: %s; again in %.0f s", self._address, self.error, wait_s)
             await asyncio.sleep(wait_s)

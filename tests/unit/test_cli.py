@@ -2,6 +2,7 @@
 
 import re
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -11,7 +12,6 @@ from typer.testing import CliRunner
 import engine.app
 import engine.cli
 from engine import __version__, console, doctor, errors, models
-from engine.__main__ import main
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -196,14 +196,15 @@ def test_ctrl_c_is_no_error_and_promises_no_file_that_is_not_there(fails, tmp_pa
     assert f"written to {out} is complete" in text(run("puppet", "v.mp4", "-o", str(out)))
 
 
-def test_ctrl_c_while_the_command_line_loads_is_no_error(monkeypatch):
+@pytest.mark.parametrize("package", ["engine", "training"])
+def test_ctrl_c_while_a_command_line_loads_is_no_error(monkeypatch, package):
     class Loading(ModuleType):
         def __getattr__(self, name: str):
             raise KeyboardInterrupt
 
-    monkeypatch.setitem(sys.modules, "engine.cli", Loading("engine.cli"))
+    monkeypatch.setitem(sys.modules, f"{package}.cli", Loading(f"{package}.cli"))
     with pytest.raises(SystemExit) as end:
-        main()
+        import_module(f"{package}.__main__").main()
     assert end.value.code == console.EXIT_INTERRUPTED
 
 

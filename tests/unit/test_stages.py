@@ -136,6 +136,28 @@ def test_what_was_learnt_of_the_person_survives_a_switch():
     np.testing.assert_allclose(motion._normaliser.person.lengths_m, before, rtol=0.05)
 
 
+def test_who_comes_back_on_stage_begins_anew_and_who_stays_goes_on():
+    class Generator(NetworkGenerator):
+        def forget(self) -> None:
+            done.append(f"{self._backend.input_spec.shape[1]} forgets")
+
+        def draw(self, joints, pose_image, out) -> None:
+            super().draw(joints, pose_image, out)
+            done.append(f"{len(out)} draws")
+
+    done: list[str] = []
+    cast = Cast([Actor(FakeBundle(size), Generator(FakeBackend(size))) for size in (32, 64)])
+    stages = [MotionStage(cast, lambda size: Unsmoothed()), DrawStage(cast), GenerateStage(cast)]
+    for sequence in range(6):
+        if sequence in (2, 4):
+            cast.wish(+1)
+        packets = [packet(sequence, pose=standing_pose((64, 48)))]
+        for stage in stages:
+            packets = run(stage, packets)
+    there, back = ["32 forgets", "32 draws", "32 draws"], ["64 forgets", "64 draws", "64 draws"]
+    assert done == [*there, *back, *there]
+
+
 def test_draw_and_generate_hold_their_buffers_apart():
     cast = cast_of(64)
     motion = MotionStage(cast, lambda size: Unsmoothed())

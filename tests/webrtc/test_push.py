@@ -14,7 +14,9 @@ from engine.clock import MonotonicClock
 from engine.frame import Packet
 from engine.push.address import parse
 from engine.studio.connection import Connection
+from engine.studio.push import begin
 from engine.studio.sink import WebRtcSink
+from engine.studio.tracks import SoundTrack
 from engine.studio.whip import WhipPush, WhipSink
 from tests.fakes import frame
 from tests.webrtc.studio import numbered, running, until, within
@@ -105,6 +107,46 @@ def test_an_answer_that_leads_nowhere_counts_as_no_connection(spoil, why):
         await runner.cleanup()
 
     within(40, show)
+
+
+def test_a_fault_of_ours_in_a_push_by_whip_is_told_and_it_is_tried_again(monkeypatch, caplog):
+    async def show():
+        async def fails(self):
+            raise ZeroDivisionError("by zero")
+
+        monkeypatch.setattr(WhipPush, "_publish", fails)
+        push = begin(parse("http://127.0.0.1:9/whip"), None, lambda: None, None)
+        await until(lambda: push.report()["state"] == "waiting", "the fault")
+        assert "ZeroDivisionError('by zero')" in push.report()["error"]
+        await push.close()
+        [record] = [record for record in caplog.records if record.exc_info]
+        assert "push to http://127.0.0.1:9" in record.getMessage()
+
+    within(30, show)
+
+
+def test_a_fault_of_ours_in_the_sound_of_a_push_is_told_and_the_pictures_go_on(caplog):
+    class Sound(SoundTrack):
+        async def recv(self):
+            raise ZeroDivisionError("by zero")
+
+    async def show():
+        clock = MonotonicClock()
+        sink = WebRtcSink(clock)
+        service = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+        port = service.sockets[0].getsockname()[1]
+        address = parse(f"tcp://127.0.0.1:{port}")
+        push = begin(address, sink, lambda: Sound(clock, lambda: 0), None)
+        await until(lambda: push.report()["error"] is not None, "the fault")
+        assert push.report()["error"] == "no sound any more: ZeroDivisionError('by zero')"
+        assert push.report()["state"] == "connecting"
+        await push.close()
+        service.close()
+        sink.close()
+        [record] = [record for record in caplog.records if record.exc_info]
+        assert f"push to {address}: no sound any more" in record.getMessage()
+
+    within(30, show)
 
 
 def test_a_session_is_pushed_as_a_transport_stream_with_its_sound():

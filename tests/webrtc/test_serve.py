@@ -99,10 +99,11 @@ def test_it_serves_over_https_and_ends_when_told(tmp_path, end):
         process.communicate()
     assert process.returncode == 0, err
     assert f"https://127.0.0.1:{port}/" in out
+    assert "loading ito.character, and what finds the performer's pose" in err
 
 
 def test_what_cannot_be_served_is_explained(tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "rehearse", lambda make: None)
+    monkeypatch.setattr(run, "Gallery", lambda characters: pytest.fail("it is told too late"))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
