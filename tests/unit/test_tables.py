@@ -366,7 +366,9 @@ def test_the_weights_that_ship_say_what_made_them(monkeypatch: pytest.MonkeyPatc
     method, about = weights.read(weights.SHIPPED)
     assert about["steps_done"] == about["curve"][-1]["step"]
     assert {"command", "data", "hours", "recipe"} <= set(about)
-    assert about["command"].startswith("ayatsuri-train tables runs/")
+    for made in (about, about["start"]):
+        assert made["command"].startswith("ayatsuri-train meta runs/")
+        assert made["curve"][-1]["step"] == made["steps_done"]
     inputs, truth = a_batch(about["recipe"]["size"])
     with torch.no_grad():
         made = method(inputs)

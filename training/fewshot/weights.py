@@ -16,7 +16,7 @@ from training.networks.spectral import settle
 
 FORMAT = "ayatsuri few-shot weights 1"
 SHIPPED = Path(__file__).parents[1] / "weights" / "live.safetensors"
-"""Meta-learned, at 64 px: see docs/few-shot.md."""
+"""Meta-learned, at 64 and 128 px: see docs/few-shot.md."""
 
 
 def write(path: Path, state: dict[str, Any], *, half: bool = True) -> int:
