@@ -249,6 +249,9 @@ def adapt_check(
     size: Annotated[
         int | None, typer.Option(help="Of the pictures; else the last trained with.")
     ] = None,
+    frames: Annotated[
+        int, typer.Option(help="Of a dance, in a row, in place of the poses: for flicker.")
+    ] = 0,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
     output: Annotated[Path | None, typer.Option("-o", help="A .png of samples.")] = None,
 ) -> None:
@@ -260,6 +263,7 @@ def adapt_check(
     for line in commands.adapt_check(
         data, checkpoint, config, shots=_numbers(shots, int), characters=characters,
         queries=queries, device=device, output=output, drawings=drawings, size=size,
+        frames=frames,
     ):  # fmt: skip
         print(json.dumps(line), flush=True)
 

@@ -75,6 +75,23 @@ def test_basic_views_show_the_sides_that_they_name(folder: Path):
 
 
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # webdataset's own
+def test_pictures_in_a_row_follow_each_other(folder: Path):
+    found = Dataset.open(folder, "test").in_a_row(0, 5)
+    known = Dataset.open(folder, "test")[0]
+    assert len(found) == len(VIEWS) + 5
+    assert np.array_equal(found.pictures[: len(VIEWS)], known.pictures[: len(VIEWS)])
+    # Neighbours are nearer to each other than to whoever is four frames away, and than to a view.
+    row = found.joints[len(VIEWS) :, :, :2]
+    steps = np.abs(np.diff(row, axis=0)).mean(axis=(1, 2))
+    assert 0 < steps.max() < 0.05 * known.size
+    assert np.abs(row[4] - row[0]).mean() > steps.min()
+    again = Dataset.open(folder, "test", 32).in_a_row(0, 5)
+    assert again.size == 32
+    np.testing.assert_allclose(again.joints[:, :, :3], found.joints[:, :, :3] / 2, atol=0.6)
+    with pytest.raises(DatasetError, match="of a file"):
+        Dataset(folder, ["test/mine.tar"]).in_a_row(0, 5)
+
+
 def test_webdataset_reads_the_shards(folder: Path):
     webdataset = pytest.importorskip("webdataset")
     paths = [str(folder / shard["path"]) for shard in read_manifest(folder)["shards"]]

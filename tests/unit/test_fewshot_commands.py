@@ -10,6 +10,7 @@ from typer.testing import CliRunner  # noqa: E402
 
 from tests.fewshot import SMALL, TINY, blobs  # noqa: E402
 from training.cli import app  # noqa: E402
+from training.dataset.samples import VIEWS, CharacterPictures  # noqa: E402
 from training.fewshot import checkpoint, commands, recipe, weights  # noqa: E402
 from training.fewshot.adapt import AdaptConfig  # noqa: E402
 from training.fewshot.config import TrainConfig  # noqa: E402
@@ -96,6 +97,24 @@ def test_a_run_goes_on_adapts_and_ships(tmp_path: Path) -> None:
     assert found["size"] == 16
     for name, tensor in method.named_parameters():
         torch.testing.assert_close(rounded.get_parameter(name), tensor, rtol=1e-3, atol=1e-4)
+
+
+def test_flicker_is_measured_on_frames_in_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Moving(list):
+        def in_a_row(self, index: int, count: int) -> CharacterPictures:
+            return self[index][: len(VIEWS) + count]
+
+    path = train(tmp_path)
+    others = Moving(blobs(2, 16, 50))
+    monkeypatch.setattr(commands.Dataset, "open", lambda folder, split: others)
+    (line,) = commands.adapt_check(
+        tmp_path, path, AdaptConfig(steps=1), shots=(1,), characters=2, queries=1, device="cpu",
+        output=None, frames=3,
+    )  # fmt: skip
+    assert line["after_pictures"] == 3
+    assert line["after_flicker_error"] >= 0
 
 
 def test_a_run_is_not_continued_by_another(tmp_path: Path) -> None:

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, Self, get_args
 
 from engine._version import __version__
 from training.dataset.errors import DatasetError
@@ -102,6 +102,12 @@ class Plan:
         for kind in ("models", "motions"):
             described[kind] = sorted([f.name, f.digest] for f in getattr(self, kind))
         return described | {"version": __version__}
+
+    @classmethod
+    def from_dict(cls, described: dict[str, Any]) -> Self:
+        """What `to_dict` described, but for its files, whose paths it leaves out."""
+        names = {field.name for field in fields(cls)} - {"models", "motions"}
+        return cls(**{name: value for name, value in described.items() if name in names})
 
     @property
     def digest(self) -> str:

@@ -9,8 +9,9 @@ import numpy as np
 
 from training.dataset.errors import DatasetError
 from training.dataset.make import read_manifest
-from training.dataset.plan import SPLITS, Split
-from training.dataset.samples import CharacterPictures
+from training.dataset.plan import SPLITS, Plan, Split
+from training.dataset.render import render_in_a_row
+from training.dataset.samples import VIEWS, CharacterPictures
 from training.dataset.shard import Sample, collect, unpack
 
 
@@ -60,6 +61,24 @@ class Dataset(Sequence[CharacterPictures]):
         if self._size is None or self._size == character.size:
             return character
         return resized(character, self._size)
+
+    def in_a_row(self, index: int, count: int) -> CharacterPictures:
+        """A character's basic views, and `count` pictures of its dancing that follow each other.
+
+        A shard's poses are far apart, so these are rendered now, at 30 a second, to the data set's
+        plan. Raises DatasetError for a character that was read from a file.
+        """
+        name = self.names[index]
+        plan = Plan.from_dict(read_manifest(self._folder)["plan"])
+        job = next((job for job in plan.jobs() if job.name == name), None)
+        if job is None:
+            raise DatasetError(
+                f"expected a procedural character, found {name} of a file: only those can be drawn "
+                "in other poses"
+            )
+        views = self.samples(index)[: len(VIEWS)]
+        character = collect(views + render_in_a_row(job, count), name)
+        return character if self._size is None else resized(character, self._size)
 
 
 def resized(character: CharacterPictures, size: int) -> CharacterPictures:

@@ -13,7 +13,7 @@ from training.characters.procedural.build import build
 from training.dataset.plan import Job, Plan
 from training.dataset.scenes import behind, scene
 from training.dataset.shard import Sample, pack
-from training.dataset.takes import Take, takes
+from training.dataset.takes import Take, in_a_row, takes
 from training.render.scene import DEFAULT_STYLE, Camera, Style
 
 
@@ -28,6 +28,15 @@ def render_job(job: Job) -> list[Sample]:
     return [
         _taken(job, character, take, np.random.default_rng([job.plan.seed, job.number, 3, i]))
         for i, take in enumerate(takes(job, character))
+    ]
+
+
+def render_in_a_row(job: Job, count: int) -> list[Sample]:
+    """`count` samples of a job's character that follow each other: what flicker is measured on."""
+    character = _character(job)
+    return [
+        _taken(job, character, take, np.random.default_rng([job.plan.seed, job.number, 3]))
+        for take in in_a_row(job, character, count)
     ]
 
 

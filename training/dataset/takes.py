@@ -63,6 +63,24 @@ def takes(job: Job, character: RiggedCharacter) -> Iterator[Take]:
         yield Take("still", "", 0.0, random_pose(still_rng, character.rest), None)
 
 
+def in_a_row(job: Job, character: RiggedCharacter, count: int) -> Iterator[Take]:
+    """`count` takes that follow each other at `FPS`, from the middle of the split's first dance.
+
+    Use each before the next: the springs move on. They swing for `EXCERPT_S` before the first.
+    """
+    clip = _dance(job.split, 0, job.plan.seed)
+    first = len(clip) // 2
+    part = plant_feet(clip.cut(first / FPS - EXCERPT_S, (first + count) / FPS), character.rest)
+    springs = character.springs()
+    for frame in range(len(part)):
+        springs.step(*forward_kinematics(part.pose(frame), character.rest), 1.0 / FPS)
+        if frame >= len(part) - count:
+            pose = part.pose(frame)
+            yield Take(
+                "motion", clip.name, (first + count - len(part) + frame) / FPS, pose, springs
+            )
+
+
 def _excerpt(
     job: Job, character: RiggedCharacter, rng: np.random.Generator, count: int
 ) -> Iterator[Take]:

@@ -179,16 +179,19 @@ def adapt_check(
     output: Path | None,
     drawings: int = 1,
     size: int | None = None,
+    frames: int = 0,
 ) -> Iterator[dict[str, float]]:
     """Adapt to characters of the test split by 1, 4, 10 shifts; a line of measures for each.
 
     `path` is a checkpoint, or weights as they ship; `size` of the pictures, px, is else the last
     that they were trained with. With several `drawings`, the basic views, they are the support set
     as they are: see `left_out`. `warp` has no use for shifts: see `warp.adapting`. The line has the
-    mean over characters of every measure that needs no download.
+    mean over characters of every measure that needs no download. In place of `queries` poses that
+    are far apart `frames` of a dance in a row are drawn, if asked for, and flicker is measured.
     """
     others = Dataset.open(data, "test")
-    picks = [others[i] for i in range(min(characters, len(others)))]
+    numbers = range(min(characters, len(others)))
+    picks = [others.in_a_row(i, frames) if frames else others[i] for i in numbers]
     networks = Networks()
     with workers(device) as place:
         method, objective, last = load_method(path, place.device)
@@ -196,7 +199,7 @@ def adapt_check(
             began = time.monotonic()
             trials = attempts(
                 method, objective, picks, replace(config, shots=count), size=size or last,
-                queries=queries, device=place.device, drawings=drawings,
+                queries=frames or queries, device=place.device, drawings=drawings,
             )  # fmt: skip
             if output is not None:
                 name = output.with_name(f"{output.stem}-{count}{output.suffix}")
@@ -204,7 +207,7 @@ def adapt_check(
             yield {
                 "shots": count,
                 **scores(trials),
-                **measured(trials, networks),
+                **measured(trials, networks, sequence=frames > 2),
                 "characters": len(trials),
                 "size": size or last,
                 "threads": torch.get_num_threads(),

@@ -116,10 +116,14 @@ def scores(trials: Sequence[Trial]) -> dict[str, float]:
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
-def measured(trials: Sequence[Trial], networks: Networks) -> dict[str, float]:
+def measured(
+    trials: Sequence[Trial], networks: Networks, *, sequence: bool = False
+) -> dict[str, float]:
     """Every measure of the pictures after adaptation, but for FID's: means over characters."""
     found = [
-        evaluate(list(t.after), list(t.truth), t.joints, fid=False, networks=networks)
+        evaluate(
+            list(t.after), list(t.truth), t.joints, sequence=sequence, fid=False, networks=networks
+        )
         for t in trials
     ]
     return {f"after_{name}": float(np.mean([f[name] for f in found])) for name in found[0]}
