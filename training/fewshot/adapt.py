@@ -162,7 +162,8 @@ def adapt(
 ) -> Adapted[M]:
     """A copy of the method, adapted to the support set; the method stays as it is.
 
-    `go_on` is told of the steps done and the held-out losses so far, and may end it. `keep` is
+    `go_on` is told of the steps done and the held-out losses so far, and may end it, but not before
+    the first `every` steps. `keep` is
     given what another call needs as `begun`, with all else the same, to go on from there.
     AdaptationError if the support set is empty or the loss is no number.
     """
@@ -194,12 +195,10 @@ def adapt(
     else:
         curve, best_step, step = list(begun.curve), begun.best_step, begun.step
         best = _taken_up(begun, named, optimiser)
-    wanted = go_on(step, curve)
-    while (
-        wanted
-        and step < config.steps
-        and len(curve) - 1 - best_step // config.every < config.patience
-    ):
+    # What is answered here does not count: a run whose time was up before its first step would not
+    # get any further, however often it went on.
+    go_on(step, curve)
+    while step < config.steps and len(curve) - 1 - best_step // config.every < config.patience:
         for _ in range(min(config.every, config.steps - step)):
             pick = step * config.batch % len(support)
             gradients = torch.autograd.grad(loss_of(support[pick : pick + config.batch]), trained)
@@ -220,7 +219,8 @@ def adapt(
         if curve[-1] < min(curve[:-1]):
             best, best_step = _values(named), step
         keep(_left_off(step, best_step, curve, named, best, optimiser))
-        wanted = go_on(step, curve)
+        if not go_on(step, curve):
+            break
     if best_step and min(curve) > (1 - config.margin) * curve[0]:
         best, best_step = start, 0
     _fill(named, best)
