@@ -92,6 +92,9 @@ def test_pictures_in_a_row_follow_each_other(folder: Path):
         Dataset(folder, ["test/mine.tar"]).in_a_row(0, 5)
 
 
+@pytest.mark.filterwarnings(  # it leaves its last file to the garbage collector
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 def test_webdataset_reads_the_shards(folder: Path):
     webdataset = pytest.importorskip("webdataset")
     paths = [str(folder / shard["path"]) for shard in read_manifest(folder)["shards"]]
