@@ -218,6 +218,28 @@ def test_fp16_compiles_for_every_kind_of_card() -> None:
 
 
 @needs_tensorrt_rtx
+def test_a_generator_of_today_compiles_in_int8() -> None:
+    """As `ayatsuri adapt --generator` makes them: with a factor behind each matrix product."""
+    torch = pytest.importorskip("torch")
+    from export.onnx import export_generator
+    from export.precision import Quantiser, draw_by
+    from training.networks.generator import Generator
+    from training.networks.generator import preset as configuration
+
+    torch.manual_seed(0)
+    generator = Generator(configuration("live", 64, spectral=False))
+    images = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
+    with Quantiser(export_generator(generator, torch.rand(1, 4, 64, 64)), images) as make:
+        made = make(())
+    changed = acceptable(made)
+    constants = {t.name for t in onnx.load_model_from_string(changed).graph.initializer}
+    assert "val_10_quantized" not in constants
+    processors, ours = (draw_by(model, images) for model in (made, changed))
+    assert np.mean([ssim(a, b) for a, b in zip(ours, processors, strict=True)]) > 0.98
+    assert build(made, ("8.9",))
+
+
+@needs_tensorrt_rtx
 @pytest.mark.parametrize("preset", ["live", "base", "paper"])
 def test_every_preset_compiles_without_a_gpu(preset: str) -> None:
     torch = pytest.importorskip("torch")
