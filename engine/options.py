@@ -22,8 +22,8 @@ class Options:
         smoothing: "auto" is Savitzky-Golay for files, which looks ahead, and One Euro for live
             input, which cannot.
         pose_model: MediaPipe's; "lite" is faster, "heavy" is steadier.
-        pose_runtime: what runs it: "mediapipe" itself, which reports usage to Google, or "onnx",
-            ONNX Runtime, which gives the same poses and reports nothing.
+        pose_runtime: what runs it: "mediapipe" itself, which reports usage to Google, or one of
+            `engine.pose.runners`, which give the same poses and report nothing.
         mirror: swap left and right.
         clear_head: keep the character's arms off her head where the performer's are off theirs.
         show_pose: draw the pose over the picture.

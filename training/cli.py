@@ -243,8 +243,8 @@ def adapt_check(
     steps: Annotated[int, typer.Option(help="At most.")] = 60,
     rate: Annotated[float, typer.Option(help="Of each step; the paper's is 0.03.")] = 5e-4,
     optimiser: Annotated[str, typer.Option(help="adam, or sgd as in the paper.")] = "adam",
-    characters: Annotated[int, typer.Option(help="Of the test split.")] = 4,
-    queries: Annotated[int, typer.Option(help="Poses asked of each.")] = 8,
+    characters: Annotated[int, typer.Option(min=1, help="Of the test split.")] = 4,
+    queries: Annotated[int, typer.Option(min=1, help="Poses asked of each.")] = 8,
     drawings: Annotated[int, typer.Option(min=1, max=4, help="Known of each: basic views.")] = 1,
     size: Annotated[
         int | None, typer.Option(help="Of the pictures; else the last trained with.")

@@ -5,6 +5,7 @@ character has all the pictures that one could want. Run as `ayatsuri-train fit`.
 """
 
 import copy
+import io
 import json
 import math
 import pickle
@@ -24,6 +25,7 @@ from torch.nn import functional as F
 from engine.motion.draw import draw_pose
 from training.data import PosedPictures, sample_batch
 from training.errors import BadInput, Diverged
+from training.fewshot.checkpoint import write_whole
 from training.losses import (
     L1_WEIGHT,
     PERCEPTUAL_WEIGHT,
@@ -95,7 +97,7 @@ class Fit:
         )
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint; a crash in the middle leaves the old one whole."""
+        """Write a checkpoint; a crash, or a full disk, leaves the old one whole."""
         state = {
             "config": asdict(self.config),
             "generator_config": self.generator.config.to_dict(),
@@ -107,9 +109,9 @@ class Fit:
             "reference": self.reference,
             "step": self.step,
         }
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        content = io.BytesIO()
+        torch.save(state, content)
+        write_whole(path, content.getvalue())
 
     @classmethod
     def load(cls, path: Path, **changes: object) -> "Fit":

@@ -3,8 +3,10 @@
 The estimator's and the cut-out's differ in their network and their loss only.
 """
 
+import io
 import json
 import math
+import pickle
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sized
@@ -17,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.errors import Diverged
+from training.errors import BadInput, Diverged
+from training.fewshot.checkpoint import write_whole
 
 _SAVE_EVERY_S = 240.0
 
@@ -102,8 +105,8 @@ class Loop(ABC, Generic[N, C, D]):
         """Of one batch of pictures of a size, drawn by `self.rng`."""
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint; a crash while writing leaves the old one whole."""
-        partial = path.with_suffix(".partial")
+        """Write a checkpoint; a crash while writing, or a full disk, leaves the old one whole."""
+        content = io.BytesIO()
         torch.save(
             {
                 "network": asdict(self.network_config),
@@ -115,24 +118,34 @@ class Loop(ABC, Generic[N, C, D]):
                 "step": self.step,
                 "seconds": self.seconds,
             },
-            partial,
+            content,
         )
-        partial.replace(path)
+        write_whole(path, content.getvalue())
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Continue from a checkpoint, exactly."""
-        saved = torch.load(path, weights_only=True)
-        sizes = tuple((float(a), int(b)) for a, b in saved["config"].pop("sizes"))
-        network = cls.make_config(**saved["network"])
-        # The weights come from the checkpoint: photographs' features are not needed again.
-        made = cls(replace(network, pretrained=False), TrainConfig(**saved["config"], sizes=sizes))
-        made.network.load_state_dict(saved["state"])
-        made.network_config = network
-        made.averaged = saved["averaged"]
-        made.optimiser.load_state_dict(saved["optimiser"])
-        made.rng.bit_generator.state = saved["rng"]
-        made.step, made.seconds = saved["step"], saved["seconds"]
+        """Continue from a checkpoint, exactly; BadInput for a file that is none of ours."""
+        try:
+            saved = torch.load(path, weights_only=True)
+            sizes = tuple((float(a), int(b)) for a, b in saved["config"].pop("sizes"))
+            network = cls.make_config(**saved["network"])
+            # The weights come from the checkpoint: photographs' features are not needed again.
+            config = TrainConfig(**saved["config"], sizes=sizes)
+            made = cls(replace(network, pretrained=False), config)
+            made.network.load_state_dict(saved["state"])
+            made.network_config = network
+            made.averaged = saved["averaged"]
+            made.optimiser.load_state_dict(saved["optimiser"])
+            made.rng.bit_generator.state = saved["rng"]
+            made.step, made.seconds = saved["step"], saved["seconds"]
+        except (
+            RuntimeError, pickle.UnpicklingError, EOFError, AttributeError, LookupError, TypeError,
+            ValueError,
+        ) as error:  # fmt: skip
+            raise BadInput(
+                f"{path} is damaged, or no checkpoint of this training: delete it or restore a "
+                f"copy, or begin in another folder ({str(error)[:300]})"
+            ) from error
         return made
 
     def result(self) -> N:

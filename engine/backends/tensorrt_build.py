@@ -44,13 +44,18 @@ def load(kind: Kind = "tensorrt-rtx") -> Any:
 
 
 def network_of(bundle: CharacterBundle) -> Network:
-    """What draws a character: its own network, or, where it has none, its puppet's painter.
+    """What draws a character unless asked otherwise: its own network, or its puppet's painter.
+
+    A plain puppet that is preferred has no network: then it is the one that can be asked for.
 
     Raises:
         NotInBundle: it has neither.
     """
-    painter = bundle.painter if bundle.generator is None else None
-    return painter or bundle.need_generator()
+    if bundle.painter is not None and (
+        bundle.generator is None or bundle.manifest.prefers == "puppet"
+    ):
+        return bundle.painter
+    return bundle.need_generator()
 
 
 def in_precision(network: Network, precision: str) -> bytes:

@@ -51,11 +51,12 @@ def make_symmetric(proto: Any) -> None:
     """Change a network in int8 from the form that processors like into TensorRT's, in place.
 
     Processors take activations as uint8 with a zero point, and biases as int32. TensorRT takes
-    int8 around 0, and biases in float. The ranges are those of the file: an activation's new scale
-    covers the further end of its old range, so what was calibrated stays calibrated, at the cost of
-    one bit where numbers are of one sign. Where they start at 0, they do so because the rounding
-    cuts off what is below, in place of a Relu that was there once: it comes back. Weights stay as
-    they are. A network without int8 is left alone.
+    int8 around 0, and biases in float; single numbers, such as a fusion block's factor, become
+    float, too. The ranges are those of the file: an activation's new scale covers the further end
+    of its old range, so what was calibrated stays calibrated, at the cost of one bit where numbers
+    are of one sign. Where they start at 0, they do so because the rounding cuts off what is below,
+    in place of a Relu that was there once: it comes back. Weights stay as they are. A network
+    without int8 is left alone.
 
     Raises:
         BackendError: quantised in another way than `export.precision` does it.
@@ -86,10 +87,10 @@ def make_symmetric(proto: Any) -> None:
         scale, zero = value(node.input[1]), value(node.input[2])
         if node.input[0] in constants:  # of weights and biases
             stored = value(node.input[0])
-            if stored.dtype == np.int32:
-                bias = (stored * scale.astype(np.float64)).astype(np.float32)
+            if stored.dtype == np.int32 or stored.size == 1:  # biases; factors
+                meant = (stored - zero.astype(np.float64)) * scale.astype(np.float64)
                 kept.pop()
-                constant(node.output[0], bias)
+                constant(node.output[0], meant.astype(np.float32))
             elif stored.dtype != np.int8 or zero.any():
                 raise BackendError(
                     f"TensorRT takes weights in int8 around 0, but {node.input[0]} is "

@@ -80,6 +80,21 @@ def adapt(
             "`ayatsuri refine`. The puppet is written first, and is live meanwhile.",
         ),
     ] = False,
+    generator: Annotated[
+        bool,
+        typer.Option(
+            "--generator",
+            help="Then also adapt the few-shot generator to the drawings, less than a minute; "
+            "`--draw generator` shows it. Needs the extra `train`.",
+        ),
+    ] = False,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SAFETENSORS",
+            help="For --generator: as `ayatsuri-train weights` writes them, else those that ship.",
+        ),
+    ] = None,
     fps: FpsOption = 30.0,
     minutes: MinutesOption = 5.0,
     anyway: Annotated[
@@ -96,13 +111,18 @@ def adapt(
         )
     if refine and paint is False:
         raise typer.BadParameter("a puppet that stays --plain cannot be refined")
+    if weights is not None and not generator:
+        raise typer.BadParameter("--weights are for --generator")
     from engine.enrol.enrol import Wish, enrol, save_png, write
     from engine.enrol.enrol import preview as picture_of
     from engine.io.folders import needs_folder
     from engine.refining import find_refiner
+    from engine.tuning import find_tuner
 
     if refine:
         find_refiner()  # what is missing is told at once
+    if generator:
+        find_tuner()
 
     wish = Wish(
         name=name, author=author, licence=licence, size=size, keypoints=tuple(keypoints or ()),
@@ -143,6 +163,8 @@ def adapt(
         _paint(output, fps)
     if refine:
         with_a_bar(output, fps, minutes, cores())
+    if generator:
+        _tune(output, weights)
     if preview is not None or clip is not None:
         from engine.casting import load_cast
 
@@ -170,6 +192,25 @@ def _paint(output: Path, fps: float) -> None:
             return
     if shrink is not None:
         console.say(f"{escape(str(output))} is painted over now")
+
+
+def _tune(output: Path, weights: Path | None) -> None:
+    """Adapt the few-shot generator, and put it beside the puppet."""
+    from engine.tuning import tune
+
+    with _bar() as bar:
+        task = bar.add_task("", total=1)
+        tuned = tune(
+            output, weights=weights,
+            on_progress=lambda stage, share: bar.update(
+                task, description=escape(stage), completed=share
+            ),
+        )  # fmt: skip
+    console.say(
+        f"{escape(str(output))} has a generator of {tuned.size} px too, adapted in "
+        f"{tuned.record.get('seconds', 0)} s: [bold]ayatsuri live -c {escape(str(output))} "
+        "--draw generator[/]"
+    )
 
 
 def _bar() -> Progress:

@@ -23,6 +23,12 @@ class PoseRuntimeName(StrEnum):
 
     MEDIAPIPE = "mediapipe"
     ONNX = "onnx"
+    ONNX_CUDA = "onnx-cuda"
+    ONNX_TENSORRT = "onnx-tensorrt"
+    ONNX_DIRECTML = "onnx-directml"
+    ONNX_COREML = "onnx-coreml"
+    OPENVINO = "openvino"
+    OPENVINO_GPU = "openvino-gpu"
 
 
 class Smoothing(StrEnum):
@@ -96,8 +102,8 @@ PoseModelOption = Annotated[
 PoseRuntimeOption = Annotated[
     PoseRuntimeName,
     typer.Option(
-        help="What runs it: MediaPipe, which reports usage to Google, or ONNX Runtime, which gives "
-        "the same poses and reports nothing."
+        help="What runs it: MediaPipe, which reports usage to Google, or ONNX Runtime or OpenVINO, "
+        "on the processor or a GPU, which give the same poses and report nothing."
     ),
 ]
 SmoothingOption = Annotated[

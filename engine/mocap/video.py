@@ -36,7 +36,7 @@ def motion(
         output: .vmd for MikuMikuDance, .bvh for everything else; 30 frames a second.
         lifter: "mediapipe" or "baseline", see `engine.mocap.lift`.
         pose_model: MediaPipe's: "lite", "full" or "heavy".
-        pose_runtime: what runs it: "mediapipe" or "onnx".
+        pose_runtime: what runs it, see `engine.pose.estimator`.
         field_of_view_deg: what the camera sees along the picture's longer side. It scales how far
             the person moves towards the camera and away.
         on_progress: told of the frames seen, and of how many there are, where known.

@@ -1,4 +1,4 @@
-"""MediaPipe's pose networks without MediaPipe: run by ONNX Runtime, all else done here.
+"""MediaPipe's pose networks without MediaPipe: see `engine.pose.runners`; all else is done here.
 
 BlazePose (Bazarevsky et al. 2020): a detector finds a person once, by the middle of the hips and a
 circle around the whole body; from then on the landmarks of one picture say where to look in the
@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import BackendError, MissingDependency, PoseError, ProviderMissing
+from engine.errors import MissingDependency
 from engine.pose import detect, networks
 from engine.pose._kernels_crop import crop
 from engine.pose._kernels_refine import refine
 from engine.pose.follow import Follower
 from engine.pose.pose import Pose
 from engine.pose.region import Region
+from engine.pose.runners import Runner, open_runner
 from engine.pose.settle import Settler
 from engine.pose.shrink import Shrinker
 
@@ -55,20 +56,17 @@ class BlazePose:
     Args:
         model: "lite", "full" or "heavy".
         threads: processor threads of one inference.
-        provider: an execution provider, by ONNX Runtime's name.
+        runner: what runs them, one of `engine.pose.runners.RUNNERS`.
 
     Raises:
         ModelMissing, ModelCorrupt: see `engine.models.verified`.
-        ProviderMissing, BackendError: ONNX Runtime cannot run the networks.
-        MissingDependency: ONNX Runtime cannot be loaded.
+        ProviderMissing, BackendError, MissingDependency: see `engine.pose.runners.open_runner`.
     """
 
-    def __init__(
-        self, model: str = "full", *, threads: int = 1, provider: str = "CPUExecutionProvider"
-    ) -> None:
+    def __init__(self, model: str = "full", *, threads: int = 1, runner: str = "onnx") -> None:
         found = networks.load(f"pose-{model}")
-        self._detector: Any = _session(found.detector, threads, provider)
-        self._landmarks: Any = _session(found.landmarks, threads, provider)
+        self._detector: Runner | None = open_runner(runner, found.detector, threads)
+        self._landmarks: Runner | None = open_runner(runner, found.landmarks, threads)
         self._letterbox = np.empty((1, detect.INPUT_SIZE, detect.INPUT_SIZE, 3), np.uint8)
         self._crop = np.empty((1, _CROP_SIZE, _CROP_SIZE, 3), np.uint8)
 
@@ -77,7 +75,8 @@ class BlazePose:
         height, width = image.shape[:2]
         whole = Region.whole(width, height)
         crop(image, whole.from_crop(detect.INPUT_SIZE), False, self._letterbox[0])
-        boxes, scores = self._run(self._detector, self._letterbox)
+        assert self._detector is not None, "it was closed"
+        boxes, scores = self._detector(self._letterbox)
         regions = [
             Region.around(*whole.to_picture(points)[:2])
             for points in detect.people(boxes[0], scores[0, :, 0])
@@ -87,7 +86,8 @@ class BlazePose:
     def look(self, image: NDArray[np.uint8], region: Region) -> Found | None:
         """The person in a region of the picture, or None where nobody is."""
         crop(image, region.from_crop(_CROP_SIZE), True, self._crop[0])
-        landmarks, presence, heatmap, world = self._run(self._landmarks, self._crop)
+        assert self._landmarks is not None, "it was closed"
+        landmarks, presence, heatmap, world = self._landmarks(self._crop)
         if not presence[0, 0] > _CONFIDENT:
             return None
         raw = landmarks.reshape(-1, 5)
@@ -108,32 +108,6 @@ class BlazePose:
         """Release the networks; idempotent."""
         self._detector = self._landmarks = None
 
-    def _run(self, session: Any, image: NDArray[np.uint8]) -> Any:
-        try:
-            return session.run(None, {"image": image})
-        except Exception as error:  # ONNX Runtime's exception classes share no base
-            raise PoseError(f"ONNX Runtime failed: {error}") from error
-
-
-def _session(model: bytes, threads: int, provider: str) -> Any:
-    from engine.backends.onnxruntime import load
-
-    try:
-        onnxruntime = load()
-    except ImportError as error:
-        raise MissingDependency(f"ONNX Runtime cannot be loaded ({error})") from error
-    present = onnxruntime.get_available_providers()
-    if provider not in present:
-        raise ProviderMissing(f"ONNX Runtime has no {provider} here; present: {', '.join(present)}")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=[provider])
-    except Exception as error:  # as above
-        raise BackendError(f"ONNX Runtime cannot load a pose network: {error}") from error
-
 
 class BlazePoseEstimator:
     """Finds one person in pictures that follow each other in time.
@@ -145,11 +119,11 @@ class BlazePoseEstimator:
         people: how many people to look for; one of them is followed. More than one makes the
             detector run on every picture that shows fewer, and leaves the smoothing out.
         threads: processor threads of one inference.
-        provider: an execution provider, by ONNX Runtime's name.
+        runner: what runs the networks, one of `engine.pose.runners.RUNNERS`.
 
     Raises:
         ModelMissing, ModelCorrupt, ProviderMissing, BackendError: see `BlazePose`.
-        MissingDependency: OpenCV or ONNX Runtime cannot be loaded.
+        MissingDependency: OpenCV or the runtime cannot be loaded.
     """
 
     def __init__(
@@ -158,7 +132,7 @@ class BlazePoseEstimator:
         *,
         people: int = 1,
         threads: int = 1,
-        provider: str = "CPUExecutionProvider",
+        runner: str = "onnx",
     ) -> None:
         try:
             import cv2
@@ -166,7 +140,7 @@ class BlazePoseEstimator:
             raise MissingDependency(
                 f"OpenCV cannot be loaded ({error}): `ayatsuri doctor` says what to do"
             ) from error
-        self._networks = BlazePose(model, threads=threads, provider=provider)
+        self._networks = BlazePose(model, threads=threads, runner=runner)
         self._cv2: Any = cv2
         self._shrink = Shrinker(cv2)
         self._people = people
@@ -180,7 +154,7 @@ class BlazePoseEstimator:
         """The person in an (H, W, 3) RGB picture, or None where nobody is there.
 
         Raises:
-            PoseError: ONNX Runtime failed.
+            PoseError: the runtime failed.
         """
         if self._last_ns is not None:  # whatever the clock does, time goes on
             time_ns = max(time_ns, self._last_ns + _SHORTEST_STEP_NS)

@@ -17,6 +17,7 @@ from engine.manifest import (
     Manifest,
     NetworkManifest,
     PrecisionManifest,
+    Precisions,
     PuppetManifest,
     SkeletonManifest,
     TensorManifest,
@@ -78,7 +79,7 @@ def write_puppet_bundle(
         resolution=size,
         skeleton=SkeletonManifest.of(skeleton),
         reference="reference.png",
-        files={file: sha256(data).hexdigest() for file, data in files.items()},
+        files=_hashes(files),
         puppet=puppet,
         training=training or {},
     )
@@ -133,23 +134,91 @@ def write_painted(
         NotInBundle: it is no puppet's.
         SinkError: it cannot be written.
     """
-    files = read_files(Path(path))
-    manifest = parse_manifest(files.pop(MANIFEST, None), path)
-    if manifest.puppet is None:
-        raise NotInBundle(f"{manifest.name} has no cut drawings that a painter could paint over")
-    if manifest.puppet.painter is not None:
-        for name in manifest.puppet.painter.files.values():
+    files, manifest = _read(path)
+    puppet = _puppet_of(manifest, "a painter could paint over")
+    if puppet.painter is not None:
+        for name in puppet.painter.files.values():
             files.pop(name, None)
     paints, networks = _painter(painter, painter_int8)
     files |= {**networks, **extras}
     manifest = manifest.model_copy(
         update={
-            "files": {file: sha256(data).hexdigest() for file, data in files.items()},
-            "puppet": manifest.puppet.model_copy(update={"painter": paints}),
+            "files": _hashes(files),
+            "puppet": puppet.model_copy(update={"painter": paints}),
             "training": {**manifest.training, **training},
         }
     )
     return _write(Path(path), pack(files, manifest))
+
+
+def write_tuned(
+    path: str | Path,
+    generator: bytes,
+    int8: tuple[bytes, PrecisionManifest] | None,
+    skeleton: CharacterSkeleton,
+    size: int,
+    training: dict[str, Any],
+    extras: Mapping[str, bytes],
+) -> Path:
+    """Give a puppet's bundle a generator, another one if it has one; the puppet stays preferred.
+
+    Args:
+        path: of the file, which is replaced, whole or not at all.
+        generator: an ONNX file in fp32, `pose` (1, S, S, 3) to `picture` (1, S, S, 4), bytes.
+        int8: the same in int8, and how like fp32's its pictures are.
+        skeleton: the character's proportions in the generator's pictures.
+        size: S, in pixels.
+        training, extras: see `write_painted`.
+
+    Raises:
+        BundleError, SinkError: see `write_painted`.
+    """
+    files, manifest = _read(path)
+    puppet = _puppet_of(manifest, "a generator could be adapted to")
+    if manifest.network is not None:
+        for name in manifest.network.files.values():
+            files.pop(name, None)
+    networks = {"generator.onnx": generator}
+    precisions: Precisions = {}
+    if int8 is not None:
+        networks[int8[1].file] = int8[0]
+        precisions["int8"] = int8[1]
+    files |= {**networks, **extras}
+    changed = manifest.model_copy(
+        update={
+            "schema_version": SCHEMA_VERSION,
+            "files": _hashes(files),
+            "resolution": size,
+            "skeleton": SkeletonManifest.of(skeleton),
+            "generator": "generator.onnx",
+            "input": TensorManifest(name="pose", shape=(1, size, size, 3)),
+            "output": TensorManifest(name="picture", shape=(1, size, size, 4)),
+            "precisions": precisions,
+            "puppet": puppet.model_copy(
+                update={"resolution": puppet.resolution or manifest.resolution}
+            ),
+            "prefers": "puppet",
+            "training": {**manifest.training, **training},
+        }
+    )
+    return _write(Path(path), pack(files, changed))
+
+
+def _read(path: str | Path) -> tuple[dict[str, bytes], Manifest]:
+    """A bundle's files without its manifest, and that; raises BundleError."""
+    files = read_files(Path(path))
+    return files, parse_manifest(files.pop(MANIFEST, None), path)
+
+
+def _puppet_of(manifest: Manifest, wanted: str) -> PuppetManifest:
+    """The puppet's entry; NotInBundle says what the drawings were `wanted` for."""
+    if manifest.puppet is None:
+        raise NotInBundle(f"{manifest.name} has no cut drawings that {wanted}")
+    return manifest.puppet
+
+
+def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: sha256(data).hexdigest() for name, data in files.items()}
 
 
 def _painter(

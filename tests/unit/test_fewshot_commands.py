@@ -174,6 +174,8 @@ def test_the_command_line_explains(tmp_path: Path) -> None:
         (["--support", "all"], "no support 'all'"),
         (["--sizes", "a"], "expected numbers as in 64,128"),
         (["--grow-at", "0.5"], "need 0 growing shares"),
+        (["--sizes", "50"], "take a multiple of 16, such as 48"),
+        (["--steps", "0"], "at least one step"),
     ):
         done = runner.invoke(app, ["meta", str(tmp_path), *options, *wrong])
         assert done.exit_code in (1, 2)
@@ -181,6 +183,11 @@ def test_the_command_line_explains(tmp_path: Path) -> None:
     done = runner.invoke(app, ["adapt-check", str(tmp_path), str(tmp_path / "none.pt")])
     assert done.exit_code == 1
     assert "there is no checkpoint" in done.output
+    checked = ["adapt-check", str(tmp_path), str(tmp_path / "run/checkpoint.pt")]
+    for wrong, said in ((["--size", "50"], "multiple of 16"), (["--characters", "0"], "greater")):
+        done = runner.invoke(app, [*checked, *wrong])
+        assert done.exit_code in (1, 2)
+        assert said in done.output
     done = runner.invoke(
         app, ["weights", str(tmp_path / "run/checkpoint.pt"), "-o", str(tmp_path / "w.safetensors")]
     )

@@ -19,6 +19,8 @@ from training.fewshot.errors import (  # noqa: E402
     CheckpointError,
     DiskFullError,
     NotANumberError,
+    SettingsError,
+    UnwritableError,
 )
 from training.fewshot.meta import InnerConfig  # noqa: E402
 from training.fewshot.method import FewShot  # noqa: E402
@@ -216,6 +218,15 @@ def test_a_curve_without_room_leaves_a_whole_checkpoint(
     assert checkpoint.load(tmp_path / "checkpoint.pt")["step"] == 1
 
 
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UnwritableError, match=r"the folder .* cannot be made"):
+        run(begin(short()), blobs(3, 16), [], tmp_path / "file" / "run", HERE)
+    for path in (tmp_path / "none" / "checkpoint.pt", tmp_path / "file" / "checkpoint.pt"):
+        with pytest.raises(UnwritableError, match=r"checkpoint\.pt cannot be written"):
+            begin(short()).save(path)
+
+
 def test_a_damaged_curve_is_named(tmp_path: Path) -> None:
     for content in ("no JSON\n", '{"loss": 1}\n', "[1]\n"):
         (tmp_path / "curve.jsonl").write_text(content)
@@ -247,6 +258,12 @@ def test_settings_that_cannot_be_are_refused(tmp_path: Path) -> None:
         TrainConfig(mode="maml")
     with pytest.raises(ValueError, match="need 1 growing shares"):
         TrainConfig(sizes=(64, 128))
+    for size in (0, 8, 50, 100):
+        with pytest.raises(SettingsError, match=f"of {size} px are asked for: take a multiple"):
+            TrainConfig(sizes=(size,))
+    for nothing in ({"steps": 0}, {"tasks": 0}):
+        with pytest.raises(SettingsError, match="at least one step"):
+            TrainConfig(**nothing)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="differentiated twice"):
         TrainConfig(compile=True, inner=InnerConfig(second_order=True))
     with pytest.raises(ValueError, match="no characters"):

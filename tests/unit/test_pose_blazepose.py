@@ -5,11 +5,11 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from engine.errors import PoseError, ProviderMissing
+from engine.errors import PoseError
 from engine.frame import Frame
 from engine.pose.estimator import open_estimator
 from engine.stages import media_time_ns
-from tests.marks import needs_pose_model
+from tests.marks import needs_openvino, needs_pose_model
 
 pytestmark = [pytest.mark.model, needs_pose_model]
 
@@ -106,11 +106,18 @@ def test_views_of_pictures_are_read_as_they_are(frames: list[Frame]) -> None:
     np.testing.assert_array_equal(poses[0].keypoints, poses[1].keypoints)
 
 
-def test_a_missing_provider_is_told_with_those_present() -> None:
-    from engine.pose.blazepose import BlazePose
-
-    with pytest.raises(ProviderMissing, match="CPUExecutionProvider"):
-        BlazePose(provider="WishfulExecutionProvider")
+@needs_openvino
+def test_openvino_finds_the_same_poses(frames: list[Frame]) -> None:
+    poses = {}
+    for runtime in ("onnx", "openvino"):
+        estimator = open_estimator(runtime, "full")  # type: ignore[arg-type]
+        poses[runtime] = [estimator.estimate(f.image, media_time_ns(f)) for f in frames[:12]]
+        estimator.close()
+    for ours, theirs in zip(poses["openvino"], poses["onnx"], strict=True):
+        assert ours is not None
+        assert theirs is not None
+        np.testing.assert_allclose(ours.keypoints, theirs.keypoints, atol=0.5)
+        np.testing.assert_allclose(ours.world, theirs.world, atol=0.01)
 
 
 def test_a_failing_network_is_an_error_and_not_an_empty_room(
@@ -123,7 +130,7 @@ def test_a_failing_network_is_an_error_and_not_an_empty_room(
             raise RuntimeError("out of memory")
 
     estimator = BlazePoseEstimator("full")
-    monkeypatch.setattr(estimator._networks, "_detector", Broken())
+    monkeypatch.setattr(estimator._networks._detector, "_session", Broken())
     with pytest.raises(PoseError, match="out of memory"):
         estimator.estimate(frames[0].image, 0)
     estimator.close()

@@ -1,5 +1,6 @@
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,18 @@ from engine.backends.cuda import why_not
 from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.backends.plans import PlanCache, plan_key
 from engine.backends.probes import probes
-from engine.backends.tensorrt_build import CAPABILITIES, build, compile_rtx
+from engine.backends.tensorrt_build import CAPABILITIES, build, compile_rtx, network_of
 from engine.backends.tensorrt_graph import acceptable
 from engine.character import CharacterBundle
 from engine.cli import app
-from engine.errors import BackendError, MissingDependency
+from engine.errors import BackendError, MissingDependency, NotInBundle
 from engine.half import to_fp16
 from engine.likeness import ssim
-from tests.bundles import stick_model, write_bundle
+from engine.puppet.bundle import write_painted, write_puppet_bundle, write_tuned
+from tests.bundles import painter_model, stick_model, write_bundle
+from tests.cut_drawings import cut_drawing
 from tests.marks import needs_pose_model, needs_tensorrt_rtx
+from tests.puppets import skeleton
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="access lists instead of modes")
 
@@ -188,6 +192,7 @@ def at_one_size(model: bytes, size: int = 256) -> bytes:
 def shipped() -> dict[str, bytes]:
     """Every network that is in the package, in all its precisions."""
     networks = {path.name: at_one_size(path.read_bytes()) for path in ASSETS.glob("*.onnx")}
+    networks |= {f"{n} fp16": to_fp16(m) for n, m in networks.items() if "int8" not in n}
     for path in ASSETS.glob("*.character"):
         bundle = CharacterBundle.load(path)
         networks[f"{path.name} fp32"] = bundle.need_generator().model
@@ -200,7 +205,7 @@ def shipped() -> dict[str, bytes]:
 @needs_tensorrt_rtx
 def test_every_shipped_network_compiles_without_a_gpu() -> None:
     networks = shipped()
-    assert {"painter.int8.onnx", "cutter.onnx"} < set(networks)
+    assert {"painter.int8.onnx", "painter.onnx fp16", "cutter.onnx"} < set(networks)
     assert "ito.character int8" in networks
     sizes = {name: len(build(model, ("8.9",))) for name, model in networks.items()}
     assert all(size > 100_000 for size in sizes.values())
@@ -210,6 +215,28 @@ def test_every_shipped_network_compiles_without_a_gpu() -> None:
 def test_fp16_compiles_for_every_kind_of_card() -> None:
     half = to_fp16(CharacterBundle.load(DEFAULT_CHARACTER).need_generator().model)
     assert len(build(half, CAPABILITIES)) > len(build(half, ("8.9",)))
+
+
+@needs_tensorrt_rtx
+def test_a_generator_of_today_compiles_in_int8() -> None:
+    """As `ayatsuri adapt --generator` makes them: with a factor behind each matrix product."""
+    torch = pytest.importorskip("torch")
+    from export.onnx import export_generator
+    from export.precision import Quantiser, draw_by
+    from training.networks.generator import Generator
+    from training.networks.generator import preset as configuration
+
+    torch.manual_seed(0)
+    generator = Generator(configuration("live", 64, spectral=False))
+    images = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
+    with Quantiser(export_generator(generator, torch.rand(1, 4, 64, 64)), images) as make:
+        made = make(())
+    changed = acceptable(made)
+    constants = {t.name for t in onnx.load_model_from_string(changed).graph.initializer}
+    assert "val_10_quantized" not in constants
+    processors, ours = (draw_by(model, images) for model in (made, changed))
+    assert np.mean([ssim(a, b) for a, b in zip(ours, processors, strict=True)]) > 0.98
+    assert build(made, ("8.9",))
 
 
 @needs_tensorrt_rtx
@@ -255,6 +282,26 @@ def test_an_engine_is_compiled_once(tmp_path: Path) -> None:
         compile_rtx(bundle, ("8.9",), "int8", cache)
     with pytest.raises(BackendError, match="cannot read the network"):
         compile_rtx(bundle, ("8.9",), "fp32", cache)  # it subtracts bytes
+
+
+def test_what_is_compiled_is_what_draws(tmp_path: Path) -> None:
+    size, body = 64, skeleton(64)
+    path = write_puppet_bundle(
+        tmp_path / "doll.character", "Doll", [cut_drawing(size)], body,
+        np.full((90, 60, 4), 200, np.uint8),
+    )  # fmt: skip
+    with pytest.raises(NotInBundle, match="has no generator"):
+        network_of(CharacterBundle.load(path))
+    model = stick_model(size).SerializeToString()
+    write_tuned(path, model, None, body, size, {}, {})  # the puppet stays preferred
+    assert network_of(CharacterBundle.load(path)).model == model
+    painter = painter_model(size)
+    write_painted(path, painter, None, {}, {})
+    both = CharacterBundle.load(path)
+    assert network_of(both).model == painter
+    assert network_of(both.drawn_by("puppet")).model == painter
+    alone = replace(both, manifest=both.manifest.model_copy(update={"prefers": "generator"}))
+    assert network_of(alone).model == model
 
 
 @needs_tensorrt_rtx

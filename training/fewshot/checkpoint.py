@@ -4,13 +4,14 @@ import io
 import os
 import pickle
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from engine.errors import NO_SPACE
-from training.fewshot.errors import CheckpointError, DiskFullError
+from training.fewshot.errors import CheckpointError, DiskFullError, UnwritableError
 
 KIND = "ayatsuri few-shot training"
 VERSION = 1
@@ -26,13 +27,14 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # what cannot be written may not be there to be removed, either
+            partial.unlink(missing_ok=True)
         if error.errno in NO_SPACE:
             raise DiskFullError(
                 f"no room for {path} ({len(content) / 1e6:.0f} MB): free some and start again; "
                 f"{'the last one is whole' if path.exists() else 'nothing was written'}"
             ) from error
-        raise
+        raise UnwritableError(f"{path} cannot be written: {error}") from error
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

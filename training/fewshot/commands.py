@@ -16,7 +16,7 @@ from training.dataset.reader import Dataset
 from training.dataset.samples import CharacterPictures
 from training.fewshot import checkpoint, diary, weights
 from training.fewshot.adapt import AdaptConfig
-from training.fewshot.config import TrainConfig
+from training.fewshot.config import TrainConfig, check_size
 from training.fewshot.episodes import Characters
 from training.fewshot.errors import CheckpointError, SettingsError
 from training.fewshot.loader import Kept
@@ -189,6 +189,8 @@ def adapt_check(
     mean over characters of every measure that needs no download. In place of `queries` poses that
     are far apart `frames` of a dance in a row are drawn, if asked for, and flicker is measured.
     """
+    if size is not None:
+        check_size(size)
     others = Dataset.open(data, "test")
     numbers = range(min(characters, len(others)))
     picks = [others.in_a_row(i, frames) if frames else others[i] for i in numbers]

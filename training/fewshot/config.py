@@ -9,6 +9,8 @@ from training.fewshot.errors import SettingsError
 from training.fewshot.meta import InnerConfig
 
 MODES = ("meta", "plain")
+GRAIN = 16
+"""Pixels: every method halves a picture so often, and its size is a multiple."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,13 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise SettingsError(f"no mode {self.mode!r}; there are {', '.join(MODES)}")
+        if self.steps < 1 or self.tasks < 1:
+            raise SettingsError(
+                f"a run has at least one step, of one character: found {self.steps} and "
+                f"{self.tasks}"
+            )
+        for size in self.sizes:
+            check_size(size)
         if len(self.grow_at) != len(self.sizes) - 1 or list(self.grow_at) != sorted(self.grow_at):
             raise SettingsError(
                 f"sizes {self.sizes} need {len(self.sizes) - 1} growing shares in grow_at, found "
@@ -85,3 +94,12 @@ class TrainConfig:
         for name in ("betas", "sizes", "grow_at"):
             values[name] = tuple(values[name])
         return cls(**values)
+
+
+def check_size(size: int) -> None:
+    """SettingsError for pictures that no method can halve as often as it must."""
+    if size < GRAIN or size % GRAIN:
+        raise SettingsError(
+            f"pictures of {size} px are asked for: take a multiple of {GRAIN}, such as "
+            f"{max(GRAIN, round(size / GRAIN) * GRAIN)}"
+        )

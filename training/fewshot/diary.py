@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine.errors import NO_SPACE
 from training.fewshot.checkpoint import write_whole
-from training.fewshot.errors import CheckpointError, DiskFullError
+from training.fewshot.errors import CheckpointError, DiskFullError, UnwritableError
 from training.fewshot.validate import encode_sheet
 
 CURVE = "curve.jsonl"
@@ -25,7 +25,10 @@ class Diary:
     def __init__(self, folder: Path, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UnwritableError(f"the folder {folder} cannot be made: {error}") from error
         self.folder, self.curve = folder, folder / CURVE
         if self.curve.exists():
             lines = self.curve.read_text().splitlines(keepends=True)

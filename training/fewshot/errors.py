@@ -6,7 +6,8 @@ FewShotError
   NotANumberError     a loss is infinite or no number
   AdaptationError     drawings that make no support set, or a rate that is too high
   ResultError         a kept result is damaged, or of other settings
-  DiskFullError       there is no room; what was there is as it was
+  UnwritableError     a file or folder cannot be written; what was there is as it was
+    DiskFullError     there is no room
 """
 
 from engine.errors import AyatsuriError
@@ -36,5 +37,9 @@ class ResultError(FewShotError, ValueError):
     """A kept result of a table is damaged, missing or of other settings."""
 
 
-class DiskFullError(FewShotError, OSError):
-    """There is no room for a file; what was there before is as it was."""
+class UnwritableError(FewShotError, OSError):
+    """A file or folder cannot be written; what was there before is as it was."""
+
+
+class DiskFullError(UnwritableError):
+    """There is no room for a file."""

@@ -1,1 +1,1 @@
-"""The few-shot paper's four tables and three figures, at equal budgets and on our data."""
+"""The few-shot paper's four tables and six figures, at equal budgets and on our data."""

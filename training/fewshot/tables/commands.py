@@ -1,6 +1,6 @@
 """`ayatsuri-train tables`, `table` and `figure`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -52,13 +52,13 @@ def tables(
     fid: Fid = True,
 ) -> None:
     """All tables and figures of the few-shot paper, and the weights; goes on where it stopped."""
-    from training.fewshot.tables.plan import FIGURES
+    from training.fewshot.tables.plan import KEPT
 
     chosen, shipping = _chosen(budget, size, seeds, characters)
     with _study(data, folder, chosen, shipping, steps, minutes, device, loaders, fid) as study:
         for number in TABLE_NUMBERS:
             _make_table(study, number)
-        for number in FIGURES:
+        for number in KEPT:
             _write_figure(folder, number, folder / f"figure-{number}.png")
         if ship:
             print(f"wrote {study.ship(shipping)}")
@@ -89,16 +89,29 @@ def table(
 
 @console.explains
 def figure(
-    number: Annotated[int, typer.Argument(metavar="NUMBER", help="6, 8 or 9.")],
+    number: Annotated[int, typer.Argument(metavar="NUMBER", help="6 to 11.")],
     folder: Folder = _FOLDER,
+    person: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="BUNDLE",
+            help="For 7 and 10: somebody, by `ayatsuri adapt PICTURE --anyway`; repeatable.",
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help=".png")] = None,
 ) -> None:
-    """One figure of the few-shot paper: 6 methods (table 1), 8 shots (2), 9 ablation (4)."""
-    from training.fewshot.tables.plan import FIGURES
+    """One figure of the few-shot paper.
 
-    if number not in FIGURES:
-        raise typer.BadParameter(f"figures of results are 6, 8 and 9, found {number}")
-    _write_figure(folder, number, output or folder / f"figure-{number}.png")
+    6 methods (table 1), 7 the same on people, 8 shots (2), 9 ablation (4), 10 ten shots, on people
+    too, 11 failures.
+    """
+    from training.fewshot.tables.plan import KEPT
+
+    if number not in (7, *KEPT):
+        raise typer.BadParameter(f"figures of results are 6 to 11, found {number}")
+    if person and number not in (7, 10):
+        raise typer.BadParameter(f"figure {number} shows no people: leave out --person")
+    _write_figure(folder, number, output or folder / f"figure-{number}.png", person or ())
 
 
 def register(app: typer.Typer) -> None:
@@ -176,10 +189,10 @@ def _make_table(study: "Study", number: int) -> None:
     print(found)
 
 
-def _write_figure(folder: Path, number: int, output: Path) -> None:
+def _write_figure(folder: Path, number: int, output: Path, people: Sequence[Path] = ()) -> None:
     from training.fewshot.checkpoint import write_whole
     from training.fewshot.tables.figures import figure as sheet
     from training.fewshot.validate import encode_sheet
 
-    write_whole(output, encode_sheet(sheet(folder, number)))
+    write_whole(output, encode_sheet(sheet(folder, number, people=people)))
     print(f"wrote {output}")

@@ -183,3 +183,10 @@ FIGURES = {
     ),
 }  # fmt: skip
 """The columns of the figures between pose and truth."""
+
+FIGURES_OF_ONE = {10: Trial(FULL, 10), 11: Trial(FULL, 4)}
+"""Figures of the full method alone: what it does, and what it fails at."""
+KEPT = (*FIGURES, *FIGURES_OF_ONE)
+"""The figures that are made of kept pictures; figure 7 is of people."""
+PEOPLE = tuple((title, trial) for title, trial in FIGURES[6] if trial.drawings == 1)
+"""The columns of figure 7."""

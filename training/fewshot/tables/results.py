@@ -15,6 +15,7 @@ from training.fewshot.checkpoint import write_whole
 from training.fewshot.errors import ResultError
 from training.fewshot.tables.budget import Budget
 from training.fewshot.tables.plan import Trial
+from training.fewshot.train import CHECKPOINT
 
 FORMAT = "ayatsuri few-shot trial 1"
 U8 = NDArray[np.uint8]
@@ -55,6 +56,11 @@ class Result:
 def result_path(folder: Path, trial: Trial, seed: int) -> Path:
     """Where a trial's numbers are; its pictures are beside, with the suffix .npz."""
     return folder / "results" / f"{trial.name}-seed{seed}.json"
+
+
+def checkpoint_path(folder: Path, run: str, seed: int) -> Path:
+    """Where a run's state is."""
+    return folder / "runs" / f"{run}-seed{seed}" / CHECKPOINT
 
 
 def read_result(folder: Path, trial: Trial, seed: int, budget: Budget, data: str = "") -> Result:

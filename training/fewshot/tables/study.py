@@ -28,6 +28,7 @@ from training.fewshot.tables.results import (
     U8,
     Pictures,
     Result,
+    checkpoint_path,
     read_pictures,
     read_result,
     result_path,
@@ -89,7 +90,7 @@ class Study:
 
     def checkpoint_of(self, run: Run, seed: int) -> Path:
         """Where a run's state is."""
-        return self.folder / "runs" / f"{run.name}-seed{seed}" / CHECKPOINT
+        return checkpoint_path(self.folder, run.name, seed)
 
     def do(self, trials: Iterable[Trial]) -> None:
         """Train and judge whatever is not done yet."""
