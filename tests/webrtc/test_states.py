@@ -10,6 +10,7 @@ import pytest
 from bench.lossy import Network, relaying, without_candidates
 from engine.app import PERFORMER
 from engine.studio.peer import Peer
+from engine.studio.settings import Settings
 from tests.webrtc.browser import browsing, camera_file, needs_chromium
 from tests.webrtc.studio import running, until, within
 from tests.webrtc.test_browser import COUNT, STATE, press
@@ -323,14 +324,20 @@ def test_obs_says_what_a_ground_is(tmp_path, colour):
     within(60, show)
 
 
-def test_obs_says_that_a_token_is_wanted(tmp_path):
+def test_obs_says_that_a_token_is_wanted_as_long_as_it_is(tmp_path, monkeypatch):
     wrong = "document.getElementById('wrong').textContent"
 
     async def show():
-        async with (
-            running(token=TOKEN) as server,
-            browsing(server.url("/obs"), tmp_path / "home", size_wh=(640, 360)) as page,
-        ):
-            await page.until(f"{wrong}.includes('token')")
+        async with running() as server:
+            await server.perform()
+            with monkeypatch.context() as locked:
+                locked.setattr(Settings, "refusal", lambda settings, **given: "token")
+                async with browsing(
+                    server.url("/obs"), tmp_path / "home", size_wh=(640, 360)
+                ) as page:
+                    await page.until(f"{wrong}.includes('token')")
+                    locked.undo()
+                    await page.until("document.getElementById('character').width === 64")
+                    assert await page.js(wrong) == ""
 
     within(60, show)

@@ -55,6 +55,7 @@ async function show(): Promise<void> {
     iceServers,
     signal,
   });
+  complain("");
   try {
     video.srcObject = line.received;
     // Autoplay waits until a video is seen, and this one never is.
@@ -78,7 +79,6 @@ async function forever(): Promise<never> {
     const before = drawn;
     try {
       await show();
-      complain("");
     } catch (error) {
       // No performer yet, or no server: there will be one. Only a person can bring the token.
       const refused = error instanceof Refused && error.status === 401;
