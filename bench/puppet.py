@@ -3,13 +3,14 @@
 The default character in an A-pose is cut out as a user's drawing would be, and drawn in random
 poses, at several sizes, on one thread. *Carry* is all of the plain puppet: the parts' maps, and the
 parts laid over each other. With a painter a frame takes *look* and *finish* in place of it, and the
-painter's network, which `ayatsuri` measures by itself when it chooses its runtime. *Core* is the
+painter's network between them: *painted* is all three, with the painter that ships in ONNX Runtime,
+in fp32 and int8, for each size that it may look at (1/2: a picture of half the size). *Core* is the
 processor time, which a busy machine changes little.
 """
 
 import time
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Final
 
 import numpy as np
 import typer
@@ -17,11 +18,12 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from bench.report import Bench, Goal, Timing
+from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.motion.draw import draw_pose
 from engine.puppet.cut import cut
-from engine.puppet.painter import PAINT, painter_shapes
+from engine.puppet.painter import PAINT, painter_shapes, shrinks
 from engine.puppet.puppet import Puppet
-from engine.puppet.shipped import usual_shrink
+from engine.puppet.shipped import shipped_painter, usual_shrink
 from training.characters import ito
 from training.characters.character import picture_joints, render_sample
 from training.characters.proportions import standing_pose
@@ -29,6 +31,7 @@ from training.motion.poses import random_pose
 
 _GOALS_MS = {256: 4.0, 512: 15.0}  # of carry
 _PAINT_GOAL_MS = 5.0  # of look and finish together, at 256 px
+PRECISIONS: Final = ("fp32", "int8")
 _SEED = 1_000_011
 _NEW = 4 * 4 + 4  # maps of what is new: 0 is nothing of it
 
@@ -58,7 +61,8 @@ def pieces(size: int, count: int) -> dict[str, tuple[Timing, float]]:
     character = ito.build()
     picture, joints = render_sample(character, standing_pose(character, "a pose"), size)
     cutting = timed(lambda i: cut(picture, joints), 2)
-    puppet = Puppet([cut(picture, joints)])
+    doll = cut(picture, joints)
+    puppet = Puppet([doll])
     poses, images = [], np.empty((count, size, size, 3), np.uint8)
     for i in range(count):
         pose = random_pose(np.random.default_rng([_SEED, i]), character.rest)
@@ -66,12 +70,23 @@ def pieces(size: int, count: int) -> dict[str, tuple[Timing, float]]:
         draw_pose(poses[-1], images[i])
     maps, out = answers(size), np.empty((size, size, 4), np.uint8)
     features = np.empty(painter_shapes(size, usual_shrink(size))[0][1:], np.uint8)
-    return {
+    found = {
         "cut": cutting,
         "carry": timed(lambda i: puppet.carry(poses[i], out), count),
         "look": timed(lambda i: puppet.look(poses[i], images[i], features), count),
         "finish": timed(lambda i: puppet.finish(maps, out), count),
     }
+    for shrink in shrinks(size):
+        for precision in PRECISIONS:
+            painter = OnnxRuntimeBackend(shipped_painter(size, precision, shrink=shrink))
+            whole = Puppet([doll], painter)
+            draw = whole.draw
+            found[f"painted 1/{shrink} {precision}"] = timed(
+                lambda i, draw=draw: draw(poses[i], images[i], out),  # type: ignore[misc]
+                count,
+            )
+            whole.close()
+    return found
 
 
 def main(

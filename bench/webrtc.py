@@ -17,11 +17,13 @@ import json
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final
+from unittest import mock
 
 import numpy as np
 import typer
@@ -69,6 +71,20 @@ class Seen:
     parts: Timeline
     measures: dict[str, Measure]
     about: dict[str, Any]
+
+
+class Receiver(StrEnum):
+    """What puts the packets of the performer's camera together."""
+
+    OURS = "ours"
+    AIORTC = "aiortc"
+
+
+def receiving(receiver: Receiver) -> AbstractContextManager[object]:
+    """Within it studios receive by this."""
+    if receiver is Receiver.OURS:
+        return nullcontext()
+    return mock.patch("engine.studio.peer.receive_live", return_value=None)
 
 
 def script(direct: bool, keep_every: int) -> str:
@@ -282,6 +298,9 @@ def main(
         bool, typer.Option("--quality/--no-quality", help="The joints' error when shown, too.")
     ] = True,
     seed: Annotated[int, typer.Option(help="Of the networks.")] = 0,
+    receiver: Annotated[
+        Receiver, typer.Option(help="The studio's own, or aiortc's as it comes.")
+    ] = Receiver.OURS,
     draw: DrawOption = Draw.AUTO,
     threads: ThreadsOption = 1,
     pose_model: PoseModelOption = PoseModel.FULL,
@@ -307,7 +326,8 @@ def main(
     for text in networks.split(","):
         network = Network("direct") if text == "direct" else Network.parse(text, seed)
         try:
-            seen = asyncio.run(measure(clip, character, options, network, seconds, warm_up))
+            with receiving(receiver):
+                seen = asyncio.run(measure(clip, character, options, network, seconds, warm_up))
         except (StudioError, TimeoutError, ValueError) as error:
             # A network can be too bad to connect over: that is a result.
             missing[network.name] = str(error)
@@ -349,4 +369,5 @@ def main(
         ],
         clip=clip.name, drawn=drawings(bench.rows), seconds=seconds, threads=threads,
         pose_model=options.pose_model, pose_runtime=options.pose_runtime, film=FILM,
+        **({} if receiver is Receiver.OURS else {"receiver": receiver.value}),
     )  # fmt: skip

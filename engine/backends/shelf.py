@@ -1,5 +1,6 @@
 """Backends of many characters within a bound of memory: the least recently used make room."""
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Final, Protocol, runtime_checkable
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from engine.backends.base import Backend
 from engine.errors import AyatsuriError
+
+log = logging.getLogger(__name__)
 
 DEFAULT_MB: Final = 2048.0
 
@@ -147,6 +150,11 @@ class ShelvedBackend:
                 if self._closed:
                     return
                 self._open()
-        except AyatsuriError:
-            return  # whoever draws with it meets the same error, where it can be told
+        except AyatsuriError as error:
+            # In a live show nobody draws with it before it is ready: nobody else would tell.
+            log.warning("%s cannot be loaded again, so another stays: %s", self.name, error)
+            return
+        except Exception:
+            log.exception("%s cannot be loaded again, so another stays", self.name)
+            return
         self._shelf.used(self)

@@ -1,5 +1,6 @@
 """`ayatsuri serve`: the studio."""
 
+import logging
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,8 @@ from engine.errors import MissingDependency, StudioError, pip_install
 if TYPE_CHECKING:
     from engine.options import Options
     from engine.studio.settings import Settings
+
+log = logging.getLogger(__name__)
 
 CharactersOption = Annotated[
     list[Path] | None,
@@ -102,6 +105,11 @@ def serve(
 ) -> None:
     """The puppet in a browser, and for any WHIP client. Off this machine it wants a token,
     a certificate and the origins that may use it."""
+    from engine.studio import logs
+
+    logs.begin(as_json=log_json)
+    names = ", ".join(path.name for path in character or ()) or "Ito"
+    log.info("loading the studio, for %s", names)  # some seconds, where much else is to be done
     try:
         import aiohttp  # noqa: F401
         import aiortc  # noqa: F401
@@ -111,12 +119,11 @@ def serve(
             f"the studio needs aiortc and aiohttp ({error}): {pip_install('studio')}"
         ) from error
     from engine.push.address import parse
-    from engine.studio import certificate, logs
+    from engine.studio import certificate
     from engine.studio.looks import load_preset
     from engine.studio.run import serve as run_server
     from engine.studio.settings import IceServer, Settings, default_folder
 
-    logs.begin(as_json=log_json)
     folder = default_folder()
     if make_certificate:
         made = certificate.ensure(folder / "certificate")

@@ -99,15 +99,17 @@ class CameraPublisher:
         while not self._stop.is_set():
             before = self._connections
             try:
-                while (picture := self._take()) is not None:
-                    self._sink.send(picture)
-                    self._sent_on()
+                try:
+                    while (picture := self._take()) is not None:
+                        self._sink.send(picture)
+                        self._sent_on()
+                finally:
+                    self._sink.close()
             except SinkError as error:
-                with self._changed:
-                    self._dropped, self._in_hand = self._dropped + self._in_hand, 0
-                    self._state, self._error = "waiting", str(error)
-            finally:
-                self._sink.close()
+                self._lose(str(error))
+            except Exception as error:  # a live show goes on trying, and whoever looks is told
+                log.exception("the virtual camera: unexpected")
+                self._lose(f"unexpected: {error!r}")
             if self._stop.is_set():
                 return
             if self._connections > before:
@@ -115,6 +117,11 @@ class CameraPublisher:
             wait_s = waits.next_s()
             log.warning("%s; again in %.0f s", self._error, wait_s)
             self._sleep(self._stop, wait_s)
+
+    def _lose(self, why: str) -> None:
+        with self._changed:
+            self._dropped, self._in_hand = self._dropped + self._in_hand, 0
+            self._state, self._error = "waiting", why
 
     def _take(self) -> NDArray[np.uint8] | None:
         """The newest picture, or after a while the last one again; None at the end."""

@@ -178,6 +178,9 @@ class Publisher:
             # FFmpeg's own text may have the whole address in it, and so the stream key.
             text = (error.strerror if isinstance(error, OSError) else None) or str(error)
             line.error = text.replace(self._address.url, str(self._address))
+        except Exception as error:  # a live show goes on trying, and whoever looks is told
+            line.error = f"unexpected: {error!r}".replace(self._address.url, str(self._address))
+            log.exception("push to %s: unexpected", self._address)
 
     @contextmanager
     def _target(self, line: "_Line") -> "Iterator[_Target]":

@@ -55,7 +55,11 @@ class Backdrops:
         path = self._folder / f"{name}.png"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(encoded.tobytes())
+            try:
+                path.write_bytes(encoded.tobytes())
+            except OSError:
+                path.unlink(missing_ok=True)  # half a picture would be taken for one
+                raise
             kept = sorted(self._folder.glob("*.png"), key=lambda path: path.stat().st_mtime_ns)
             for old in [other for other in kept if other != path][: -(MAX_PICTURES - 1)]:
                 old.unlink()

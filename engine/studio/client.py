@@ -161,23 +161,32 @@ class Studio:
         await self._http.close()
 
     async def _read(self) -> None:
-        async for message in self._socket:
-            if message.type is not aiohttp.WSMsgType.TEXT:
-                break
-            said = message.json()
-            waiting = self._answers.pop(said.get("id"), None)
-            if waiting is not None:
+        why = "the studio has hung up"
+        try:
+            async for message in self._socket:
+                if message.type is not aiohttp.WSMsgType.TEXT:
+                    break
+                self._hear(message.json())
+        except ValueError as error:
+            why = f"what the studio says is no JSON: {error}"
+        finally:
+            with self._changed:
+                self._open = False
+                self._changed.notify_all()
+            for waiting in self._answers.values():
+                if not waiting.done():  # else nobody waits any more
+                    waiting.set_exception(StudioError(why))
+            self._answers.clear()
+
+    def _hear(self, said: Any) -> None:
+        waiting = self._answers.pop(said.get("id"), None)
+        if waiting is not None:
+            if not waiting.done():  # else it was too late
                 waiting.set_result(said)
-            elif said.get("type") not in ("answer", "error"):
-                with self._changed:
-                    self._events.append(said)
-                    self._changed.notify_all()
-        with self._changed:
-            self._open = False
-            self._changed.notify_all()
-        for waiting in self._answers.values():
-            waiting.set_exception(StudioError("the studio has hung up"))
-        self._answers.clear()
+        elif said.get("type") not in ("answer", "error"):
+            with self._changed:
+                self._events.append(said)
+                self._changed.notify_all()
 
     async def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
         if not self._open:

@@ -50,6 +50,7 @@ class Control:
     def __init__(self, studio: Studio, guard: Guard) -> None:
         self._studio = studio
         self._guard = guard
+        self._connections = 0
         self._sockets: set[web.WebSocketResponse] = set()
 
     def add_routes(self, app: web.Application) -> None:
@@ -58,15 +59,16 @@ class Control:
         app.on_shutdown.append(self._shutdown)
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
-        if len(self._sockets) >= _MOST_CONNECTIONS:
+        if self._connections >= _MOST_CONNECTIONS:
             raise web.HTTPServiceUnavailable(reason=f"at most {_MOST_CONNECTIONS} may control")
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=MAX_MESSAGE)
         if not socket.can_prepare(request):
             raise web.HTTPUpgradeRequired(reason="this address speaks WebSocket")
         self._guard.dress(request, socket)
-        await socket.prepare(request)
-        self._sockets.add(socket)
+        self._connections += 1  # before the first await, so that the cap holds
         try:
+            await socket.prepare(request)
+            self._sockets.add(socket)
             with self._studio.events.listen() as events:
                 telling = asyncio.create_task(_tell(socket, events), name="control events")
                 try:
@@ -75,6 +77,7 @@ class Control:
                     telling.cancel()
                     await asyncio.gather(telling, return_exceptions=True)
         finally:
+            self._connections -= 1
             self._sockets.discard(socket)
         return socket
 

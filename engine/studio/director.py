@@ -8,6 +8,7 @@ from typing import Any, Final
 from engine.app import Show, make_smoother
 from engine.controls import COUNTDOWN_S, KEYS
 from engine.errors import BadLook, SinkError
+from engine.io.composite import Background
 from engine.studio.backdrops import Backdrops
 from engine.studio.looks import Look
 
@@ -49,7 +50,8 @@ class Director:
             BadLook: it cannot be had.
         """
         async with self._dressing:
-            await self._dress(self._direction.look)
+            background = await self._prepare(self._direction.look)
+            self._dress(self._direction.look, background)
 
     @property
     def look(self) -> Look:
@@ -79,7 +81,9 @@ class Director:
             BadLook: they are none, or name what is not there; nothing is changed.
         """
         async with self._dressing:
-            await self._dress(self.look.changed(changes))
+            background = await self._prepare(self.look.changed(changes))
+            # A key may have changed something else meanwhile: that stays.
+            self._dress(self.look.changed(changes), background)
             return self._changed()
 
     async def wear(self, look: Look) -> Look:
@@ -89,7 +93,7 @@ class Director:
             BadLook: it names what is not there; nothing is changed.
         """
         async with self._dressing:
-            await self._dress(look)
+            self._dress(look, await self._prepare(look))
             return self._changed()
 
     async def recruit(self, name: str) -> None:
@@ -140,8 +144,8 @@ class Director:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    async def _dress(self, look: Look) -> None:
-        # First all that can fail, so that a look is worn as a whole or not at all.
+    async def _prepare(self, look: Look) -> Background:
+        """First all that can fail, so that a look is worn as a whole or not at all."""
         try:  # on a thread: it may have to be read from a file
             background = await asyncio.to_thread(
                 self._direction.backdrops.background, look.background
@@ -150,6 +154,10 @@ class Director:
             raise BadLook(str(error)) from error
         if look.character is not None:
             await self.recruit(look.character)
+        return background
+
+    def _dress(self, look: Look, background: Background) -> None:
+        if look.character is not None:
             self._show.cast.choose(look.character)
         if look.background != self._background or look.layout != self._show.composite.layout:
             self._show.composite.stage(background, look.layout)

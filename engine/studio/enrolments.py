@@ -242,6 +242,10 @@ class Enrolments:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for enrolment in self._enrolments.values():  # else the server would wait for who listens
+            if not enrolment.over:
+                why = "the server ends"
+                enrolment.tell({"stage": "It did not work", "share": 1.0, "error": why})
 
 
 async def _tell(response: web.StreamResponse, enrolment: Enrolment) -> None:
@@ -253,9 +257,9 @@ async def _tell(response: web.StreamResponse, enrolment: Enrolment) -> None:
     told = 0
     while True:
         enrolment.news.clear()
-        for event in enrolment.events[told:]:
-            await response.write(f"data: {json.dumps(event)}\n\n".encode())
-        told = len(enrolment.events)
+        while told < len(enrolment.events):  # more may come while one is written
+            told += 1
+            await response.write(f"data: {json.dumps(enrolment.events[told - 1])}\n\n".encode())
         if enrolment.over:
             return
         try:

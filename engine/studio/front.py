@@ -121,25 +121,20 @@ class Front:
         name = request.query.get("character")
         if name is None or self._studio.gallery.get(name) is None:
             name = self._studio.gallery.bundles[0].name
+        query = urlencode(dict(request.query) | {"character": name})
         lease = self._lease(name)
         try:
-            async with asyncio.timeout(_LEASE_S):
-                grant = await anext(lease)
-        except (TimeoutError, StopAsyncIteration) as error:
-            await lease.aclose()
-            raise StudioFull("no studio had a place in time; more may be on their way") from error
-        query = urlencode(dict(request.query) | {"character": name})
-        try:
+            grant = await _granted(lease)
             response = await self._forward(
                 "POST", f"{grant.url}/whip?{query}", offer.encode(), SDP, grant.lease
             )
+            if response.status != 201:
+                await lease.aclose()
+                return response
+            session = str(response.headers[hdrs.LOCATION]).rpartition("/")[2]
         except BaseException:
-            await lease.aclose()
+            await lease.aclose()  # else the place is taken until the studio itself gives it up
             raise
-        if response.status != 201:
-            await lease.aclose()
-            return response
-        session = str(response.headers[hdrs.LOCATION]).rpartition("/")[2]
         self.sessions[session] = grant.url
         task = asyncio.create_task(self._hold(session, lease), name=f"lease of {session}")
         self._holds.add(task)
@@ -183,3 +178,16 @@ class Front:
             task.cancel()
         await asyncio.gather(*self._holds, return_exceptions=True)
         await self._http.close()
+
+
+async def _granted(lease: Lease) -> Grant:
+    """What a lease gives.
+
+    Raises:
+        StudioFull: nothing in time.
+    """
+    try:
+        async with asyncio.timeout(_LEASE_S):
+            return await anext(lease)
+    except (TimeoutError, StopAsyncIteration) as error:
+        raise StudioFull("no studio had a place in time; more may be on their way") from error

@@ -57,6 +57,7 @@ class Gallery:
         )
         with self._lock:
             self._bundles[bundle.name] = bundle
+            self._paths.pop(bundle.name, None)
             if not isinstance(character, CharacterBundle):
                 self._paths[bundle.name] = Path(character).absolute()
             self._thumbnails.pop(bundle.name, None)
@@ -72,6 +73,7 @@ class Gallery:
         """Offer it no more, if it is there; sessions that have it keep it."""
         with self._lock:
             self._bundles.pop(name, None)
+            self._paths.pop(name, None)
             self._thumbnails.pop(name, None)
 
     def get(self, name: str) -> CharacterBundle | None:
@@ -84,7 +86,8 @@ class Gallery:
         import cv2
 
         with self._lock:
-            made = self._thumbnails.get(bundle.name)
+            offered = self._bundles.get(bundle.name) is bundle
+            made = self._thumbnails.get(bundle.name) if offered else None
         if made is None:
             picture = bundle.reference
             scale = _THUMBNAIL_PX / max(picture.shape[:2])
@@ -95,7 +98,8 @@ class Gallery:
                 picture = np.asarray(smaller, np.uint8)
             made = encode_reference(picture)
             with self._lock:
-                self._thumbnails[bundle.name] = made
+                if self._bundles.get(bundle.name) is bundle:  # another may have its name by now
+                    self._thumbnails[bundle.name] = made
         return made
 
 

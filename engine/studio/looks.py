@@ -158,9 +158,13 @@ class Presets:
             self._folder.mkdir(parents=True, exist_ok=True)
             # Whole or not at all: two sessions may save at once.
             handle, partial = tempfile.mkstemp(dir=self._folder, suffix=".partial")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(preset_json(look))
-            Path(partial).replace(self._folder / f"{name}.json")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    file.write(preset_json(look))
+                Path(partial).replace(self._folder / f"{name}.json")
+            except BaseException:
+                Path(partial).unlink(missing_ok=True)
+                raise
         except OSError as error:
             raise BadLook(f"the preset {name} cannot be written: {error}") from error
 
@@ -168,14 +172,17 @@ class Presets:
         """Forget a look; whether there was one.
 
         Raises:
-            BadLook: the name cannot be one.
+            BadLook: the name cannot be one, or the file cannot be removed.
         """
         check_name(name)
         if self._folder is None:
             return self._kept.pop(name, None) is not None
         path = self._folder / f"{name}.json"
         there = path.is_file()
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise BadLook(f"the preset {name} cannot be removed: {error}") from error
         return there
 
 

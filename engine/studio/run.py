@@ -97,7 +97,8 @@ async def run_until_told(
         with _explained(settings):
             await site.start()
         own = f"{settings.scheme}://{settings.host}:{settings.port}"
-        say([f"{origin}/" for origin in (settings.origins or (own,))])
+        if not told.is_set():  # Ctrl-C may have come while it loaded
+            say([f"{origin}/" for origin in (settings.origins or (own,))])
         await told.wait()
         if studio.draining:
             log.info("the server is to end: %d sessions go on", studio.performers)

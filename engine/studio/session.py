@@ -245,6 +245,11 @@ class Session:
         except MediaStreamError:
             if track.kind == "video":
                 self._over.set()
+        except Exception as error:  # a fault of ours: nobody else would hear of it
+            log.exception("session %s takes no %s any more", self.name, track.kind)
+            if track.kind == "video":
+                self.error = error
+                self._over.set()
 
     async def _recruit(self) -> None:
         """Have all characters ready before anybody asks for them, one after the other."""
@@ -254,6 +259,8 @@ class Session:
                     await self.director.recruit(name)
             except AyatsuriError as error:  # the show goes on without them
                 log.warning("%s cannot play: %s", name, error, extra={"session": self.name})
+            except Exception:
+                log.exception("%s cannot play", name, extra={"session": self.name})
 
     def _leave(self, viewer: str) -> None:
         task = asyncio.create_task(self._left(viewer), name="viewer leaves")
@@ -281,10 +288,10 @@ class Session:
         for task in self._drains:
             task.cancel()
         await asyncio.gather(*self._drains, *self._leaving, return_exceptions=True)
-        await asyncio.gather(*(push.close() for push in self._pushes))
+        await self._close_all(self._pushes)
         peers = [self._performer, *self._viewers.values()]
         self._viewers.clear()
-        await asyncio.gather(*(peer.close() for peer in peers))
+        await self._close_all(peers)
         self._source.stop()
         if self._building is None:
             return
@@ -297,6 +304,14 @@ class Session:
             # Whoever built it has been told; of a run there is nobody else to tell.
             self.error = error
             log.exception("session %s failed", self.name)
+
+    async def _close_all(self, parts: Sequence[Push | Peer]) -> None:
+        """Close each, whatever becomes of the others."""
+        closed = await asyncio.gather(*(part.close() for part in parts), return_exceptions=True)
+        for error in closed:
+            if isinstance(error, Exception):
+                self.error = error
+                log.error("session %s: a part cannot be closed", self.name, exc_info=error)
 
 
 def _counts(channel: ChannelStatistics) -> dict[str, int]:

@@ -215,6 +215,7 @@ class Studio:
             log.warning("%s", error)
 
     def _forget(self, session: Session) -> None:
+        del self.sessions[session.name]  # first: whatever fails below, the place is free
         if session.error is not None:
             self.failed += 1
         report = session.report()
@@ -227,9 +228,8 @@ class Studio:
                 "latency_ms": report["latency_ms"], "encoded": report["encoded"],
             },
         )  # fmt: skip
-        del self.sessions[session.name]
-        self._set_stage()
         self.events.tell({"type": "session", "session": session.name, "state": "ended"})
+        self._set_stage()
 
 
 def _open_camera() -> CameraPublisher:

@@ -80,6 +80,7 @@ class WhipPush:
         """One connection; ends when it is lost."""
         connection = Connection(RTCConfiguration(iceServers=[]))
         character = CharacterTrack(self._sink)
+        sound = None if self._sound is None else self._sound()
         over = asyncio.Event()
         connection.on("connectionstatechange", lambda: self._look(connection, over))
         location = None
@@ -93,8 +94,8 @@ class WhipPush:
                 sender = transceiver.sender
                 observe(sender, character)
                 sender._send_keyframe = character.request_key  # type: ignore[method-assign]
-                if self._sound is not None:
-                    connection.addTransceiver(self._sound(), direction="sendonly")
+                if sound is not None:
+                    connection.addTransceiver(sound, direction="sendonly")
                 await connection.setLocalDescription(await connection.createOffer())
                 async with http.post(
                     self._address.url,
@@ -125,6 +126,8 @@ class WhipPush:
             finally:
                 connection.remove_all_listeners()
                 character.stop()
+                if sound is not None:
+                    sound.stop()  # a connection that never came about stops none
                 await connection.close()
                 if location is not None:
                     await _leave(http, location)

@@ -233,5 +233,6 @@ def test_joints_that_only_one_sees_do_not_agree():
 def test_puppet():
     line = last_line("puppet", "--sizes", "256", "--poses", 2)
     names = [row["name"] for row in line["rows"]]
-    assert names == ["cut 256", "carry 256", "look 256", "finish 256"]
+    painted = [f"painted 1/{shrink} {kind} 256" for shrink in (1, 2) for kind in ("fp32", "int8")]
+    assert names == ["cut 256", "carry 256", "look 256", "finish 256", *painted]
     assert all(row["about"]["core_ms"] > 0 for row in line["rows"])

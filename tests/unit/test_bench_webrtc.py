@@ -55,6 +55,19 @@ def test_the_same_packets_are_lost_in_every_run():
     assert max(late) < 0.051 + 0.05
 
 
+def test_studios_receive_by_aiortc_only_where_that_is_asked_for():
+    from bench.webrtc import Receiver, receiving
+    from engine.studio import peer
+
+    own = peer.receive_live
+    with receiving(Receiver.OURS):
+        assert peer.receive_live is own
+    with receiving(Receiver.AIORTC):
+        assert peer.receive_live is not own
+        assert peer.receive_live(None, None) is None
+    assert peer.receive_live is own
+
+
 @pytest.mark.parametrize("text", ["fast", "100%", "-5%", "5%+", "ms"])
 def test_networks_that_are_none(text):
     with pytest.raises(ValueError, match=r"expected|a network is"):

@@ -170,6 +170,24 @@ def test_a_service_that_never_reads_holds_nobody_up(monkeypatch):
         assert time.monotonic() - before < 5
 
 
+def test_a_fault_of_ours_is_told_and_it_is_tried_again(monkeypatch, caplog):
+    def fails(self, line, stream, packet):
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(Publisher, "_send_all", fails)
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        address = parse(f"tcp://127.0.0.1:{service.getsockname()[1]}")
+        publisher = Publisher(address, sleep=lambda stop, seconds: stop.wait(0.01))
+        pictures = Pictures()
+        until(
+            lambda: publisher.statistics().state == "waiting", "the fault",
+            meanwhile=lambda: pictures.send(publisher),
+        )  # fmt: skip
+        assert "ZeroDivisionError('by zero')" in publisher.statistics().error
+        publisher.close()
+    assert any(record.exc_info for record in caplog.records)
+
+
 def test_a_sink_pushes_what_the_pipeline_shows():
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = parse(f"tcp://127.0.0.1:{server.getsockname()[1]}")

@@ -94,6 +94,22 @@ def test_a_lost_device_is_opened_again(made, monkeypatch):
     assert counts.sent == counts.delivered + counts.dropped
 
 
+def test_a_fault_of_ours_is_told_and_the_device_is_opened_again(made, monkeypatch, caplog):
+    def fails(self, image):
+        raise ZeroDivisionError("by zero")
+
+    camera = CameraPublisher(sleep=lambda stop, seconds: stop.wait(0.01))
+    with monkeypatch.context() as broken:
+        broken.setattr(FakeCamera, "send", fails)
+        camera.put(grey(1))
+        until(lambda: camera.statistics().state == "waiting", "the fault")
+        assert "ZeroDivisionError('by zero')" in camera.statistics().error
+    camera.put(grey(2))
+    until(lambda: camera.statistics().state == "live", "the device again")
+    camera.close()
+    assert any(record.exc_info for record in caplog.records)
+
+
 def test_a_device_that_hangs_is_left_alone(made, monkeypatch):
     monkeypatch.setattr("engine.push.camera._GOODBYE_S", 0.1)
     free = threading.Event()

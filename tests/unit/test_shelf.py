@@ -96,9 +96,10 @@ def test_it_is_brought_back_beside_the_show() -> None:
     assert shelf.running == ()
 
 
-def test_what_cannot_be_loaded_is_told_to_who_draws() -> None:
+@pytest.mark.parametrize("error", [BackendError, RuntimeError])
+def test_what_cannot_be_loaded_is_told(error, caplog) -> None:
     def fails() -> Stub:
-        raise BackendError("no memory left")
+        raise error("no memory left")
 
     shelf = Shelf(100)
     a = shelf.add(Stub(0), fails, 100)
@@ -106,7 +107,9 @@ def test_what_cannot_be_loaded_is_told_to_who_draws() -> None:
     a.prepare()
     a._loader.join()
     assert not a.ready
-    with pytest.raises(BackendError, match="no memory left"):
+    assert "stub 0 cannot be loaded again" in caplog.text  # in a live show nobody draws with it
+    assert "no memory left" in caplog.text
+    with pytest.raises(error, match="no memory left"):
         draw(a)
 
 

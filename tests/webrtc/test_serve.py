@@ -99,6 +99,7 @@ def test_it_serves_over_https_and_ends_when_told(tmp_path, end):
         process.communicate()
     assert process.returncode == 0, err
     assert f"https://127.0.0.1:{port}/" in out
+    assert "loading the studio, for Ito" in err.splitlines()[0]
     assert "loading ito.character, and what finds the performer's pose" in err
 
 

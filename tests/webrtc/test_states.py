@@ -10,6 +10,7 @@ import pytest
 from bench.lossy import Network, relaying, without_candidates
 from engine.app import PERFORMER
 from engine.studio.peer import Peer
+from engine.studio.settings import Settings
 from tests.webrtc.browser import browsing, camera_file, needs_chromium
 from tests.webrtc.studio import running, until, within
 from tests.webrtc.test_browser import COUNT, STATE, press
@@ -230,6 +231,33 @@ async def transparent_picture(page) -> np.ndarray:
     return picture if picture.shape[2] == 4 else cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA)
 
 
+def test_a_microphone_that_is_refused_is_no_camera(tmp_path):
+    camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg", frames=30)
+    refuse = """
+        const really = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        navigator.mediaDevices.getUserMedia = (wish) => wish.audio
+          ? Promise.reject(new DOMException('', 'NotAllowedError')) : really(wish);
+    """
+    pressed = "document.getElementById('sound').getAttribute('aria-pressed')"
+
+    async def show():
+        async with (
+            running() as server,
+            browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
+        ):
+            await page.js(f"(() => {{ {refuse} }})()")
+            await page.js(press("sound"))
+            assert await page.js(pressed) == "true"
+            await page.js(press("start"))
+            await page.until(f"{STATE} === 'live'")
+            status = await page.js("document.getElementById('status').textContent")
+            assert status == "The microphone was refused: allow it in the address bar."
+            assert await page.js(pressed) == "false"
+            await page.picture(tmp_path / "refused.png")
+
+    within(60, show)
+
+
 def test_obs_gets_true_transparency_and_never_gives_up(tmp_path):
     size = "document.getElementById('character').width"
 
@@ -256,12 +284,13 @@ def test_obs_gets_true_transparency_and_never_gives_up(tmp_path):
     within(60, show)
 
 
-def test_obs_can_have_a_ground_to_key_out(tmp_path):
+@pytest.mark.parametrize("colour", ["00ff00", "lime", "%23" + "0f0"])
+def test_obs_can_have_a_ground_to_key_out(tmp_path, colour):
     async def show():
         async with (
             running() as server,
             browsing(
-                server.url("/obs?chroma=00ff00"), tmp_path / "home", size_wh=(400, 400)
+                server.url(f"/obs?chroma={colour}"), tmp_path / "home", size_wh=(400, 400)
             ) as page,
         ):
             await server.perform()
@@ -273,5 +302,42 @@ def test_obs_can_have_a_ground_to_key_out(tmp_path):
             green = (row[:, 1] > 200) & (row[:, 0] < 60) & (row[:, 2] < 60)
             assert green.any()
             assert not green.all()
+
+    within(60, show)
+
+
+@pytest.mark.parametrize("colour", ["grean", "inherit", "%2300ff0080", "", "#00ff00"])
+def test_obs_says_what_a_ground_is(tmp_path, colour):
+    wrong = "document.getElementById('wrong').textContent"
+
+    async def show():
+        async with (
+            running() as server,
+            browsing(
+                server.url(f"/obs?chroma={colour}"), tmp_path / "home", size_wh=(640, 360)
+            ) as page,
+        ):
+            await page.until(f"{wrong} !== ''")
+            assert "chroma=lime" in await page.js(wrong)
+            await page.picture(tmp_path / "wrong.png")
+
+    within(60, show)
+
+
+def test_obs_says_that_a_token_is_wanted_as_long_as_it_is(tmp_path, monkeypatch):
+    wrong = "document.getElementById('wrong').textContent"
+
+    async def show():
+        async with running() as server:
+            await server.perform()
+            with monkeypatch.context() as locked:
+                locked.setattr(Settings, "refusal", lambda settings, **given: "token")
+                async with browsing(
+                    server.url("/obs"), tmp_path / "home", size_wh=(640, 360)
+                ) as page:
+                    await page.until(f"{wrong}.includes('token')")
+                    locked.undo()
+                    await page.until("document.getElementById('character').width === 64")
+                    assert await page.js(wrong) == ""
 
     within(60, show)

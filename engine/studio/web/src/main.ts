@@ -57,6 +57,7 @@ const show = new Show(api, devices, {
   },
   onSession: (session, settled) => wishes.begin(session, settled),
   onMessage: (message) => meter.hear(message),
+  onMicrophone: (error) => panel.heard(error),
   onEnd() {
     recorder.stop();
     calibration.end();

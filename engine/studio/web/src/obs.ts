@@ -3,10 +3,11 @@
  *
  * /obs                     whoever performs
  * /obs?session=NAME        one performer
- * /obs?chroma=00ff00       over one colour, where transparency is of no use
+ * /obs?chroma=00ff00       over one colour, where transparency is of no use; or a name: chroma=lime
  */
 
-import { Api } from "./api";
+import { Api, Refused } from "./api";
+import { opaque, type Rgb } from "./colour";
 import { $ } from "./dom";
 import { isOver, type Line, watch } from "./line";
 import { Composer } from "./packed";
@@ -20,17 +21,23 @@ const query = new URLSearchParams(location.search);
 const video = document.createElement("video");
 const api = new Api();
 const canvas = $<HTMLCanvasElement>("character");
-let composer = new Composer(canvas, ground(query.get("chroma")));
+let composer: Composer;
 let drawn = 0; // pictures
 let latest = performance.now();
 
-function ground(chroma: string | null): [number, number, number] | null {
+/**
+ * What the address asks for behind the character; null: nothing.
+ * @throws Error in words for whoever wrote the address
+ */
+function ground(): Rgb | null {
+  const chroma = query.get("chroma");
   if (chroma === null) return null;
-  const [, red, green, blue] = /^#?([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(chroma) ?? [];
-  const part = (text: string | undefined): number => parseInt(text ?? "0", 16) / 255;
-  const colour: [number, number, number] = [part(red), part(green), part(blue)];
-  document.body.style.background = `rgb(${colour.map((value) => value * 255).join(" ")})`;
-  return colour;
+  const colour = opaque(chroma);
+  if (colour !== null) return colour;
+  throw new Error(
+    `chroma=${chroma} is no colour. Expected six digits, as in chroma=00ff00, or a name, as in ` +
+      "chroma=lime; without a #, which would end the address.",
+  );
 }
 
 function draw(): void {
@@ -48,6 +55,7 @@ async function show(): Promise<void> {
     iceServers,
     signal,
   });
+  complain("");
   try {
     video.srcObject = line.received;
     // Autoplay waits until a video is seen, and this one never is.
@@ -71,8 +79,10 @@ async function forever(): Promise<never> {
     const before = drawn;
     try {
       await show();
-    } catch {
-      // No performer yet, or no server: there will be one.
+    } catch (error) {
+      // No performer yet, or no server: there will be one. Only a person can bring the token.
+      const refused = error instanceof Refused && error.status === 401;
+      complain(refused ? "The server wants its token: copy the address from the studio’s tab Devices again." : "");
     }
     canvas.getContext("webgl")?.clear(WebGLRenderingContext.COLOR_BUFFER_BIT); // no frozen ghost
     if (drawn > before) attempt = 0;
@@ -80,14 +90,30 @@ async function forever(): Promise<never> {
   }
 }
 
+/** For whoever sets it up: there is nothing on this page but the character else. */
+function complain(text: string): void {
+  $("wrong").textContent = text;
+}
+
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
-canvas.addEventListener("webglcontextrestored", () => {
-  composer = new Composer(canvas, ground(query.get("chroma")));
-});
-video.muted = true;
-video.requestVideoFrameCallback(draw);
-void forever();
+function begin(): void {
+  const behind = ground();
+  composer = new Composer(canvas, behind);
+  if (behind) document.body.style.background = `rgb(${behind.map((part) => part * 255).join(" ")})`;
+  canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
+  canvas.addEventListener("webglcontextrestored", () => {
+    composer = new Composer(canvas, behind);
+  });
+  video.muted = true;
+  video.requestVideoFrameCallback(draw);
+  void forever();
+}
+
+try {
+  begin();
+} catch (error) {
+  complain((error as Error).message);
+}

@@ -51,11 +51,11 @@ export class DevicePanel {
   ) {
     this.#camera.addEventListener("change", () => {
       devices.choose("camera", this.#camera.value || null);
-      void this.#try(show.changeCamera());
+      show.changeCamera().catch((error: unknown) => stage.say(why("camera", error)));
     });
     this.#microphone.addEventListener("change", () => {
       devices.choose("microphone", this.#microphone.value || null);
-      void this.#changeMicrophone();
+      void show.changeMicrophone();
     });
     $("hear").addEventListener("change", (event) => {
       stage.video.muted = !(event.target as HTMLInputElement).checked;
@@ -81,35 +81,28 @@ export class DevicePanel {
     this.devices.setSound(!this.devices.sound);
     this.onChange();
     this.stage.say(this.devices.sound ? "The microphone is on." : "The microphone is off.");
-    void this.#changeMicrophone().then(() => this.refresh());
+    void this.show.changeMicrophone();
   }
 
-  async #changeMicrophone(): Promise<void> {
-    if (await this.#try(this.show.changeMicrophone())) return;
+  /** @param error why the microphone is off although it was wanted on; null: it is as it was wanted */
+  heard(error: unknown): void {
+    void this.refresh(); // its name is known now
+    if (error === null) return;
     this.devices.setSound(false);
-    await this.show.changeMicrophone(); // what the page says is off must be off
     this.onChange();
-  }
-
-  /** Whether it could be done; if not, the page says why. */
-  async #try(change: Promise<void>): Promise<boolean> {
-    try {
-      await change;
-      return true;
-    } catch (error) {
-      const why = error instanceof DeviceError ? WHY[error.trouble] : (error as Error).message;
-      this.stage.say(why);
-      return false;
-    }
+    this.stage.say(why("microphone", error));
   }
 }
 
-const WHY = {
-  insecure: "Browsers give devices to https:// pages and localhost only.",
-  refused: "That device was refused: allow it in the address bar.",
-  none: "That device was not found.",
-  busy: "Another program holds that device.",
-};
+function why(device: "camera" | "microphone", error: unknown): string {
+  if (!(error instanceof DeviceError)) return (error as Error).message;
+  return {
+    insecure: "Browsers give devices to https:// pages and localhost only.",
+    refused: `The ${device} was refused: allow it in the address bar.`,
+    none: `No ${device} was found.`,
+    busy: `Another program holds the ${device}.`,
+  }[error.trouble];
+}
 
 function fill(select: HTMLSelectElement, own: string, choices: Choice[], chosen: string | null): void {
   select.replaceChildren(

@@ -33,6 +33,8 @@ export interface Watcher {
   /** A session begins; see `Config.settled`. */
   onSession(session: string, settled: readonly (keyof Settings)[]): void;
   onMessage(message: ServerMessage): void;
+  /** The microphone is as the devices' settings say, or, with an error, cannot be had. */
+  onMicrophone(error: unknown): void;
   /** There is no connection any more. */
   onEnd(): void;
 }
@@ -85,8 +87,8 @@ export class Show {
       try {
         await this.#perform(signal, attempt === 0, () => (attempt = 0));
       } catch (error) {
+        if (signal.aborted) return; // who stopped it has let go of all, and the next may be on
         this.#drop();
-        if (signal.aborted) return;
         const why = cutOf(error);
         if (why === null) {
           this.#release();
@@ -131,10 +133,25 @@ export class Show {
     if (this.line !== null) this.watcher.onLine(this.line, camera);
   }
 
-  /** Open or close the microphone, as the devices' settings say. */
+  /** Open or close the microphone, as the devices' settings say; the show goes on without it. */
   async changeMicrophone(): Promise<void> {
-    await this.#openMicrophone();
+    const wish = ++this.#wishes.microphone;
+    this.#microphone?.stop();
+    this.#microphone = null;
+    let error: unknown = null;
+    if (this.running && this.devices.sound) {
+      try {
+        const track = await this.devices.openMicrophone();
+        // Browsers may ask first: it may be off again, or the show over, before they are answered.
+        if (wish === this.#wishes.microphone) this.#microphone = track;
+        else track.stop();
+      } catch (why) {
+        error = why;
+      }
+    }
+    if (wish !== this.#wishes.microphone) return;
     await this.line?.microphone.replaceTrack(this.#microphone);
+    this.watcher.onMicrophone(error);
   }
 
   async #perform(signal: AbortSignal, first: boolean, onLive: () => void): Promise<never> {
@@ -147,16 +164,29 @@ export class Show {
     signal.throwIfAborted();
     const [track] = camera.getVideoTracks();
     if (!track) throw new DeviceError("none");
-    if (fresh) this.#set({ name: "opening", step: "character" });
+    if (fresh) {
+      void this.changeMicrophone(); // nothing waits for it: it is sent when it is there
+      this.#set({ name: "opening", step: "character" });
+    }
     const line = await perform(this.api, track, this.#microphone, {
       iceServers,
       signal,
       onMessage: (message) => this.watcher.onMessage(message),
     });
+    if (signal.aborted) line.close();
+    signal.throwIfAborted();
     this.line = line;
-    this.watcher.onLine(line, camera);
+    await this.#sendNewest(line, track);
+    signal.throwIfAborted();
+    this.watcher.onLine(line, this.camera ?? camera);
     this.watcher.onSession(sessionOf(line.location), settled ?? []);
     return this.#watch(line, signal, onLive);
+  }
+
+  /** Camera and microphone may be others than those that the line was begun with. */
+  async #sendNewest(line: Performer, begunWith: MediaStreamTrack): Promise<void> {
+    await line.camera.replaceTrack(this.camera?.getVideoTracks()[0] ?? begunWith);
+    await line.microphone.replaceTrack(this.#microphone);
   }
 
   async #openCamera(signal: AbortSignal): Promise<MediaStream> {
@@ -167,20 +197,7 @@ export class Show {
     signal.throwIfAborted();
     this.camera = camera;
     this.#mind(camera);
-    await this.#openMicrophone();
     return camera;
-  }
-
-  /** Let go of the microphone, and open it anew if it is wanted. */
-  async #openMicrophone(): Promise<void> {
-    const wish = ++this.#wishes.microphone;
-    this.#microphone?.stop();
-    this.#microphone = null;
-    if (!this.running || !this.devices.sound) return;
-    const track = await this.devices.openMicrophone();
-    // Browsers may ask first: it may be off again, or the show over, before they are answered.
-    if (wish === this.#wishes.microphone) this.#microphone = track;
-    else track.stop();
   }
 
   /** Look at the line until it is broken, or nobody wants it any more. */

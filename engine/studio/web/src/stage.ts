@@ -12,6 +12,7 @@ export class Stage {
   #state: State = { name: "idle" };
   #shown = "";
   #hush = 0;
+  #later = "";
 
   /**
    * @param onAct the button of a screen was pressed
@@ -33,6 +34,8 @@ export class Stage {
     clearTimeout(this.#hush);
     this.#hush = 0;
     this.#tell();
+    if (state.name === "live" && this.#later !== "") this.say(this.#later);
+    if (state.name !== "opening") this.#later = "";
     const screen = screenOf(state);
     const key = JSON.stringify(screen);
     if (key === this.#shown) return; // a countdown that begins anew must not take the focus
@@ -47,8 +50,12 @@ export class Stage {
     }
   }
 
-  /** A word in passing, where the status is. */
+  /** A word in passing, where the status is; while a show opens, once it is live. */
   say(text: string): void {
+    if (this.#state.name === "opening") {
+      this.#later = text; // its steps would drown it
+      return;
+    }
     this.#status.textContent = text;
     this.#status.dataset.more = "";
     clearTimeout(this.#hush);

@@ -1,8 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Api } from "../src/api";
-import type { Devices } from "../src/devices";
-import type { Performer } from "../src/line";
-import { Show, type Watcher } from "../src/show";
+import { DeviceError, type Devices } from "../src/devices";
+import { type Performer, perform } from "../src/line";
+import { Show, type State, type Watcher } from "../src/show";
+
+vi.mock("../src/line", async (really) => ({ ...(await really<object>()), perform: vi.fn() }));
 
 /** A camera or microphone that tells whether it is open. */
 class Track extends EventTarget {
@@ -29,7 +31,7 @@ class Stream {
 class FakeDevices {
   sound = false;
   cameras: ((stream: Stream) => void)[] = [];
-  microphones: ((track: Track) => void)[] = [];
+  microphones: ((track: Track | Promise<never>) => void)[] = [];
 
   openCamera(): Promise<Stream> {
     return new Promise((resolve) => this.cameras.push(resolve));
@@ -40,26 +42,68 @@ class FakeDevices {
   }
 }
 
-/** A show that is on, with a camera, and what it sends. */
-function live(): { show: Show; devices: FakeDevices; camera: Stream; sent: Record<string, unknown> } {
-  const [devices, camera] = [new FakeDevices(), new Stream()];
-  const sent: Record<string, unknown> = { camera: camera.track, microphone: null };
-  const sender = (kind: string): unknown => ({
-    replaceTrack: (track: unknown) => Promise.resolve(void (sent[kind] = track)),
-  });
+class Line {
+  open = true;
+  readonly location = "/whip/name";
+  readonly connection = { getReceivers: () => [], getStats: () => Promise.resolve(new Map()) };
+  readonly camera = this.#sender("camera");
+  readonly microphone = this.#sender("microphone");
+
+  constructor(readonly sent: Record<string, unknown>) {}
+
+  close(): void {
+    this.open = false;
+  }
+
+  #sender(kind: string): unknown {
+    return { replaceTrack: (track: unknown) => Promise.resolve(void (this.sent[kind] = track)) };
+  }
+}
+
+/** A show that is to begin, and what is told of it. */
+function idle(): { show: Show; devices: FakeDevices; states: State[]; errors: unknown[]; lines: unknown[] } {
+  const devices = new FakeDevices();
+  const [states, errors, lines]: [State[], unknown[], unknown[]] = [[], [], []];
   const watcher: Watcher = {
-    onState: () => {},
-    onLine: () => {},
+    onState: (state) => states.push(state),
+    onLine: (line) => lines.push(line),
     onSession: () => {},
     onMessage: () => {},
+    onMicrophone: (error) => errors.push(error),
     onEnd: () => {},
   };
-  const show = new Show({} as Api, devices as unknown as Devices, watcher);
+  const config = { iceServers: [], free: 1, settled: [] };
+  const api = { config: () => Promise.resolve(config) } as unknown as Api;
+  return { show: new Show(api, devices as unknown as Devices, watcher), devices, states, errors, lines };
+}
+
+/** A show that is on, with a camera, and what it sends. */
+function live(): { show: Show; devices: FakeDevices; camera: Stream; sent: Record<string, unknown> } {
+  const [{ show, devices }, camera] = [idle(), new Stream()];
+  const sent: Record<string, unknown> = { camera: camera.track, microphone: null };
   show.state = { name: "live" };
   show.camera = camera as unknown as MediaStream;
-  show.line = { camera: sender("camera"), microphone: sender("microphone"), close: () => {} } as unknown as Performer;
+  show.line = new Line(sent) as unknown as Performer;
   return { show, devices, camera, sent };
 }
+
+/** Connections that come about when they are told to, each with what it was begun with. */
+function connecting(): ((line: Line) => void)[] {
+  const answers: ((line: Line) => void)[] = [];
+  vi.mocked(perform).mockImplementation((_, camera, microphone) =>
+    new Promise((resolve) => {
+      answers.push((line) => {
+        Object.assign(line.sent, { camera, microphone });
+        resolve(line as unknown as Performer);
+      });
+    }),
+  );
+  return answers;
+}
+
+const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+
+afterEach(() => vi.resetAllMocks());
 
 describe("Show", () => {
   it("sends no sound after the microphone was switched off, however late it opens", async () => {
@@ -109,5 +153,69 @@ describe("Show", () => {
     await Promise.all(changes);
     expect(sent.camera).toBe(second.track);
     expect([camera, first, second].map(({ track }) => track.open)).toEqual([false, false, true]);
+  });
+
+  it("goes on without a microphone that is refused, and takes it for no camera", async () => {
+    const { show, devices, states, errors } = idle();
+    const answers = connecting();
+    devices.sound = true;
+    const over = show.start();
+    await soon();
+    devices.cameras[0]?.(new Stream());
+    await soon();
+    devices.microphones[0]?.(Promise.reject(new DeviceError("refused")));
+    await soon();
+    answers[0]?.(new Line({}));
+    await soon();
+    expect(errors).toEqual([new DeviceError("refused")]);
+    expect(states.map(({ name }) => name)).not.toContain("trouble");
+    expect(show.running).toBe(true);
+    show.stop();
+    await over;
+  });
+
+  it("sends the devices that were chosen while it was connecting", async () => {
+    const { show, devices } = idle();
+    const answers = connecting();
+    const over = show.start();
+    await soon();
+    devices.cameras[0]?.(new Stream());
+    await soon();
+    devices.sound = true;
+    const changes = [show.changeMicrophone(), show.changeCamera()];
+    const [track, camera] = [new Track(), new Stream()];
+    devices.microphones[0]?.(track);
+    devices.cameras[1]?.(camera);
+    await Promise.all(changes);
+    const line = new Line({});
+    answers[0]?.(line);
+    await soon();
+    expect(line.sent).toEqual({ camera: camera.track, microphone: track });
+    show.stop();
+    await over;
+  });
+
+  it("closes a connection that comes after the end, and leaves the next show alone", async () => {
+    const { show, devices, lines } = idle();
+    const answers = connecting();
+    const first = show.start();
+    await soon();
+    devices.cameras[0]?.(new Stream());
+    await soon();
+    show.stop();
+    const second = show.start();
+    await soon();
+    devices.cameras[1]?.(new Stream());
+    await soon();
+    const [late, next] = [new Line({}), new Line({})];
+    answers[1]?.(next);
+    await soon();
+    answers[0]?.(late);
+    await first;
+    expect([late.open, next.open]).toEqual([false, true]);
+    expect(lines).toEqual([next]);
+    show.stop();
+    await second;
+    expect(next.open).toBe(false);
   });
 });
