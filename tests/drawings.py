@@ -8,7 +8,8 @@ from PIL import Image
 
 from engine.app import DEFAULT_CHARACTER
 from engine.character import CharacterBundle
-from engine.enrol.reading import Picture, over_white
+from engine.enrol.reading import Picture
+from engine.premultiplied import on_white
 
 U8 = NDArray[np.uint8]
 
@@ -46,7 +47,7 @@ def stripes(size: int) -> U8:
 def save(pixels: U8, path: Path) -> Path:
     """Premultiplied RGBA as a PNG file: opaque pictures without alpha."""
     if (pixels[..., 3] == 255).all():
-        Image.fromarray(over_white(pixels)).save(path)
+        Image.fromarray(on_white(pixels)).save(path)
     else:
         from engine.enrol.enrol import straight
 
