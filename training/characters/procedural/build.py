@@ -7,6 +7,7 @@ from training.characters.character import RiggedCharacter, assemble
 from training.characters.procedural import atlas
 from training.characters.procedural.accessories import build_tail, build_wings
 from training.characters.procedural.body import HEIGHT, Body
+from training.characters.procedural.choices import draw_design
 from training.characters.procedural.clothes import dress
 from training.characters.procedural.colours import skin
 from training.characters.procedural.design import Design
@@ -21,7 +22,7 @@ from training.characters.procedural.tops import thickness
 
 def build(seed: int, detail: float = 1.0) -> RiggedCharacter:
     """The character of a seed; `detail` is the size of its textures, 1 for pictures to 1024 px."""
-    return build_design(Design.draw(seed), detail)
+    return build_design(draw_design(seed), detail)
 
 
 def build_design(design: Design, detail: float = 1.0) -> RiggedCharacter:
