@@ -5,14 +5,14 @@ import pytest
 
 from engine.mocap.rig import JOINTS
 from engine.pose.skeleton import PUPPET_20
+from tests.variety import descriptor, distances
 from training.characters.character import RiggedCharacter, render_sample, rest_pose
 from training.characters.procedural.build import build
 from training.characters.procedural.choices import draw_design
 from training.characters.procedural.colours import PALETTES, adjust, blend, lightness, toon
 from training.characters.procedural.face import BROWS, EYES, MOUTHS
-from training.characters.procedural.hair import FRINGES
+from training.characters.procedural.hair_fringe import FRINGES
 from training.characters.procedural.hair_tied import TIES
-from training.characters.procedural.variety import descriptor, distances
 from training.characters.sheet import POSES, rig_pose
 from training.motion.arms import ARMS
 from training.motion.poses import random_pose

@@ -13,6 +13,7 @@ from training.characters.procedural.colours import skin
 from training.characters.procedural.design import Design
 from training.characters.procedural.face import paint_face
 from training.characters.procedural.hair import HairBuilder
+from training.characters.procedural.hair_fringe import fringe_low
 from training.characters.procedural.hair_texture import paint_hair
 from training.characters.procedural.head import build_head
 from training.characters.procedural.headwear import build_headwear
@@ -49,7 +50,7 @@ def build_design(design: Design, detail: float = 1.0) -> RiggedCharacter:
         deformers = [dressed.deformer(sum(len(part.vertices) for part in parts))]
         parts.append(dressed.skirt)
     pieces = dressed.pieces | {
-        atlas.FACE: paint_face(design.face, design.body, hair.fringe_low(), detail),
+        atlas.FACE: paint_face(design.face, design.body, fringe_low(design.hair.fringe), detail),
         atlas.HAIR: paint_hair(design.hair, detail),
     }
     texture = atlas.bake(pieces, detail, 1600.0 / body.head[1])
