@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from engine.motion import _kernels_axes as axes_kernels
 from engine.motion import _kernels_person as kernels
 from engine.motion import calibrate
 from engine.motion.calibrate import SEGMENT_ENDS, SEGMENTS, Person
@@ -81,9 +82,9 @@ def test_axes_agree_with_their_twins() -> None:
     torso, face = np.empty((2, 3)), np.empty((2, 3))
     for _ in range(200):
         body = random_body(rng)
-        kernels.torso_axes(body, torso)
+        axes_kernels.torso_axes(body, torso)
         np.testing.assert_allclose(torso, naive_motion.torso_axes(body), atol=1e-9)
-        pitch = kernels.face_axes(body, torso, 0.2, face)
+        pitch = axes_kernels.face_axes(body, torso, 0.2, face)
         wanted_pitch, wanted = naive_motion.face_axes(body, torso, 0.2)
         np.testing.assert_allclose(pitch, wanted_pitch, atol=1e-9)
         np.testing.assert_allclose(face, wanted, atol=1e-9)
