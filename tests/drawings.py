@@ -1,5 +1,7 @@
 """Drawings to enrol: Ito's own reference, as users may have it."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -53,3 +55,17 @@ def save(pixels: U8, path: Path) -> Path:
 
         Image.fromarray(straight(pixels)).save(path)
     return path
+
+
+def png_of(width: int, height: int, body: bytes = b"") -> bytes:
+    """A PNG whose header claims a size, with any body."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    )

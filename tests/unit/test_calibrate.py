@@ -10,7 +10,7 @@ from engine.motion import calibrate
 from engine.motion.calibrate import SEGMENT_ENDS, SEGMENTS, Person
 from engine.pose.pose import Pose
 from tests import naive_motion
-from tests.people import person, rotation, standing, turned
+from tests.people import person, random_body, rotation, standing, turned
 
 WH = (640, 560)
 FRAME_S = 1 / 30
@@ -29,13 +29,6 @@ def random_pose(rng: np.random.Generator, *, degenerate: bool) -> Pose:
             flat = array.reshape(-1)
             flat[rng.integers(flat.size, size=4)] = rng.choice(odd, 4)
     return pose
-
-
-def random_body(rng: np.random.Generator) -> NDArray[np.float64]:
-    body = np.column_stack([rng.normal(0, 100, (22, 3)), rng.uniform(0, 1, 22)])
-    if rng.random() < 0.3:
-        body[:, :3] = np.round(body[:, :3], -2)  # many that coincide
-    return body
 
 
 @pytest.mark.parametrize("degenerate", [False, True])
