@@ -28,14 +28,13 @@ from typing import Annotated, Any, Final
 import typer
 
 from bench.floor import Work
+from bench.gpu_ceilings import Ceilings, ceilings
 from bench.gpu_methods import (
     LATE,
     METHODS,
     WHOLE,
-    Ceilings,
     Networks,
     Row,
-    ceilings,
     measure,
     truth_of,
     work,

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.premultiplied import on_white
+
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _WINDOW, _SIGMA = (11, 11), 1.5
 _EDGE = 5  # where the window reaches beyond the picture
@@ -18,7 +20,7 @@ def ssim(made: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
     def blur(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(cv2.GaussianBlur(values, _WINDOW, _SIGMA), np.float64)
 
-    a, b = (_on_white(picture) for picture in (made, truth))
+    a, b = (on_white(picture).astype(np.float64) for picture in (made, truth))
     mean_a, mean_b = blur(a), blur(b)
     variance_a, variance_b = blur(a * a) - mean_a**2, blur(b * b) - mean_b**2
     covariance = blur(a * b) - mean_a * mean_b
@@ -26,8 +28,3 @@ def ssim(made: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
         (mean_a**2 + mean_b**2 + _C1) * (variance_a + variance_b + _C2)
     )
     return float(score[_EDGE:-_EDGE, _EDGE:-_EDGE].mean())
-
-
-def _on_white(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-    values = picture.astype(np.float64)
-    return np.minimum(values[..., :3] + 255 - values[..., 3:], 255)

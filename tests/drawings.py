@@ -1,5 +1,7 @@
 """Drawings to enrol: Ito's own reference, as users may have it."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,8 @@ from PIL import Image
 
 from engine.app import DEFAULT_CHARACTER
 from engine.character import CharacterBundle
-from engine.enrol.reading import Picture, over_white
+from engine.enrol.reading import Picture
+from engine.premultiplied import on_white
 
 U8 = NDArray[np.uint8]
 
@@ -46,9 +49,23 @@ def stripes(size: int) -> U8:
 def save(pixels: U8, path: Path) -> Path:
     """Premultiplied RGBA as a PNG file: opaque pictures without alpha."""
     if (pixels[..., 3] == 255).all():
-        Image.fromarray(over_white(pixels)).save(path)
+        Image.fromarray(on_white(pixels)).save(path)
     else:
         from engine.enrol.enrol import straight
 
         Image.fromarray(straight(pixels)).save(path)
     return path
+
+
+def png_of(width: int, height: int, body: bytes = b"") -> bytes:
+    """A PNG whose header claims a size, with any body."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    )

@@ -134,3 +134,11 @@ class FakeSink:
 
     def close(self) -> None:
         self.closed += 1
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Wait for what another thread does; fails after ten seconds."""
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.001)

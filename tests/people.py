@@ -106,3 +106,11 @@ def turned(
     result = np.array(joints, dtype=np.float64)
     result[rows] = (result[rows] - result[pivot]) @ turn.T + result[pivot]
     return result
+
+
+def random_body(rng: np.random.Generator) -> NDArray[np.float64]:
+    """(22, 4) joints anywhere, as the kernels of the motion have a body; some coincide."""
+    body = np.column_stack([rng.normal(0, 100, (22, 3)), rng.uniform(0, 1, 22)])
+    if rng.random() < 0.3:
+        body[:, :3] = np.round(body[:, :3], -2)
+    return body

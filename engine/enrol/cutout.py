@@ -18,8 +18,8 @@ from engine.enrol.background import Plain, outside_of, plain_background
 from engine.enrol.capsules import capsules
 from engine.enrol.fusion import fades, fused
 from engine.enrol.matte import lifted, nearest, refine
-from engine.enrol.reading import over_white
 from engine.pose.skeleton import PUPPET_20
+from engine.premultiplied import on_white
 
 U8 = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -74,7 +74,7 @@ def cut_out(pixels: U8, joints: NDArray[np.floating] | None = None) -> CutOut | 
         kept = _figure(alpha > 127, joints)
         edge = cv2.dilate(kept.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=2)
         return CutOut(np.where(edge[..., None] > 0, pixels, 0).astype(np.uint8), "alpha")
-    rgb = over_white(pixels)
+    rgb = on_white(pixels)
     plain = plain_background(rgb)
     if plain is None and joints is None:
         return None

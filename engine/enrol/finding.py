@@ -13,11 +13,12 @@ from engine.enrol.figure import Evidence
 from engine.enrol.fit import fit
 from engine.enrol.looking import Seen, look
 from engine.enrol.proportions import below_the_cut, is_cut
-from engine.enrol.reading import Picture, over_white
+from engine.enrol.reading import Picture
 from engine.enrol.usual import usual
 from engine.errors import NoFigure
 from engine.pose.anime import AnimePose
 from engine.pose.skeleton import PUPPET_20
+from engine.premultiplied import on_white
 
 U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
@@ -84,7 +85,7 @@ def find_figure(
         if not others:
             pixels, others = _one_half(pixels, estimator)
         solid = pixels[..., 3] > 127
-        seen = _insert(look(estimator, over_white(pixels), _square(_box(solid)), True), given)
+        seen = _insert(look(estimator, on_white(pixels), _square(_box(solid)), True), given)
         fitted = fit(Evidence.of(seen, solid), _box(solid))
         cut = cut_out(_without(picture.pixels, first.pixels, pixels), fitted.joints)
         if cut is not None and cut.how != first.how and cut.solid.any():  # the outline was wrong
@@ -93,7 +94,7 @@ def find_figure(
             cut = first
     else:
         pixels, others = _one_half(pixels, estimator)
-        rgb = over_white(pixels)
+        rgb = on_white(pixels)
         square = _search(rgb, estimator)
         seen = _insert(look(estimator, rgb, square, True), given)
         x, y, side = square
@@ -160,7 +161,7 @@ def _largest(pixels: U8, estimator: AnimePose) -> tuple[U8, int]:
     figures = []
     for label in large[:6]:
         alone = np.where((labels == label)[..., None], pixels, 0).astype(np.uint8)
-        seen = look(estimator, over_white(alone), _square(_box(alone[..., 3] > 127)), False)
+        seen = look(estimator, on_white(alone), _square(_box(alone[..., 3] > 127)), False)
         if seen.best()[list(_HEAD), 2].mean() > 0.45:
             figures.append(label)
     if len(figures) < 2:
@@ -183,7 +184,7 @@ def _one_half(pixels: U8, estimator: AnimePose) -> tuple[U8, int]:
         box = (0.0 if not right else float(width - edge), 0.0)
         square = _square((*box, box[0] + edge, float(height)))
         halves.append(half)
-        found.append(look(estimator, over_white(half), square, False).best())
+        found.append(look(estimator, on_white(half), square, False).best())
     evidence = [float(joints[:, 2].mean()) for joints in found]
     apart = float(found[1][1, 0] - found[0][1, 0])  # of the necks
     spines = [float(np.linalg.norm(0.5 * (j[8, :2] + j[11, :2]) - j[1, :2])) for j in found]

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.enrol.reading import over_white
 from engine.pose.skeleton import PUPPET_20
+from engine.premultiplied import on_white
 from engine.puppet.drawing import DRAWN, CutDrawing
 from engine.puppet.parts import COUNT
 
@@ -22,7 +22,7 @@ _SHIFT: Final = 4  # cv2 draws in sixteenths of a pixel
 
 def overlay(picture: U8, joints: NDArray[np.floating]) -> U8:
     """(S, S, 3) a premultiplied RGBA picture over white, with joints (20, 4) drawn over it."""
-    canvas = over_white(picture)
+    canvas = on_white(picture)
     canvas = np.ascontiguousarray(0.8 * canvas + 0.2 * 255).astype(np.uint8)
     width = max(2, round(picture.shape[0] / 170))
     points = [_fixed(joint[:2]) for joint in joints]

@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from engine.errors import BadPicture
+from engine.premultiplied import on_white
 
 U8 = NDArray[np.uint8]
 
@@ -60,13 +61,7 @@ class Picture:
     @property
     def on_white(self) -> U8:
         """(H, W, 3) RGB, laid over white."""
-        return over_white(self.pixels)
-
-
-def over_white(pixels: U8) -> U8:
-    """Premultiplied RGBA (..., 4) laid over white, (..., 3)."""
-    white = 255 - pixels[..., 3:].astype(np.uint16)
-    return np.asarray(np.minimum(pixels[..., :3] + white, 255), np.uint8)
+        return on_white(self.pixels)
 
 
 def read_picture(path: str | Path) -> Picture:

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.enrol.clip import drawn
-from engine.enrol.reading import over_white
 from engine.generator import Generator
 from engine.likeness import ssim
 from engine.pose.skeleton import PUPPET_20
+from engine.premultiplied import on_white
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -114,7 +114,7 @@ def turned_limbs(joints: F32, rng: np.random.Generator) -> F32:
 def sheet(examples: list[Example]) -> U8:
     """(H, W, 3) the first few of a set side by side, over white, small."""
     tiles = [
-        cv2.resize(over_white(e.picture), (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_AREA)
+        cv2.resize(on_white(e.picture), (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_AREA)
         for e in examples[:SHOWN]
     ]
     return np.asarray(np.concatenate(tiles, axis=1), np.uint8)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from engine.errors import NO_SPACE, DiskFull, SinkError
 from engine.frame import Packet
-from engine.io._kernels_composite import over
 from engine.io.folders import frame_name, needs_no_frames
 from engine.pose.pose import Pose
+from engine.premultiplied import on_white
 
 U8 = NDArray[np.uint8]
 
@@ -95,7 +95,7 @@ class StageWriter:
             sure = pose.keypoints[pose.scores > _SURE]
             self._moments.append(
                 _column(
-                    _around(_on_white(packet.picture), drawn, _DRAWN_ROOM),
+                    _around(on_white(packet.picture), drawn, _DRAWN_ROOM),
                     _around(packet.pose_image, drawn, _DRAWN_ROOM),
                     _around(packet.frame.image, sure, _ROOM),
                 )
@@ -184,11 +184,4 @@ def _fitted(picture: U8, side: int) -> U8:
     made = np.full((side, side, 3), 255, np.uint8)
     top, left = (side - size_wh[1]) // 2, (side - size_wh[0]) // 2
     made[top : top + size_wh[1], left : left + size_wh[0]] = small
-    return made
-
-
-def _on_white(picture: U8) -> U8:
-    """Premultiplied RGBA on white, RGB."""
-    made = np.empty((*picture.shape[:2], 3), np.uint8)
-    over(picture, np.full((1, 1, 3), 255, np.uint8), made)
     return made

@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.motion._kernels_clear import clear_head
+from engine.motion._kernels_ease import smoothstep
 
 Floats = NDArray[np.float64]
 
@@ -37,12 +38,6 @@ STANDING_S = 0.25  # this long stands on the floor, however high: nobody hovers
 ORDER = (1, 20, 0, 14, 15, 16, 17, 2, 3, 4, 5, 6, 7, 8, 9, 10, 18, 11, 12, 13, 19)
 ANKLE_M = 0.06  # the ankle is this much further from the floor than the toes
 FLAT_M = 0.05  # jumps of this height and less are mostly noise
-
-
-@njit("float64(float64)", cache=True, nogil=True)
-def _smoothstep(x: float) -> float:
-    x = min(1.0, max(0.0, x))
-    return x * x * (3.0 - 2.0 * x)
 
 
 @njit("float64(float64, float64, float64)", cache=True, nogil=True)
@@ -265,7 +260,7 @@ def ease_offset(
             unseen_s[j] = 0.0
         else:
             seen_s[j] = min(RETURN_S, seen_s[j] + dt)
-        arrived = _smoothstep(seen_s[j] / RETURN_S)
+        arrived = smoothstep(seen_s[j] / RETURN_S)
         for c in range(3):
             eased[j, c] = held[j, c] + arrived * (measured[c] - held[j, c])
     else:
@@ -273,7 +268,7 @@ def ease_offset(
             for c in range(3):
                 held[j, c] = eased[j, c]
         unseen_s[j] = min(1e6, unseen_s[j] + max(dt, 1e-9))
-        resting = _smoothstep((unseen_s[j] - HOLD_S) / REST_S)
+        resting = smoothstep((unseen_s[j] - HOLD_S) / REST_S)
         for c in range(3):
             eased[j, c] = held[j, c] + resting * (rest[c] - held[j, c])
 
@@ -322,7 +317,7 @@ def place(
     feet = stance * at[10, 0] + (1.0 - stance) * at[13, 0]
     standing_x = 0.5 * (rest[10, 0] + rest[13, 0]) + eased[20, 0] - feet
     standing_y = floor_y - eased[20, 1] - lowest
-    mix = _smoothstep(root[ON_FLOOR])
+    mix = smoothstep(root[ON_FLOOR])
     x = rest[1, 0] + eased[1, 0]
     y = rest[1, 1] + eased[1, 1]
     x += mix * (standing_x - x)

@@ -14,6 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from engine.motion._kernels_ease import smoothstep
+
 Floats = NDArray[np.float64]
 
 CLEAR = 1.05  # an arm that is so far from the middle of the head, in head sizes, is clear of it
@@ -29,12 +31,6 @@ FOLLOWS = 0.4  # of the turn of an upper arm, how much its forearm turns too
 UPPER = np.array([0.7, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
 FORE = np.array([0.0, 0.0, 0.25, 0.5, 0.75, 1.0, 1.35])
 POINTS = len(UPPER)
-
-
-@njit("float64(float64)", cache=True, nogil=True)
-def _smoothstep(x: float) -> float:
-    x = min(1.0, max(0.0, x))
-    return x * x * (3.0 - 2.0 * x)
 
 
 @njit("void(float64, float64, float64[:, ::1], float64[::1])", cache=True, nogil=True)
@@ -78,7 +74,7 @@ def way_out(u: Floats, v: Floats, clear: float, out: Floats) -> None:
     x, y = x / length, y / length
     along = v[0] * x + v[1] * y
     step = np.sqrt(along * along + inside) - along
-    step *= _smoothstep(length / (0.3 * radius))
+    step *= smoothstep(length / (0.3 * radius))
     out[0], out[1] = step * x, step * y
 
 
@@ -100,8 +96,8 @@ def see_arm(body: Floats, shoulder: int, metric: Floats, u: Floats) -> float:
         u[i, 1] = metric[1] * x + metric[2] * y
         nearest = min(nearest, u[i, 0] * u[i, 0] + u[i, 1] * u[i, 1])
     seen = min(body[21, 3], body[s, 3], body[e, 3], body[w, 3])
-    kept = _smoothstep((np.sqrt(nearest) - CROSSES) / (TOUCHES - CROSSES))
-    return kept * _smoothstep((seen - 0.3) / 0.4)
+    kept = smoothstep((np.sqrt(nearest) - CROSSES) / (TOUCHES - CROSSES))
+    return kept * smoothstep((seen - 0.3) / 0.4)
 
 
 @njit("void(float64[::1], float64, float64, float64[::1])", cache=True, nogil=True)

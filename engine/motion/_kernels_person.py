@@ -1,4 +1,4 @@
-"""Numba kernels that measure a person: scale, bone lengths, direction of the head.
+"""Numba kernels that measure a person: scale, bone lengths, what changes slowly of a posture.
 
 Rows 0 to 19 of `body` are the joints of `PUPPET_20`; two more help: row 20 is the middle of the
 hips, row 21 the middle of the ears. Columns are x px, y px, z px (away from the camera) and score.
@@ -11,6 +11,9 @@ toe), neck (neck to the middle of the ears), half the ears' distance.
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from engine.motion._kernels_axes import cross, face_axes, orthonormalise, torso_axes
+from engine.motion._kernels_ease import smoothstep
 
 Floats = NDArray[np.float64]
 
@@ -34,12 +37,6 @@ POSTURE_TAU_S = 30.0
 POSTURE_RANGE = 0.3  # rad about the prior: a person who looks down for long is not re-levelled
 SWAP_S = 0.5  # an estimator that takes left for right is believed after this time
 HEAD_TAU_S = 0.02  # flips are damped; what follows smooths, and every lag turns a head wrongly
-
-
-@njit("float64(float64)", cache=True, nogil=True)
-def _smoothstep(x: float) -> float:
-    x = min(1.0, max(0.0, x))
-    return x * x * (3.0 - 2.0 * x)
 
 
 @njit(
@@ -109,7 +106,7 @@ def fit_scale(body: Floats, metres: Floats) -> float:
         for j in range(2, 14):
             w = 0.0
             if np.isfinite(metres[j, 0]) and np.isfinite(metres[j, 1]):
-                w = trust[j] * _smoothstep((body[j, 3] - 0.3) / 0.5)
+                w = trust[j] * smoothstep((body[j, 3] - 0.3) / 0.5)
                 kx, ky = kx + w * body[j, 0], ky + w * body[j, 1]
                 mx, my = mx + w * metres[j, 0], my + w * metres[j, 1]
             weight[j] = w
@@ -179,97 +176,6 @@ def update_lengths(measured: Floats, dt: float, lengths: Floats, evidence_s: Flo
         lengths[s] += gain * (RISE[s] if step > 0.0 else 2.0 - RISE[s]) * step
 
 
-@njit("boolean(float64[::1], float64[::1])", cache=True, nogil=True)
-def _orthonormalise(x: Floats, f: Floats) -> bool:
-    """Nearest orthonormal pair, nearly: each axis gives way by half. False where there is none."""
-    nx, nf = np.sqrt(np.sum(x * x)), np.sqrt(np.sum(f * f))
-    if not (nx > 1e-9 and nf > 1e-9):
-        return False
-    cosine = np.sum(x * f) / (nx * nf)
-    if not abs(cosine) < 0.95:
-        return False
-    for c in range(3):
-        u, v = x[c] / nx, f[c] / nf
-        x[c], f[c] = u - 0.5 * cosine * v, v - 0.5 * cosine * u
-    nx = np.sqrt(np.sum(x * x))
-    for c in range(3):
-        x[c] /= nx
-    dot = np.sum(x * f)
-    for c in range(3):
-        f[c] -= dot * x[c]
-    nf = np.sqrt(np.sum(f * f))
-    for c in range(3):
-        f[c] /= nf
-    return True
-
-
-@njit("void(float64[:, ::1], float64[:, ::1])", cache=True, nogil=True)
-def torso_axes(body: Floats, axes: Floats) -> None:
-    """Rows: the axis from right to left shoulder, and forward. Faces the camera where unseen."""
-    axes[0, 0], axes[0, 1], axes[0, 2] = 1.0, 0.0, 0.0
-    axes[1, 0], axes[1, 1], axes[1, 2] = 0.0, 0.0, -1.0
-    if body[1, 3] < 0.3:
-        return
-    x = body[5, :3] - body[2, :3]
-    down = np.array([0.0, 1.0, 0.0])
-    if body[20, 3] >= 0.3:
-        down = body[20, :3] - body[1, :3]
-    forward = -np.array(  # -(x cross down)
-        [
-            x[1] * down[2] - x[2] * down[1],
-            x[2] * down[0] - x[0] * down[2],
-            x[0] * down[1] - x[1] * down[0],
-        ]
-    )
-    if _orthonormalise(x, forward):
-        axes[0], axes[1] = x, forward
-
-
-@njit(
-    "float64(float64[:, ::1], float64[:, ::1], float64, float64[:, ::1])",
-    cache=True,
-    nogil=True,
-)
-def face_axes(body: Floats, torso: Floats, neutral_pitch: float, axes: Floats) -> float:
-    """Axes of the head (rows: right to left, forward) from eyes, ears and nose.
-
-    First paper, section 3.4: the head is turned as the performer's is. Where the face is badly
-    seen, or looks backwards over the torso, the axes go over to the torso's. Returns the pitch
-    that was seen (rad, positive looks down; the neutral pitch not taken off), NaN where the face
-    is not trusted or not turned to the camera.
-    """
-    axes[:] = torso
-    score = (body[0, 3] + body[14, 3] + body[15, 3] + body[16, 3] + body[17, 3]) / 5.0
-    trust = _smoothstep((score - 0.3) / 0.4)
-    if trust <= 0.0:
-        return np.nan
-    ears, eyes = body[17, :3] - body[16, :3], body[15, :3] - body[14, :3]
-    length = np.sqrt(np.sum(ears * ears)) + 1e-9
-    x = ears / length + eyes / (np.sqrt(np.sum(eyes * eyes)) + 1e-9)
-    forward = body[0, :3] - body[21, :3]
-    if not _orthonormalise(x, forward):
-        return np.nan
-    pitch = np.arcsin(min(1.0, max(-1.0, forward[1])))
-    facing = -forward[2]
-    # down = z cross x = x cross forward
-    down = np.array(
-        [
-            x[1] * forward[2] - x[2] * forward[1],
-            x[2] * forward[0] - x[0] * forward[2],
-            x[0] * forward[1] - x[1] * forward[0],
-        ]
-    )
-    forward = np.cos(neutral_pitch) * forward - np.sin(neutral_pitch) * down
-    trust *= _smoothstep((np.sum(forward * torso[1]) + 0.6) / 0.4)
-    mixed_x, mixed_f = np.empty(3), np.empty(3)
-    for c in range(3):
-        mixed_x[c] = torso[0, c] + trust * (x[c] - torso[0, c])
-        mixed_f[c] = torso[1, c] + trust * (forward[c] - torso[1, c])
-    if _orthonormalise(mixed_x, mixed_f):
-        axes[0], axes[1] = mixed_x, mixed_f
-    return float(pitch) if trust > 0.8 and facing > 0.85 else np.nan
-
-
 @njit("boolean(float64[:, ::1], float64[:, ::1], float64)", cache=True, nogil=True)
 def sides_swapped(body: Floats, before: Floats, px_per_m: float) -> bool:
     """Whether the estimator has taken left for right since the frame before.
@@ -312,13 +218,7 @@ def straighten_neck(body: Floats, torso: Floats, lean: float) -> float:
     was seen (rad, positive is forward), NaN where the torso is not well seen.
     """
     x, forward = torso[0], torso[1]
-    down = np.array(
-        [
-            x[1] * forward[2] - x[2] * forward[1],
-            x[2] * forward[0] - x[0] * forward[2],
-            x[0] * forward[1] - x[1] * forward[0],
-        ]
-    )
+    down = cross(x, forward)
     neck = body[21, :3] - body[1, :3]
     ahead, up = np.sum(neck * forward), -np.sum(neck * down)
     back = np.cos(lean) * ahead - np.sin(lean) * up
@@ -384,7 +284,7 @@ def observe(
         else:
             moved = (abs(scale / old - 1.0) - SCALE_WAVERS) / (SCALE_MOVES - SCALE_WAVERS)
             rate = 1.0 / SCALE_SLOW_TAU_S
-            rate += _smoothstep(moved) * (1.0 / SCALE_TAU_S - rate)
+            rate += smoothstep(moved) * (1.0 / SCALE_TAU_S - rate)
             scalars[PX_PER_M] = old + (1.0 - np.exp(-dt * rate)) * (scale - old)
     elif first:
         scalars[PX_PER_M] = 0.4 * height  # a person who fills 0.7 of the picture
@@ -437,7 +337,7 @@ def observe(
         step = 1.0 - np.exp(-dt / HEAD_TAU_S)
         x = axes[0] + step * (target[0] - axes[0])
         forward = axes[1] + step * (target[1] - axes[1])
-        if _orthonormalise(x, forward):
+        if orthonormalise(x, forward):
             axes[0], axes[1] = x, forward
 
     if scalars[CALIBRATION_LEFT_S] > 0.0 and body[1, 3] >= SEEN:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.backends.onnxruntime import open_asset
 from engine.pose.heatmaps import decode
 from engine.pose.skeleton import PUPPET_20
+from engine.premultiplied import on_white
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -52,7 +53,7 @@ class AnimePose:
         Raises:
             ValueError: an array of another shape or type.
         """
-        rgb = _on_white(picture)
+        rgb = _rgb_of(picture)
         height, width = rgb.shape[:2]
         whole = (0.5 * width, 0.5 * height, float(max(width, height)))
         found = self._look(rgb, whole, careful)
@@ -115,7 +116,7 @@ def _cut(rgb: U8, square: tuple[float, float, float]) -> tuple[U8, int, int, flo
     return np.asarray(cv2.resize(cut, (SIZE, SIZE), interpolation=method)), left, top, whole / SIZE
 
 
-def _on_white(picture: U8) -> U8:
+def _rgb_of(picture: U8) -> U8:
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in (3, 4):
         raise ValueError(
             f"a picture must be (H, W, 3) RGB or (H, W, 4) premultiplied RGBA of bytes, but it is "
@@ -125,5 +126,4 @@ def _on_white(picture: U8) -> U8:
         raise ValueError(f"the picture has no area: {picture.shape}")
     if picture.shape[2] == 3:
         return picture
-    white = 255 - picture[..., 3:].astype(np.int16)
-    return np.asarray(np.clip(picture[..., :3] + white, 0, 255), np.uint8)
+    return on_white(picture)

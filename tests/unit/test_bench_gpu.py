@@ -12,10 +12,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from bench import gpu, gpu_methods
+from bench import gpu, gpu_ceilings
 from bench.floor import Work
 from bench.gpu import State, _limit_s, goals, markdown, supervise, wanted_rows, worker
-from bench.gpu_methods import LATE, METHODS, Ceilings, Networks, Row, measure, truth_of
+from bench.gpu_ceilings import Ceilings
+from bench.gpu_methods import LATE, METHODS, Networks, Row, measure, truth_of
 from engine.backends.cuda import why_not
 from engine.errors import ModelCorrupt, ModelMissing
 from engine.pose.networks import path_of
@@ -188,8 +189,8 @@ def test_ceilings_that_cannot_be_measured_cost_no_row(
         raise TypeError
 
     with monkeypatch.context() as patched:
-        patched.setattr(gpu_methods, "_product", refuse)
-        found = gpu_methods.ceilings("cpu")
+        patched.setattr(gpu_ceilings, "_product", refuse)
+        found = gpu_ceilings.ceilings("cpu")
     assert found.failed == dict.fromkeys(("fp32", "fp16", "bf16"), "TypeError")
     assert found.bytes_per_s > 0
     monkeypatch.setattr(gpu, "ceilings", refuse)

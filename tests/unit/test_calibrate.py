@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from engine.motion import _kernels_axes as axes_kernels
 from engine.motion import _kernels_person as kernels
 from engine.motion import calibrate
 from engine.motion.calibrate import SEGMENT_ENDS, SEGMENTS, Person
 from engine.pose.pose import Pose
 from tests import naive_motion
-from tests.people import person, rotation, standing, turned
+from tests.people import person, random_body, rotation, standing, turned
 
 WH = (640, 560)
 FRAME_S = 1 / 30
@@ -28,13 +29,6 @@ def random_pose(rng: np.random.Generator, *, degenerate: bool) -> Pose:
             flat = array.reshape(-1)
             flat[rng.integers(flat.size, size=4)] = rng.choice(odd, 4)
     return pose
-
-
-def random_body(rng: np.random.Generator) -> NDArray[np.float64]:
-    body = np.column_stack([rng.normal(0, 100, (22, 3)), rng.uniform(0, 1, 22)])
-    if rng.random() < 0.3:
-        body[:, :3] = np.round(body[:, :3], -2)  # many that coincide
-    return body
 
 
 @pytest.mark.parametrize("degenerate", [False, True])
@@ -81,9 +75,9 @@ def test_axes_agree_with_their_twins() -> None:
     torso, face = np.empty((2, 3)), np.empty((2, 3))
     for _ in range(200):
         body = random_body(rng)
-        kernels.torso_axes(body, torso)
+        axes_kernels.torso_axes(body, torso)
         np.testing.assert_allclose(torso, naive_motion.torso_axes(body), atol=1e-9)
-        pitch = kernels.face_axes(body, torso, 0.2, face)
+        pitch = axes_kernels.face_axes(body, torso, 0.2, face)
         wanted_pitch, wanted = naive_motion.face_axes(body, torso, 0.2)
         np.testing.assert_allclose(pitch, wanted_pitch, atol=1e-9)
         np.testing.assert_allclose(face, wanted, atol=1e-9)

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from engine.channel import Channel, ChannelClosed, ChannelStatistics
+from tests.fakes import wait_until
 
 
 def taken(channel: Channel) -> list:
@@ -21,13 +22,6 @@ def in_thread(target, *args) -> threading.Thread:
     thread = threading.Thread(target=target, args=args)
     thread.start()
     return thread
-
-
-def wait_until(true) -> None:
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.001)
 
 
 def test_it_is_a_queue():

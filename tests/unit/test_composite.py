@@ -17,6 +17,7 @@ from engine.frame import Packet
 from engine.io import _kernels_composite as kernels
 from engine.io.composite import SOFT, Background, CompositeStage
 from engine.motion.draw import draw_overlay
+from engine.premultiplied import on_white
 from tests import naive
 from tests.bundles import standing_rest
 from tests.fakes import frame
@@ -97,6 +98,14 @@ def straighten(image: Image) -> Image:
 def test_over_agrees_with_its_twin(given: tuple[Image, Image]) -> None:
     # Also where colours exceed alpha, which light that shines would have.
     np.testing.assert_array_equal(over(*given), naive.over(*given))
+
+
+def test_every_colour_and_alpha_over_white_is_as_the_twin_has_it() -> None:
+    levels = np.arange(256, dtype=np.uint8)
+    colour, alpha = np.meshgrid(levels, levels)
+    image = np.stack([colour, colour, colour, alpha], axis=-1)
+    white = np.full((1, 1, 3), 255, np.uint8)
+    np.testing.assert_array_equal(on_white(image), naive.over(image, white))
 
 
 @settings(deadline=None)

@@ -2,8 +2,6 @@
 
 import contextlib
 import io
-import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -11,6 +9,7 @@ from PIL import Image, ImageOps
 
 from engine.enrol.reading import LONGEST_PX, read_picture
 from engine.errors import BadPicture
+from tests.drawings import png_of
 
 RGBA = (200, 100, 50, 255)
 
@@ -139,23 +138,9 @@ def test_a_20000_pixel_jpeg_is_reduced_while_it_is_decoded(tmp_path):
     assert "20000" in read.notes[-1]
 
 
-def _png(width: int, height: int, body: bytes = b"") -> bytes:
-    """A PNG whose header claims a size, with any body."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
-    )
-
-
 def test_a_20000_pixel_png_is_refused_by_its_header(tmp_path):
     path = tmp_path / "bomb.png"
-    path.write_bytes(_png(20_000, 20_000))
+    path.write_bytes(png_of(20_000, 20_000))
     with pytest.raises(BadPicture, match=r"20000|large"):
         read_picture(path)
 
@@ -193,8 +178,8 @@ def _whole_png() -> bytes:
         (_jpeg()[:600], "damaged or cut short"),
         (_jpeg()[:4], "picture|damaged"),
         (_whole_png()[:300], "damaged or cut short"),
-        (_png(400, 400, b"not compressed"), "damaged or cut short"),
-        (_png(0, 0), "picture|damaged|small"),
+        (png_of(400, 400, b"not compressed"), "damaged or cut short"),
+        (png_of(0, 0), "picture|damaged|small"),
         (b"GIF89a" + b"\xff" * 40, "picture|damaged"),
         (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "picture|damaged"),
         (b"BM" + b"\xff" * 60, "picture|damaged|large"),

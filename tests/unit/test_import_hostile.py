@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests import dolls
+from tests.drawings import png_of
 from training.characters.character import rest_pose
 from training.characters.imports.errors import CharacterFileError
 from training.characters.imports.files import find_beside
@@ -241,15 +242,7 @@ def test_missing_textures_are_named_or_allowed(tmp_path: Path) -> None:
 
 def bomb(width: int, height: int) -> bytes:
     """A valid, tiny PNG header of a huge picture."""
-    head = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    body = zlib.compress(bytes(4096), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    return png_of(width, height, zlib.compress(bytes(4096), 9))
 
 
 @pytest.mark.parametrize("size", [(60_000, 60_000), (1, 100_000), (16_384, 16_384)])

@@ -14,8 +14,9 @@ from engine.mocap.rotations import (
     to_quaternion,
     to_vector,
 )
+from training.motion.arms import ARMS
 from training.motion.collisions import penetrates
-from training.motion.poses import ARMS, MAX_JUMP, random_pose
+from training.motion.poses import MAX_JUMP, random_pose
 from training.motion.posture import (
     ELBOW_LIMIT,
     HEAD_LIMITS,

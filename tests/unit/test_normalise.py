@@ -11,7 +11,7 @@ from engine.motion.normalise import Normaliser
 from engine.motion.proportions import CharacterSkeleton
 from engine.pose.pose import Pose
 from tests import naive_motion
-from tests.people import character, person, rotation, standing, turned
+from tests.people import character, person, random_body, rotation, standing, turned
 
 WH = (640, 640)
 FRAME_NS = 33_333_333
@@ -22,13 +22,6 @@ LEGS = [9, 10, 12, 13, 18, 19]
 
 
 # --- kernels --------------------------------------------------------------------------------------
-
-
-def random_body(rng: np.random.Generator) -> NDArray[np.float64]:
-    body = np.column_stack([rng.normal(0, 100, (22, 3)), rng.uniform(0, 1, 22)])
-    if rng.random() < 0.3:
-        body[:, :3] = np.round(body[:, :3], -2)
-    return body
 
 
 def test_limbs_agree_with_their_twin() -> None:

@@ -9,7 +9,8 @@ import pytest
 import engine
 from engine.mocap.rig import INDEX, forward_kinematics
 from engine.pose.skeleton import MEDIAPIPE_33, PUPPET_20, convert
-from training.motion.poses import ARMS, random_pose
+from training.motion.arms import ARMS
+from training.motion.poses import random_pose
 from training.motion.posture import Posture, plant, pose_of, sole_heights
 from training.performer.costume import _ellipsoid, paint
 from training.performer.music import SAMPLE_RATE, loop

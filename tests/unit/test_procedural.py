@@ -5,16 +5,17 @@ import pytest
 
 from engine.mocap.rig import JOINTS
 from engine.pose.skeleton import PUPPET_20
+from tests.variety import descriptor, distances
 from training.characters.character import RiggedCharacter, render_sample, rest_pose
 from training.characters.procedural.build import build
+from training.characters.procedural.choices import draw_design
 from training.characters.procedural.colours import PALETTES, adjust, blend, lightness, toon
-from training.characters.procedural.design import Design
 from training.characters.procedural.face import BROWS, EYES, MOUTHS
-from training.characters.procedural.hair import FRINGES
+from training.characters.procedural.hair_fringe import FRINGES
 from training.characters.procedural.hair_tied import TIES
-from training.characters.procedural.variety import descriptor, distances
 from training.characters.sheet import POSES, rig_pose
-from training.motion.poses import ARMS, random_pose
+from training.motion.arms import ARMS
+from training.motion.poses import random_pose
 from training.motion.posture import Posture, plant, pose_of
 
 MANY = 300
@@ -89,12 +90,12 @@ def test_a_seed_is_one_character() -> None:
     two, again = render_sample(build(11, 0.25), pose, 96)
     np.testing.assert_array_equal(one, two)
     np.testing.assert_array_equal(joints, again)
-    assert Design.draw(11) == Design.draw(11)
-    assert Design.draw(11) != Design.draw(12)
+    assert draw_design(11) == draw_design(11)
+    assert draw_design(11) != draw_design(12)
 
 
 def test_hair_and_skirt_swing_the_same_way_every_time() -> None:
-    seeds = (s for s in range(100) if Design.draw(s).outfit.skirt != "none")
+    seeds = (s for s in range(100) if draw_design(s).outfit.skirt != "none")
     character = next(c for c in map(_coarse, seeds) if len(c.chains) > 12)
     poses = [rig_pose(POSES["stand"], 6.0 * k) for k in range(12)]
     first = [mesh.vertices for mesh in character.animate(poses, 30.0)]
@@ -121,7 +122,7 @@ def test_distances_tell_twins_from_strangers() -> None:
 
 
 def test_many_designs_use_every_choice() -> None:
-    designs = [Design.draw(seed) for seed in range(2000)]
+    designs = [draw_design(seed) for seed in range(2000)]
     heads = [d.body.heads for d in designs]
     assert min(heads) < 2.6
     assert max(heads) > 7.4

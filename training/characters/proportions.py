@@ -6,12 +6,12 @@ from numpy.typing import NDArray
 from engine.mocap.rig import RigPose
 from engine.motion.proportions import CharacterSkeleton
 from training.characters.character import RiggedCharacter, head_template, render_sample
-from training.motion.poses import ARMS
+from training.motion.arms import ARMS
 from training.motion.posture import Posture, plant, pose_of
 
 
 def standing_pose(character: RiggedCharacter, arms: str) -> RigPose:
-    """Standing straight with both arms held as `training.motion.poses.ARMS` names it."""
+    """Standing straight with both arms held as `training.motion.arms.ARMS` names it."""
     posture = Posture(left_arm=ARMS[arms], right_arm=ARMS[arms])
     return plant(pose_of(posture, character.rest), 0.0, character.rest)
 

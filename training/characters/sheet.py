@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.mocap.rig import INDEX, JOINTS, RigPose
+from engine.premultiplied import on_white
 from training.characters import ito
 from training.characters.character import RiggedCharacter
 from training.characters.shapes import F64
@@ -83,11 +84,6 @@ def rig_pose(
     return RigPose(rotations, np.asarray(root, np.float64))
 
 
-def over_white(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Premultiplied RGBA over white, RGB."""
-    return picture[..., :3] + (255 - picture[..., 3:])
-
-
 def sheet(character: RiggedCharacter, size: int, supersample: int = 3) -> NDArray[np.uint8]:
     """(2 size, 8 * 0.68 size, 3) picture: eight views above, eight poses below."""
     crop = slice(int(0.16 * size), int(0.84 * size))
@@ -97,7 +93,7 @@ def sheet(character: RiggedCharacter, size: int, supersample: int = 3) -> NDArra
     rows = []
     for row in (views, acts):
         pictures = [
-            over_white(render(character.pose(p), character.camera, size, supersample)) for p in row
+            on_white(render(character.pose(p), character.camera, size, supersample)) for p in row
         ]
         rows.append(np.concatenate([picture[:, crop] for picture in pictures], axis=1))
     return np.concatenate(rows, axis=0)

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.estimator.network import Context, Residual, efficientnet, twice
+from training.estimator.network import Context, Residual, twice
 from training.loop import BackboneConfig
+from training.networks.efficientnet import Backbone
 
 _TAPS = {0: 16, 2: 24, 4: 40, 10: 112}  # block of EfficientNet-Lite0: channels; strides 2 to 16
 
@@ -20,21 +21,15 @@ class NetworkConfig(BackboneConfig):
     widths: tuple[int, ...] = (24, 32, 48, 80)
 
 
-class CutNetwork(nn.Module):
+class CutNetwork(Backbone):
     """RGB (B, 3, H, W) and guide (B, 1, H, W) in [0, 1] to logits of alpha (B, 1, H, W).
 
     Sides are multiples of 64.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, config: NetworkConfig = NetworkConfig()) -> None:
-        super().__init__()
+        super().__init__(max(_TAPS) + 1, pretrained=config.pretrained)
         self.config = config
-        backbone = efficientnet(config.pretrained)
-        self.stem = nn.Sequential(backbone._conv_stem, backbone._bn0, nn.ReLU6())
-        self.blocks = nn.ModuleList(backbone._blocks[: max(_TAPS) + 1])
         widths = config.widths
         self.lateral = nn.ModuleList(
             nn.Sequential(nn.Conv2d(channels + 1, width, 1, bias=False), nn.BatchNorm2d(width))
@@ -46,12 +41,6 @@ class CutNetwork(nn.Module):
         )
         self.merge = nn.ModuleList(Residual(width) for width in widths[:-1])
         self.leave = nn.Conv2d(widths[0] + 12, 4, 3, padding=1)
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
-
-    def backbone_parameters(self) -> list[nn.Parameter]:
-        """What starts from photographs or the estimator, and learns at a lower rate."""
-        return [*self.stem.parameters(), *self.blocks.parameters()]
 
     def start_from(self, estimator: dict[str, Tensor]) -> None:
         """Take the backbone from an estimator's state, which knows drawn figures."""
@@ -64,13 +53,8 @@ class CutNetwork(nn.Module):
         self.load_state_dict({**mine, **shared})
 
     def forward(self, rgb: Tensor, lead: Tensor) -> Tensor:
-        normal = (rgb - self.mean) / self.std
-        x = self.stem(normal)
-        taps = []
-        for i, block in enumerate(self.blocks):
-            x = block(x)
-            if i in _TAPS:
-                taps.append(x)
+        normal = self.normal(rgb)
+        taps = self.taps(normal, _TAPS)
         sides = []
         for level, (lay, tap) in enumerate(zip(self.lateral, taps, strict=True)):
             pooled = F.avg_pool2d(lead, 2 ** (level + 1))

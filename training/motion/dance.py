@@ -13,8 +13,8 @@ import numpy as np
 
 from engine.mocap.rig import RigPose
 from engine.mocap.rotations import Array, about_y, from_quaternion
+from training.motion.arms import ARMS
 from training.motion.phrases import FINALE, LIBRARY, Key, Phrase
-from training.motion.poses import ARMS
 from training.motion.posture import REFERENCE_REST, Posture, pose_of
 
 TEMPO_BPM = 120.0

@@ -4,10 +4,6 @@ Khronos, glTF 2.0 specification, sections 3.6 (buffers), 3.11 (animations) and a
 (interpolation). Meshes are not looked at, so that compressed ones do not matter.
 """
 
-import base64
-import binascii
-import json
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +11,11 @@ import numpy as np
 
 from engine.mocap.batch import matrices, normalised, quaternions, slerp, turned
 from engine.mocap.rotations import Array
+from training.characters.imports.container import GltfFile
+from training.characters.imports.errors import CharacterFileError
 from training.motion.errors import MotionError
 from training.motion.names import named_joints
 from training.motion.source import (
-    MAX_BYTES,
     MAX_JOINTS,
     MAX_SAMPLED_FRAMES,
     SourceMotion,
@@ -26,13 +23,9 @@ from training.motion.source import (
     check_frames,
     check_tree,
     needed,
-    widened,
 )
 
-_COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
-_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 _PATHS = {"translation": 3, "rotation": 4, "scale": 3}
-_NORMALISERS = {"<i1": 127.0, "<u1": 255.0, "<i2": 32767.0, "<u2": 65535.0}
 _DEFAULT_FPS, _MAX_FPS = 30.0, 120.0
 _REPAIR = "export it again"
 
@@ -42,9 +35,10 @@ def parse_gltf(data: bytes, name: str, *, folder: Path | None = None) -> list[So
 
     `folder` is where buffers that are files of their own may lie; without it they are refused.
     """
-    document, binary = _unpacked(data, name)
     try:
-        return _Reader(document, binary, name, folder).motions()
+        return _Reader(GltfFile.of(data, folder), name).motions()
+    except CharacterFileError as error:
+        raise MotionError(name, error.expected, error.found, error.action) from error
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         # The document is anybody's JSON: whatever is missing or of a wrong type ends here.
         raise MotionError(
@@ -53,47 +47,11 @@ def parse_gltf(data: bytes, name: str, *, folder: Path | None = None) -> list[So
         ) from error  # fmt: skip
 
 
-def _unpacked(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
-    """The JSON document and the binary chunk."""
-    text, binary = data, b""
-    if data[:4] == b"glTF":
-        if len(data) < 20 or struct.unpack_from("<I", data, 4)[0] != 2:
-            raise MotionError(name, "glTF 2.0", "another version or half a header", _REPAIR)
-        (total,) = struct.unpack_from("<I", data, 8)
-        if total > len(data):
-            raise MotionError(name, f"{total} bytes", f"{len(data)}", "copy the file again")
-        chunks, at = [], 12
-        while at + 8 <= total:
-            length, kind = struct.unpack_from("<II", data, at)
-            if at + 8 + length > total:
-                raise MotionError(name, "whole chunks", "a chunk that is cut short", _REPAIR)
-            chunks.append((kind, data[at + 8 : at + 8 + length]))
-            at += 8 + length
-        if not chunks or chunks[0][0] != 0x4E4F534A:
-            raise MotionError(name, "a JSON chunk first", "none", _REPAIR)
-        text = chunks[0][1]
-        binary = next((chunk for kind, chunk in chunks[1:] if kind == 0x004E4942), b"")
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise MotionError(
-            name, "a glTF document in JSON", f"no JSON ({str(error)[:60]})", _REPAIR
-        ) from None
-    if not isinstance(document, dict) or "asset" not in document:
-        raise MotionError(name, "a glTF document with an 'asset'", "JSON without", "give another")
-    return document, binary
-
-
 class _Reader:
-    def __init__(
-        self, document: dict[str, Any], binary: bytes, name: str, folder: Path | None
-    ) -> None:
-        self.document, self.binary, self.name, self.folder = document, binary, name, folder
-        self._buffers: dict[int, bytes] = {}
+    def __init__(self, file: GltfFile, name: str) -> None:
+        self.file, self.name = file, name
         self._values: dict[int, Array] = {}
-        self.nodes: list[dict[str, Any]] = document.get("nodes", [])
-        if len(self.nodes) > MAX_JOINTS:
-            raise self._wrong(f"at most {MAX_JOINTS} nodes", f"{len(self.nodes)}")
+        self.nodes = file.rows("nodes", MAX_JOINTS)
         self.names = [str(node.get("name", f"node {i}")) for i, node in enumerate(self.nodes)]
         self.parents = [-1] * len(self.nodes)
         for i, node in enumerate(self.nodes):
@@ -108,67 +66,17 @@ class _Reader:
     def _wrong(self, expected: str, found: str, do: str = _REPAIR) -> MotionError:
         return MotionError(self.name, expected, found, do)
 
-    # --- numbers ---------------------------------------------------------------------------------
-
-    def _buffer(self, index: int) -> bytes:
-        if index not in self._buffers:
-            buffer = self.document["buffers"][_natural(index)]
-            uri, length = buffer.get("uri"), _natural(buffer["byteLength"])
-            if uri is None:
-                data = self.binary
-            elif uri.startswith("data:"):
-                try:
-                    data = base64.b64decode(uri.partition(",")[2], validate=True)
-                except binascii.Error:
-                    raise self._wrong("a buffer in base64", "other characters") from None
-            else:
-                data = self._file(uri)
-            if len(data) < length:
-                raise self._wrong(f"a buffer of {length} bytes", f"{len(data)}", "copy it again")
-            self._buffers[index] = data
-        return self._buffers[index]
-
-    def _file(self, uri: str) -> bytes:
-        """A buffer beside the document; what leads out of its folder is refused."""
-        if self.folder is None:
-            raise self._wrong("buffers within the file", f"{uri[:60]!r}", "pack it as .glb")
-        path = (self.folder / uri).resolve()
-        if not path.is_relative_to(self.folder.resolve()) or not path.is_file():
-            raise self._wrong(
-                "a buffer beside the file", f"{uri[:60]!r}", "keep the files together"
-            )
-        if path.stat().st_size > MAX_BYTES:
-            raise self._wrong(f"a buffer of at most {MAX_BYTES} bytes", "a larger one", "split it")
-        return path.read_bytes()
-
     def _accessor(self, index: int) -> Array:
         """The values (N, W) of an accessor."""
-        if index in self._values:
-            return self._values[index]
-        accessor = self.document["accessors"][_natural(index)]
-        if "sparse" in accessor or "bufferView" not in accessor:
-            raise self._wrong("plain animation data", "a sparse accessor", "export without")
-        count, width = _natural(accessor["count"]), _WIDTHS[accessor["type"]]
-        dtype = np.dtype(_COMPONENTS[accessor["componentType"]])
-        view = self.document["bufferViews"][_natural(accessor["bufferView"])]
-        data = self._buffer(view["buffer"])
-        start, size = _natural(view.get("byteOffset", 0)), _natural(view["byteLength"])
-        stride = _natural(view.get("byteStride", 0)) or dtype.itemsize * width
-        first = _natural(accessor.get("byteOffset", 0))
-        last = first + (count - 1) * stride + dtype.itemsize * width
-        if count < 1 or last > size or start + size > len(data):
-            raise self._wrong(f"{count} values in a buffer view", f"{size} bytes")
-        strides = (stride, dtype.itemsize)
-        values = widened(np.ndarray((count, width), dtype, data, start + first, strides))
-        if accessor.get("normalized") and dtype.str in _NORMALISERS:
-            values = np.maximum(values / _NORMALISERS[dtype.str], -1.0)
-        self._values[index] = check_finite(self.name, "the animation", values)
+        if index not in self._values:
+            entry, _, count, _ = self.file.accessor_shape(index)
+            if "sparse" in entry or "bufferView" not in entry or not count:
+                raise self._wrong("plain animation data", "a sparse accessor", "export without")
+            self._values[index] = self.file.accessor(index).astype(np.float64)
         return self._values[index]
 
-    # --- the skeleton ----------------------------------------------------------------------------
-
     def motions(self) -> list[SourceMotion]:
-        animations = self.document.get("animations", [])
+        animations = self.file.rows("animations")
         if not animations:
             raise self._wrong("animations", "none", "give a file that moves")
         if not self.nodes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.motion.poses import ARMS
+from training.motion.arms import ARMS
 from training.motion.posture import Arm, Foot, Posture, arm_along, arm_reaching, arm_towards
 
 Triple = tuple[float, float, float]

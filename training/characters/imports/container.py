@@ -29,8 +29,8 @@ _MAX_JSON = 128 << 20
 class GltfFile:
     """A glTF document whose parts are checked as they are read."""
 
-    path: Path
     document: js.Table
+    folder: Path | None  # where other files of it may be; None: nowhere
     chunk: bytes | None = None
     _buffers: dict[int, bytes] = field(default_factory=dict)
     _rows: dict[str, list[js.Table]] = field(default_factory=dict)
@@ -38,9 +38,13 @@ class GltfFile:
     @classmethod
     def open(cls, path: Path) -> "GltfFile":
         """Read the JSON and the binary chunk of a .gltf, .glb or .vrm file."""
-        data = read_bytes(path)
+        return cls.of(read_bytes(path), path.parent)
+
+    @classmethod
+    def of(cls, data: bytes, folder: Path | None = None) -> "GltfFile":
+        """The same of a file's bytes; without a folder, it has to hold all that it names."""
         if data[:4] != b"glTF":
-            return cls(path, cls._versioned(js.parse_json(data[:_MAX_JSON])))
+            return cls(cls._versioned(js.parse_json(data[:_MAX_JSON])), folder)
         if len(data) < 20:
             raise fail("a GLB header of 20 bytes", f"{len(data)} bytes")
         version, length = struct.unpack_from("<II", data, 4)
@@ -59,7 +63,7 @@ class GltfFile:
         if b"JSON" not in chunks or len(chunks[b"JSON"]) > _MAX_JSON:
             raise fail("a JSON chunk of sane size", "none")
         document = cls._versioned(js.parse_json(chunks[b"JSON"].rstrip(b"\0 ")))
-        return cls(path, document, chunks.get(b"BIN\0"))
+        return cls(document, folder, chunks.get(b"BIN\0"))
 
     @staticmethod
     def _versioned(document: js.Table) -> js.Table:
@@ -83,7 +87,9 @@ class GltfFile:
                 return base64.b64decode(body, validate=True)
             except (binascii.Error, ValueError) as error:
                 raise fail("base64 in a data URI", str(error)) from error
-        found = find_beside(self.path.parent, uri, percent=True)
+        if self.folder is None:
+            raise fail("all parts within the file", f"{uri[:60]!r}", "export one .glb")
+        found = find_beside(self.folder, uri, percent=True)
         if found is None:
             raise fail(
                 f"the file {uri[:200]!r} beside the model", "no such file",
@@ -110,8 +116,8 @@ class GltfFile:
             self._buffers[number] = data
         return self._buffers[number]
 
-    def view(self, number: Any) -> tuple[bytes, int]:
-        """The bytes of a buffer view and its stride (0: packed)."""
+    def view(self, number: Any) -> tuple[memoryview, int]:
+        """The bytes of a buffer view, not copied, and its stride (0: packed)."""
         views = self.rows("bufferViews")
         entry = views[js.index(number, "bufferViews", len(views))]
         compressed = js.table(entry.get("extensions"), "extensions")
@@ -126,7 +132,7 @@ class GltfFile:
         if start + length > len(data):
             raise fail(f"bytes {start} to {start + length} of a buffer", f"{len(data)} bytes")
         stride = js.whole(entry.get("byteStride"), "byteStride", 0, 252)
-        return data[start : start + length], stride
+        return memoryview(data)[start : start + length], stride
 
     def accessor_shape(self, number: Any) -> tuple[js.Table, str, int, int]:
         """The entry of an accessor, its dtype, its count and its components."""
@@ -192,7 +198,7 @@ class GltfFile:
         entry = images[js.index(number, "images", len(images))]
         name = js.text(entry.get("name"), "name") or js.text(entry.get("uri"), "name")[:80]
         if "bufferView" in entry:
-            return self.view(entry["bufferView"])[0], name or f"image {number}"
+            return bytes(self.view(entry["bufferView"])[0]), name or f"image {number}"
         return self._named_bytes(js.text(entry.get("uri"), "uri")), name or f"image {number}"
 
 

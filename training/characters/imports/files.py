@@ -5,7 +5,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from training.characters.imports.errors import fail
-from training.characters.imports.model import MAX_FILE
+
+MAX_FILE = 512 << 20  # bytes
 
 
 def read_bytes(path: Path) -> bytes:

@@ -252,7 +252,7 @@ class Scene:
         extensions = js.table(primitive.get("extensions"), "extensions")
         if "KHR_draco_mesh_compression" in extensions:
             packed = js.table(extensions["KHR_draco_mesh_compression"], "Draco extension")
-            faces, by_id = decode_draco(self.file.view(packed.get("bufferView"))[0])
+            faces, by_id = decode_draco(bytes(self.file.view(packed.get("bufferView"))[0]))
             named = js.table(packed.get("attributes"), "attributes")
             found = {}
             for name, number in wanted.items():

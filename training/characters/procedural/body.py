@@ -1,30 +1,20 @@
-"""The body under the clothes: its measures, the surfaces of its limbs, and its skin."""
+"""The body under the clothes: its measures and the surfaces of its limbs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from engine.mocap.rig import INDEX, JOINTS
 from training.characters.anatomy import Anatomy
-from training.characters.ito_body import hand_shapes
-from training.characters.ito_design import ARM_Y, WRIST
 from training.characters.procedural.design import BodyDesign
 from training.characters.shapes import (
     F64,
-    Material,
-    Part,
-    capped,
     chain,
     curve,
-    grid_part,
     loft,
-    make_part,
-    mirrored,
-    rigid,
     smoothstep,
-    vec,
 )
 from training.characters.springs import Capsule
 
@@ -61,7 +51,6 @@ _MALE = {
     "knee_r": 1.06, "calf": 1.06, "ankle_r": 1.12, "hip_x": 0.98,
 }  # fmt: skip
 _CHILD = {"shoulder": 0.95, "chest_w": 0.97, "waist_w": 1.10, "hips_w": 0.94, "thigh": 0.95}
-_HAND = hand_shapes()
 _WIDE = {"upper", "elbow", "wrist", "thigh", "knee_r", "calf", "hips_w", "waist_w", "chest_w"}
 
 
@@ -387,52 +376,3 @@ def smooth_steps(low: float, high: float, count: int, *more: float) -> F64:
     """Heights from `low` to `high`, with pairs about each of `more` for sharp edges of colour."""
     edges = [e + d for e in more for d in (-2e-4, 2e-4) if low < e < high]
     return np.unique(np.concatenate([np.linspace(low, high, count), edges]))
-
-
-def build_skin(body: Body, material: Material, bare_arm: float, hands: Material) -> list[Part]:
-    """Neck, shoulders, arms from `bare_arm` (x) on and hands. Legs come with their socks."""
-    trunk = body.trunk(body.crotch, body.collar + 0.003, 0.0, rows=34)
-    parts = [grid_part(capped(trunk), material, body.trunk_weights(capped(trunk).reshape(-1, 3)))]
-    neck_low, neck_high = body.collar - 0.03 * body.unit, body.chin + 0.05 * body.head[1]
-    at = np.linspace(neck_low, neck_high, 10)
-    ring = np.linspace(-np.pi, np.pi, 17)
-    lean = np.interp(at, (neck_low, neck_high), (-0.012, -0.006))[:, None]
-    neck = np.stack(
-        [
-            body.neck_r * np.sin(ring) + 0 * lean,
-            at[:, None] + 0 * ring,
-            lean + 0.98 * body.neck_r * np.cos(ring),
-        ],
-        -1,
-    )
-    links = (
-        (INDEX["chest"], 0, 0),
-        (INDEX["neck"], body.collar, 0.02 * body.unit),
-        (INDEX["head"], body.chin - 0.01 * body.unit, 0.02 * body.unit),
-    )
-    flat = neck.reshape(-1, 3)
-    part = grid_part(neck, material, chain(flat[:, 1], links, BONES), outline=0.8)
-    shadow = np.where(flat[:, 1] > body.collar + 0.25 * (body.chin - body.collar), -1.2, 0.0)
-    parts.append(replace(part, bias=shadow))
-    left = []
-    if bare_arm < body.wrist:
-        at = np.linspace(max(bare_arm, 0.66 * body.shoulder), body.wrist + 0.15 * body.hand, 22)
-        grid = capped(body.arm_grid(at))
-        left.append(grid_part(grid, material, body.arm_weights(grid.reshape(-1, 3))))
-    left += build_hand(body, hands)
-    return [*parts, *left, *(mirrored(part) for part in left)]
-
-
-def build_hand(body: Body, material: Material, puff: float = 1.0) -> list[Part]:
-    """The left hand: Ito's, scaled."""
-    scale = body.hand / 0.15
-    thick = max(scale * 1.05, body.wrist_r / 0.0185)
-    parts = []
-    for (vertices, triangles), outline in _HAND:
-        local = (vertices - [WRIST, ARM_Y, -0.005]) * [scale, puff * thick, puff * thick]
-        placed = local + vec(body.wrist, body.arm, -0.005)
-        weights = body.arm_weights(placed)
-        beyond = placed[:, 0] > body.wrist + 0.2 * body.hand
-        weights[beyond] = rigid(int(beyond.sum()), INDEX["l_hand"], BONES)
-        parts.append(make_part(placed, triangles, material, weights, outline=outline))
-    return parts

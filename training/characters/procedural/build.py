@@ -7,11 +7,13 @@ from training.characters.character import RiggedCharacter, assemble
 from training.characters.procedural import atlas
 from training.characters.procedural.accessories import build_tail, build_wings
 from training.characters.procedural.body import HEIGHT, Body
+from training.characters.procedural.choices import draw_design
 from training.characters.procedural.clothes import dress
 from training.characters.procedural.colours import skin
 from training.characters.procedural.design import Design
 from training.characters.procedural.face import paint_face
 from training.characters.procedural.hair import HairBuilder
+from training.characters.procedural.hair_fringe import fringe_low
 from training.characters.procedural.hair_texture import paint_hair
 from training.characters.procedural.head import build_head
 from training.characters.procedural.headwear import build_headwear
@@ -21,7 +23,7 @@ from training.characters.procedural.tops import thickness
 
 def build(seed: int, detail: float = 1.0) -> RiggedCharacter:
     """The character of a seed; `detail` is the size of its textures, 1 for pictures to 1024 px."""
-    return build_design(Design.draw(seed), detail)
+    return build_design(draw_design(seed), detail)
 
 
 def build_design(design: Design, detail: float = 1.0) -> RiggedCharacter:
@@ -48,7 +50,7 @@ def build_design(design: Design, detail: float = 1.0) -> RiggedCharacter:
         deformers = [dressed.deformer(sum(len(part.vertices) for part in parts))]
         parts.append(dressed.skirt)
     pieces = dressed.pieces | {
-        atlas.FACE: paint_face(design.face, design.body, hair.fringe_low(), detail),
+        atlas.FACE: paint_face(design.face, design.body, fringe_low(design.hair.fringe), detail),
         atlas.HAIR: paint_hair(design.hair, detail),
     }
     texture = atlas.bake(pieces, detail, 1600.0 / body.head[1])

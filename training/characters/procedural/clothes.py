@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.characters.procedural.atlas import Region
-from training.characters.procedural.body import Body, build_hand, build_skin
+from training.characters.procedural.body import Body
 from training.characters.procedural.bottoms import (
     MakeDeformer,
     build_legs,
@@ -17,6 +17,7 @@ from training.characters.procedural.clothes_texture import Pieces, paint_clothes
 from training.characters.procedural.colours import lightness, toon
 from training.characters.procedural.design import OutfitDesign
 from training.characters.procedural.rigging import Rigging
+from training.characters.procedural.skin import build_hand, build_skin
 from training.characters.procedural.tops import bare_from, build_collar, build_top
 from training.characters.procedural.wraps import build_belt, build_cape, build_neckwear
 from training.characters.shapes import Material, Part, capped, grid_part, mirrored, recolour

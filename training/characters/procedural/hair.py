@@ -1,19 +1,17 @@
-"""Hair: a cap over the skull, a fringe, side locks, lengths down the back, and what is tied.
-
-Modelled on the common head (see `head.HeadFrame`); azimuth is 0 in front and grows to her left.
-"""
+"""Hair: a cap over the skull, a fringe, side locks, lengths down the back, and what is tied."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from training.characters.procedural.body import Body
 from training.characters.procedural.colours import adjust, toon
 from training.characters.procedural.design import HairDesign
+from training.characters.procedural.hair_fringe import build_fringe
+from training.characters.procedural.hair_surfaces import CENTRE, CROWN, dome, skull, teeth
 from training.characters.procedural.hair_texture import hair_uv
 from training.characters.procedural.hair_tied import build_tied
-from training.characters.procedural.head import HEAD, PROFILE, HeadFrame, frame_of
+from training.characters.procedural.head import HEAD, HeadFrame, frame_of
 from training.characters.procedural.rigging import Rigging
 from training.characters.shapes import (
     F64,
@@ -28,46 +26,6 @@ from training.characters.shapes import (
     shell,
     smoothstep,
 )
-
-CENTRE = np.array([0.0, 0.17, -0.012])
-CROWN = 0.354
-FRINGES = (
-    "straight", "blunt", "swept", "swept_left", "parted", "m", "long", "one_eye", "up", "spiky",
-    "short", "side", "crossed",
-)  # fmt: skip
-
-
-def dome(y: ArrayLike, azimuth: ArrayLike, grow: ArrayLike = 0.0, volume: float = 1.0) -> F64:
-    """(..., 3) points of hair's smooth outside at a height and an azimuth."""
-    y = np.asarray(y, np.float64)
-    crown = CROWN + 0.4 * (volume - 1.0) * 0.165
-    up = np.clip((y - 0.10) / (crown - 0.10), 0.0, 1.0)
-    ball = np.sqrt(np.clip(1.0 - up**3.1, 0.0, 1.0))
-    fall = np.clip((0.10 - y) / 0.16, 0.0, 1.2)
-    rx = (0.165 * volume + grow) * ball + 0.010 * fall - 0.030 * fall**3
-    rz = (0.162 * volume + grow) * ball + 0.008 * fall - 0.028 * fall**3
-    return np.stack(np.broadcast_arrays(rx * np.sin(azimuth), y, -0.016 + rz * np.cos(azimuth)), -1)
-
-
-def _skull(y: F64, azimuth: F64, grow: F64) -> F64:
-    """(..., 3) points of hair that lies close to the skull."""
-    width, front, back = (curve([(r[0], r[k]) for r in PROFILE], y.ravel()) for k in (1, 2, 3))
-    wide = (width + 0.017).reshape(y.shape) + grow
-    middle = (0.5 * (front + back)).reshape(y.shape)
-    deep = (0.5 * (front - back) + 0.017).reshape(y.shape) + grow
-    return np.stack(
-        np.broadcast_arrays(wide * np.sin(azimuth), y, middle + deep * np.cos(azimuth)), -1
-    )
-
-
-def teeth(columns: int, count: int, skew: float = 0.5, jitter: F64 | None = None) -> F64:
-    """(columns,) in [0, 1]: 1 at the tips of `count` locks side by side, 0 in the notches."""
-    place = np.linspace(0.0, count, columns)
-    k = np.minimum(place.astype(np.intp), count - 1)
-    part = place - k
-    rise = np.where(part < skew, part / max(skew, 1e-3), (1 - part) / max(1 - skew, 1e-3))
-    size = np.ones(count) if jitter is None else jitter
-    return np.asarray(np.clip(rise, 0.0, 1.0) ** 0.8 * size[k])
 
 
 @dataclass
@@ -97,7 +55,7 @@ class HairBuilder:
         """All of the hair; ribbons and ties too."""
         parts = [self._cap()]
         if self.design.fringe != "none":
-            parts.append(self._fringe())
+            parts.append(build_fringe(self))
         parts += self._sides()
         if self.design.cut == "long":
             parts.append(self._lengths())
@@ -236,76 +194,11 @@ class HairBuilder:
         local = dome(y, azimuth, bulge, volume)
         if short or tied:  # drawn in toward the nape, as the skull is
             share = (1.0 if tied else 0.7) * smoothstep(0.24, 0.07, y)[..., None]
-            local = (1 - share) * local + share * _skull(y, azimuth, bulge)
+            local = (1 - share) * local + share * skull(y, azimuth, bulge)
         outer = self.frame.world(local)
         bias = -0.55 * smoothstep(0.35, 0.0, tip) * smoothstep(0.5, 1.0, v) * (notch > 0)
         t = np.broadcast_to(v**2 if d.cut == "bob" else 0 * v, y.shape)
         return self.sheet(outer, None, t, np.broadcast_to(bias, y.shape), azimuth=azimuth)
-
-    def _fringe_shape(self, azimuth: F64) -> tuple[F64, int, float, float, float]:
-        """Height of the tips by azimuth, number of locks, depth of notches, sweep, and skew."""
-        a = np.degrees(azimuth)
-        temple = 0.06 * smoothstep(48, 74, np.abs(a))
-        kind = self.design.fringe
-        if kind in ("swept", "swept_left", "one_eye", "side"):
-            side = -1.0 if kind == "swept_left" else 1.0
-            part = {"one_eye": -28.0, "side": -46.0}.get(kind, -24.0)
-            b = side * a
-            low = {"one_eye": 0.078, "side": 0.150}.get(kind, 0.128)
-            right = 0.245 - 0.115 * smoothstep(part, part - 44, b)
-            left = 0.245 - (0.245 - low) * smoothstep(part, part + 62, b)
-            base = np.where(b < part, right, left)
-            return base - 0.5 * temple * (kind != "one_eye"), 9, 0.026, 0.30 * side, 0.5
-        table: dict[str, tuple[F64, int, float, float, float]] = {
-            "straight": (0.153 - temple + 0 * a, 11, 0.026, 0.0, 0.5),
-            "blunt": (0.156 - temple + 0 * a, 13, 0.007, 0.0, 0.5),
-            "parted": (0.262 - 0.16 * smoothstep(2, 62, np.abs(a)), 10, 0.026, 0.0, 0.5),
-            "m": (0.150 + 0.045 * np.cos(a / 13.0) * (np.abs(a) < 62) - temple, 7, 0.050, 0.0, 0.5),
-            "long": (0.134 - 0.6 * temple + 0 * a, 8, 0.050, 0.06, 0.62),
-            "up": (0.262 - 0.13 * smoothstep(34, 74, np.abs(a)) + 0 * a, 9, 0.012, 0.0, 0.5),
-            "spiky": (0.142 - 0.5 * temple + 0 * a, 7, 0.075, 0.12, 0.66),
-            "short": (0.186 - 1.1 * temple + 0 * a, 10, 0.022, 0.05, 0.6),
-            "crossed": (
-                0.165 - temple - 0.045 * np.exp(-(((a - 6) / 12.0) ** 2)),
-                9,
-                0.040,
-                0,
-                0.5,
-            ),
-        }
-        return table.get(kind, table["straight"])
-
-    def fringe_low(self) -> float:
-        """Typical height of the tips over the face."""
-        azimuth = np.radians(np.linspace(-30, 30, 13))
-        return float(np.mean(self._fringe_shape(azimuth)[0]))
-
-    def _fringe(self) -> Part:
-        """A shell over the forehead whose lower edge is cut into locks."""
-        rows, per = 13, 6
-        edge = np.radians(80.0)
-        count = self._fringe_shape(np.zeros(1))[1]
-        columns = per * count + 1
-        a = np.linspace(-edge, edge, columns)
-        base, _, notch, sweep, skew = self._fringe_shape(a)
-        tip = teeth(columns, count, skew, self.rng.uniform(0.72, 1.0, count))[None, :]
-        outward = self.design.fringe in ("parted", "m", "up")
-        bottom = base + notch * (1 - tip[0]) + self.rng.normal(0, 0.002, 1)
-        v = np.linspace(0.0, 1.0, rows)[:, None]
-        top = CROWN - 0.030
-        y = top - (top - bottom[None, :]) * v**1.25
-        sink = 1.0 - smoothstep(0.0, 0.40, v)  # it comes out of the cap without an edge
-        turn = sweep * v**2 if not outward else 0.16 * np.sign(a) * np.abs(a / edge) ** 0.5 * v**2
-        azimuth = (a[None, :] + turn) * (0.25 + 0.75 * smoothstep(0.0, 0.30, v))
-        flare = -0.024 + 0.033 * smoothstep(0.0, 0.5, v) + 0.009 * (tip - 0.6) * v
-        curl = 0.006 * smoothstep(0.75, 1.0, v)
-        local = dome(y, azimuth, flare - curl, self.volume)
-        local[..., [0, 2]] *= 1.0 - 0.07 * sink[..., None]
-        local[..., 1] -= 0.012 * sink
-        outer = self.frame.world(local)
-        bias = -0.75 * smoothstep(0.30, 0.0, tip) * smoothstep(0.35, 0.9, v)
-        t = np.broadcast_to(0.7 * v**2, y.shape)
-        return self.sheet(outer, None, t, np.broadcast_to(bias, y.shape), azimuth=azimuth, calm=0.5)
 
     def _sides(self) -> list[Part]:
         """Locks before the ears that frame the face."""

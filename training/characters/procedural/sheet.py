@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.premultiplied import on_white
 from training.characters.procedural.build import build
-from training.characters.sheet import POSES, over_white, rig_pose, sheet
+from training.characters.sheet import POSES, rig_pose, sheet
 from training.render.scene import render
 
 _YAWS = (-28.0, 18.0, 30.0, -12.0, 0.0)
@@ -25,7 +26,7 @@ def figure(seed: int, size: int) -> NDArray[np.uint8]:
     pose = rig_pose(POSES[_ACTS[seed % len(_ACTS)]], _YAWS[seed % len(_YAWS)])
     # The frame leaves room for jumps and raised arms: none of these needs it.
     camera = character.camera.moved((0.0, -0.03), 1.12)
-    picture = over_white(render(character.pose(pose), camera, size, 3))
+    picture = on_white(render(character.pose(pose), camera, size, 3))
     margin = round(0.14 * size)
     return picture[:, margin : size - margin]
 

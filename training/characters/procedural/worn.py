@@ -5,7 +5,7 @@ import numpy as np
 from training.characters.procedural.body import BONES
 from training.characters.procedural.colours import Palette, lightness, toon
 from training.characters.procedural.design import Design
-from training.characters.procedural.hair import CROWN, dome
+from training.characters.procedural.hair_surfaces import CROWN, dome
 from training.characters.procedural.hair_tied import bow_shapes
 from training.characters.procedural.head import HEAD
 from training.characters.shapes import (

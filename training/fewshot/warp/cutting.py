@@ -29,7 +29,8 @@ from training.fewshot.warp.labels import BACKGROUND, part_labels
 from training.fewshot.warp.masks import part_masks
 from training.fewshot.warp.shipped import write
 from training.fit import to_tensor
-from training.motion.poses import ARMS, random_pose, random_posture
+from training.motion.arms import ARMS
+from training.motion.poses import random_pose, random_posture
 from training.motion.posture import Posture, mix, plant, pose_of
 
 JITTER_PX = 0.6  # of joints, at 96 px: an estimator's are never exact
