@@ -44,7 +44,7 @@ def hand_on_clothes(
     spine = spine_length(joints)
     elbow, wrist = (joints[j, :2] for j in (PARTS[forearm].start, PARTS[forearm].end))
     along = (wrist - elbow) / max(float(np.linalg.norm(wrist - elbow)), 1e-3) * spine
-    room = _capsule(owner.shape, wrist, wrist + _LENGTH * along, _WIDTH * spine)
+    room = capsule(owner.shape, wrist, wrist + _LENGTH * along, _WIDTH * spine)
     ring = cv2.dilate(room.astype(np.uint8), _window(_RING * spine)) > 0
     clothes, arm = np.isin(owner, _CLOTHES), owner == forearm
     doubtful, plain = room & clothes, ring & ~room & clothes
@@ -53,9 +53,9 @@ def hand_on_clothes(
         return nothing
     start = np.full(owner.shape, cv2.GC_BGD, np.uint8)
     start[doubtful] = cv2.GC_PR_BGD
-    palm = _capsule(owner.shape, wrist, wrist + _PALM * along, _PALM_WIDTH * spine)
-    near = _distance(colours[doubtful], _shades(colours[arm], 0.0))
-    far = _distance(colours[doubtful], _shades(colours[plain], _RARE))
+    palm = capsule(owner.shape, wrist, wrist + _PALM * along, _PALM_WIDTH * spine)
+    near = distance(colours[doubtful], shades(colours[arm], 0.0))
+    far = distance(colours[doubtful], shades(colours[plain], _RARE))
     likely = palm & doubtful
     likely[doubtful] |= near < _SURE * far
     start[likely] = cv2.GC_PR_FGD
@@ -93,7 +93,8 @@ def _window(radius: float) -> NDArray[np.uint8]:
     return np.ones((side, side), np.uint8)
 
 
-def _capsule(shape: tuple[int, ...], start: Colours, end: Colours, radius: float) -> Mask:
+def capsule(shape: tuple[int, ...], start: Colours, end: Colours, radius: float) -> Mask:
+    """(S, S) what is about as near as `radius` px to a bone from `start` to `end`, px."""
     import cv2
 
     canvas = np.zeros(shape, np.uint8)
@@ -102,8 +103,8 @@ def _capsule(shape: tuple[int, ...], start: Colours, end: Colours, radius: float
     return np.asarray(canvas > 0)
 
 
-def _shades(colours: Colours, rare: float) -> Colours:
-    """(K, 3): colours that stand for these; not those of a smaller share than `rare`."""
+def shades(colours: Colours, rare: float) -> Colours:
+    """(K, 3): colours that stand for these (N, 3); not those of a smaller share than `rare`."""
     import cv2
 
     stop = (cv2.TERM_CRITERIA_MAX_ITER + cv2.TERM_CRITERIA_EPS, 10, 1.0)
@@ -115,6 +116,6 @@ def _shades(colours: Colours, rare: float) -> Colours:
     return np.asarray(shades, np.float32)[share > rare]
 
 
-def _distance(colours: Colours, shades: Colours) -> Colours:
+def distance(colours: Colours, shades: Colours) -> Colours:
     """(N,) levels to the nearest shade."""
     return np.asarray(np.linalg.norm(colours[:, None] - shades, axis=2).min(1), np.float32)
