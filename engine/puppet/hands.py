@@ -21,6 +21,8 @@ _LARGEST = 0.12  # squared: a hand has no more area
 _SHADES = 6  # colours that stand for arm or clothes
 _RARE = 0.05  # a shade of fewer of the clothes' pixels may be a bit of hand
 _SURE = 0.5  # what is so much nearer to the arm's colours than to the clothes' begins as hand
+_CLOTH, _LEVELS = 2.0, 15.0  # times as far from the arm's colours as from theirs, and levels more
+_GLOVE = 0.02  # squared: less may be a glove or its cuff
 _LEAST_PX = 40
 _ROUNDS = 4
 
@@ -85,7 +87,26 @@ def hand_on_clothes(
     hull = np.zeros(owner.shape, np.uint8)
     cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
     hand = (hull > 0) & doubtful
+    of_hand = colours[hand]
+    from_arm = distance(of_hand, shades(colours[arm], _RARE))
+    from_clothes = distance(of_hand, shades(colours[plain], _RARE))
+    hand = _without_clothes(hand, from_arm, from_clothes, spine)
     return hand if hand.sum() < _LARGEST * spine**2 else nothing
+
+
+def _without_clothes(hand: Mask, arm: Colours, clothes: Colours, spine: float) -> Mask:
+    """The same hand without a piece that looks like clothes alone, as a skirt beyond a sleeve does.
+
+    `arm` and `clothes` are levels (N,) from each of its pixels to the shades of either.
+    """
+    import cv2
+
+    cloth = np.zeros(hand.shape, np.uint8)
+    cloth[hand] = arm > _CLOTH * clothes + _LEVELS
+    if cloth.sum() <= _GLOVE * spine**2:
+        return hand
+    opened = cv2.morphologyEx(cloth, cv2.MORPH_OPEN, _window(1))
+    return hand & ~(cv2.dilate(opened, _window(1)) > 0)
 
 
 def _window(radius: float) -> NDArray[np.uint8]:
