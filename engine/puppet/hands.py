@@ -21,6 +21,8 @@ _LARGEST = 0.12  # squared: a hand has no more area
 _SHADES = 6  # colours that stand for arm or clothes
 _RARE = 0.05  # a shade of fewer of the clothes' pixels may be a bit of hand
 _SURE = 0.5  # what is so much nearer to the arm's colours than to the clothes' begins as hand
+_CLOTH, _LEVELS = 2.0, 15.0  # times as far from the arm's colours as from theirs, and levels more
+_GLOVE = 0.02  # squared: less may be a glove or its cuff
 _LEAST_PX = 40
 _ROUNDS = 4
 
@@ -44,7 +46,7 @@ def hand_on_clothes(
     spine = spine_length(joints)
     elbow, wrist = (joints[j, :2] for j in (PARTS[forearm].start, PARTS[forearm].end))
     along = (wrist - elbow) / max(float(np.linalg.norm(wrist - elbow)), 1e-3) * spine
-    room = _capsule(owner.shape, wrist, wrist + _LENGTH * along, _WIDTH * spine)
+    room = capsule(owner.shape, wrist, wrist + _LENGTH * along, _WIDTH * spine)
     ring = cv2.dilate(room.astype(np.uint8), _window(_RING * spine)) > 0
     clothes, arm = np.isin(owner, _CLOTHES), owner == forearm
     doubtful, plain = room & clothes, ring & ~room & clothes
@@ -53,9 +55,9 @@ def hand_on_clothes(
         return nothing
     start = np.full(owner.shape, cv2.GC_BGD, np.uint8)
     start[doubtful] = cv2.GC_PR_BGD
-    palm = _capsule(owner.shape, wrist, wrist + _PALM * along, _PALM_WIDTH * spine)
-    near = _distance(colours[doubtful], _shades(colours[arm], 0.0))
-    far = _distance(colours[doubtful], _shades(colours[plain], _RARE))
+    palm = capsule(owner.shape, wrist, wrist + _PALM * along, _PALM_WIDTH * spine)
+    near = distance(colours[doubtful], shades(colours[arm], 0.0))
+    far = distance(colours[doubtful], shades(colours[plain], _RARE))
     likely = palm & doubtful
     likely[doubtful] |= near < _SURE * far
     start[likely] = cv2.GC_PR_FGD
@@ -85,7 +87,26 @@ def hand_on_clothes(
     hull = np.zeros(owner.shape, np.uint8)
     cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
     hand = (hull > 0) & doubtful
+    of_hand = colours[hand]
+    from_arm = distance(of_hand, shades(colours[arm], _RARE))
+    from_clothes = distance(of_hand, shades(colours[plain], _RARE))
+    hand = _without_clothes(hand, from_arm, from_clothes, spine)
     return hand if hand.sum() < _LARGEST * spine**2 else nothing
+
+
+def _without_clothes(hand: Mask, arm: Colours, clothes: Colours, spine: float) -> Mask:
+    """The same hand without a piece that looks like clothes alone, as a skirt beyond a sleeve does.
+
+    `arm` and `clothes` are levels (N,) from each of its pixels to the shades of either.
+    """
+    import cv2
+
+    cloth = np.zeros(hand.shape, np.uint8)
+    cloth[hand] = arm > _CLOTH * clothes + _LEVELS
+    if cloth.sum() <= _GLOVE * spine**2:
+        return hand
+    opened = cv2.morphologyEx(cloth, cv2.MORPH_OPEN, _window(1))
+    return hand & ~(cv2.dilate(opened, _window(1)) > 0)
 
 
 def _window(radius: float) -> NDArray[np.uint8]:
@@ -93,7 +114,8 @@ def _window(radius: float) -> NDArray[np.uint8]:
     return np.ones((side, side), np.uint8)
 
 
-def _capsule(shape: tuple[int, ...], start: Colours, end: Colours, radius: float) -> Mask:
+def capsule(shape: tuple[int, ...], start: Colours, end: Colours, radius: float) -> Mask:
+    """(S, S) what is about as near as `radius` px to a bone from `start` to `end`, px."""
     import cv2
 
     canvas = np.zeros(shape, np.uint8)
@@ -102,8 +124,8 @@ def _capsule(shape: tuple[int, ...], start: Colours, end: Colours, radius: float
     return np.asarray(canvas > 0)
 
 
-def _shades(colours: Colours, rare: float) -> Colours:
-    """(K, 3): colours that stand for these; not those of a smaller share than `rare`."""
+def shades(colours: Colours, rare: float) -> Colours:
+    """(K, 3): colours that stand for these (N, 3); not those of a smaller share than `rare`."""
     import cv2
 
     stop = (cv2.TERM_CRITERIA_MAX_ITER + cv2.TERM_CRITERIA_EPS, 10, 1.0)
@@ -115,6 +137,6 @@ def _shades(colours: Colours, rare: float) -> Colours:
     return np.asarray(shades, np.float32)[share > rare]
 
 
-def _distance(colours: Colours, shades: Colours) -> Colours:
+def distance(colours: Colours, shades: Colours) -> Colours:
     """(N,) levels to the nearest shade."""
     return np.asarray(np.linalg.norm(colours[:, None] - shades, axis=2).min(1), np.float32)

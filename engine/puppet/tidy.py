@@ -6,6 +6,7 @@
   belongs to whoever is there.
 - A sliver of one leg along the inside of the other, beyond the gap between them, is the other's,
   and none is painted in there.
+- Hair on an arm is the head's, and a sleeve below hair is the arm's, see `engine.puppet.hair`.
 - A hand on clothes is a forearm's, see `engine.puppet.hands`.
 - A skirt is the hips', from side to side: what was taken for leg in the middle of it, and has its
   colour, is cloth.
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
 from engine.puppet.frames import spine_length
+from engine.puppet.hair import hair_on_arms, sleeves_on_hair
 from engine.puppet.hands import FOREARMS, hand_on_clothes
 from engine.puppet.parts import CHEST, COUNT, HEAD, HIPS, LIMBS, PARTS
 
@@ -52,6 +54,7 @@ def tidy(drawing: CutDrawing) -> CutDrawing:
         if not _gather_strays(drawing, pixels, owner):
             break
     _part_legs(drawing, pixels, owner)
+    _part_hair_and_arms(drawing, pixels, owner)
     for forearm in FOREARMS:
         hand = hand_on_clothes(forearm, owner, _colours(pixels, owner), drawing.joints)
         for part in np.unique(owner[hand]):
@@ -134,6 +137,27 @@ def _part_legs(drawing: CutDrawing, pixels: NDArray[np.uint8], owner: NDArray[np
                     _give(pixels, owner, part, other, sliver & ~hidden)
 
 
+def _part_hair_and_arms(
+    drawing: CutDrawing, pixels: NDArray[np.uint8], owner: NDArray[np.uint8]
+) -> None:
+    """Give hair on an arm to whose it is, and let the arm go on below it; sleeves to their arm."""
+    import cv2
+
+    wide = np.ones((11, 11), np.uint8)
+    found = hair_on_arms(owner, _colours(pixels, owner), drawing.joints)
+    for arm, heir, where in found:
+        _give(pixels, owner, arm, heir, where)
+    for arm in {arm for arm, _, _ in found}:
+        locks = np.logical_or.reduce([where for other, _, where in found if other == arm])
+        locks = cv2.dilate(locks.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        own = owner == arm
+        _paint_in(pixels[arm], locks & (_bone(drawing, arm, 1.0) > 0) & ~own, ~own | locks)
+    for part, heir, where in sleeves_on_hair(owner, _colours(pixels, owner), drawing.joints):
+        _give(pixels, owner, part, heir, where)
+        faint = cv2.dilate(where.astype(np.uint8), wide) > 0
+        _hand_over(pixels, part, heir, faint & np.isin(owner, (heir, NOBODY)))
+
+
 def _close_skirt(pixels: NDArray[np.uint8], owner: NDArray[np.uint8]) -> None:
     import cv2
 
@@ -163,25 +187,34 @@ def _go_on_behind(pixels: NDArray[np.uint8], owner: NDArray[np.uint8], width: in
     arms = np.isin(owner, ARMS).astype(np.uint8)
     # Soft edges of arms as well, or a line would stay.
     wide = cv2.dilate(arms, np.ones((5, 5), np.uint8)) > 0
+    edge = ~np.isin(owner, (*ARMS, NOBODY))
     for part in range(COUNT):
         if part in ARMS:
             continue
         own = owner == part
         hidden = cv2.morphologyEx(own.astype(np.uint8), cv2.MORPH_CLOSE, disc) > 0
         hidden &= wide & ~own & (pixels[part, ..., WHOLE] < 255)
-        hidden[[0, -1]] = hidden[:, [0, -1]] = False
-        if not hidden.any():
-            continue
-        layer = pixels[part]
-        ys, xs = np.nonzero(hidden)
-        box = tuple(slice(max(v.min() - _PAD, 0), v.max() + 1 + _PAD) for v in (ys, xs))
+        hidden &= ~(edge & (pixels[part, ..., DRAWN] > 0))  # that belongs to another's edge
         # Colours go on from the part itself, and not from where an arm's are mixed with its own.
-        unknown = (~own | wide).astype(np.uint8)[box]
-        known = np.ascontiguousarray(layer[..., :3][box])
-        colours = cv2.inpaint(known, unknown, 3, cv2.INPAINT_TELEA)
-        inside = hidden[box]
-        layer[..., :3][box][inside] = colours[inside]
-        layer[..., WHOLE][hidden] = 255
+        _paint_in(pixels[part], hidden, ~own | wide)
+
+
+def _paint_in(
+    layer: NDArray[np.uint8], hidden: NDArray[np.bool_], unknown: NDArray[np.bool_]
+) -> None:
+    """Paint in what is hidden of a part, from its colours where they are known."""
+    import cv2
+
+    hidden[[0, -1]] = hidden[:, [0, -1]] = False
+    if not hidden.any():
+        return
+    ys, xs = np.nonzero(hidden)
+    box = tuple(slice(max(v.min() - _PAD, 0), v.max() + 1 + _PAD) for v in (ys, xs))
+    known = np.ascontiguousarray(layer[..., :3][box])
+    colours = cv2.inpaint(known, unknown.astype(np.uint8)[box], 3, cv2.INPAINT_TELEA)
+    inside = hidden[box]
+    layer[..., :3][box][inside] = colours[inside]
+    layer[..., WHOLE][hidden] = 255
 
 
 def _lift_veils(pixels: NDArray[np.uint8]) -> None:
@@ -235,7 +268,7 @@ def _hand_over(pixels: NDArray[np.uint8], part: int, heir: int, where: NDArray[n
     pixels[part][where], pixels[heir][where] = mine, theirs
 
 
-def _bone(drawing: CutDrawing, part: int) -> NDArray[np.uint8]:
+def _bone(drawing: CutDrawing, part: int, near: float = _NEAR) -> NDArray[np.uint8]:
     """(S, S) 255 where a part is for certain, if it is seen there."""
     import cv2
 
@@ -246,7 +279,7 @@ def _bone(drawing: CutDrawing, part: int) -> NDArray[np.uint8]:
     waist = joints[1] + 0.62 * (hips - joints[1])
     ends = {HEAD: (joints[0], 0.5 * (joints[16] + joints[17])), CHEST: (start, waist),
             HIPS: (waist, hips)}.get(part, (start, end))  # fmt: skip
-    width = 2 * round(_NEAR * entry.radius * spine_length(drawing.joints)) + 1
+    width = 2 * round(near * entry.radius * spine_length(drawing.joints)) + 1
     canvas = np.zeros(drawing.pixels.shape[1:3], np.uint8)
     a, b = (tuple(int(v) for v in np.clip(point, -1e4, 1e4)) for point in ends)
     cv2.line(canvas, a, b, 255, max(1, min(width, 255)))

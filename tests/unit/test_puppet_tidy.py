@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
+from engine.puppet.hands import _without_clothes
 from engine.puppet.parts import COUNT, HEAD, HIPS, PARTS
 from engine.puppet.tidy import LEGS, tidy
 from tests.cut_drawings import body
@@ -179,6 +180,21 @@ def test_a_hand_on_a_skirt_is_the_forearm_s():
     assert np.abs(np.median(behind[..., :3].reshape(-1, 3), 0) - cloth).max() < 10
     again = tidy(CutDrawing(pixels, joints))
     np.testing.assert_array_equal(again.pixels, made.pixels)
+
+
+def test_a_skirt_beyond_a_sleeve_is_no_hand():
+    hand = np.zeros((64, 64), bool)
+    hand[20:40, 10:40] = True
+    is_cloth = np.zeros_like(hand)
+    is_cloth[20:40, 25:40] = True
+    arm, clothes = (np.where(who, 60.0, 4.0)[hand] for who in (is_cloth, ~is_cloth))
+    kept = _without_clothes(hand, arm, clothes, spine=80.0)
+    np.testing.assert_array_equal(kept[:, :24], hand[:, :24])
+    assert not kept[:, 25:].any()
+    glove = _without_clothes(hand, arm, clothes, spine=160.0)  # of a larger body it is small
+    np.testing.assert_array_equal(glove, hand)
+    like_both = _without_clothes(hand, np.full(arm.shape, 9.0), np.zeros(arm.shape), spine=80.0)
+    np.testing.assert_array_equal(like_both, hand)
 
 
 def test_an_arm_that_was_guessed_leaves_no_veil():
