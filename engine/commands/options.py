@@ -173,6 +173,12 @@ TargetCpuOption = Annotated[
         min=0.01, max=1, metavar="SHARE", help="Likewise, to so much of the processor: 0.5 is half."
     ),
 ]
+TargetGpuOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01, max=1, metavar="SHARE", help="Likewise, to so much of the graphics card."
+    ),
+]
 
 _OF_A_SHOW: Final[dict[str, tuple[Any, Any]]] = {
     "layout": (LayoutOption, Layout.CHARACTER),

@@ -129,10 +129,11 @@ def test_live_hands_its_options_on(calls):
 
 
 def test_live_hands_its_targets_on(calls):
-    assert run("live", "--target-fps", "30", "--target-cpu", "0.5").exit_code == 0
+    asked = ("--target-fps", "30", "--target-cpu", "0.5", "--target-gpu", "0.4")
+    assert run("live", *asked).exit_code == 0
     assert run("live").exit_code == 0
     given, none = (kwargs["targets"] for _, kwargs in calls)
-    assert given == engine.app.Targets(fps=30, cpu=0.5)
+    assert given == engine.app.Targets(fps=30, cpu=0.5, gpu=0.4)
     assert not none
     assert run("live", "--target-cpu", "1.5").exit_code == 2
 
