@@ -36,6 +36,7 @@ from engine.commands.options import (
     PoseRuntimeName,
     PoseRuntimeOption,
     TargetCpuOption,
+    TargetGpuOption,
     TargetLatencyOption,
     ThreadsOption,
 )
@@ -135,6 +136,7 @@ def main(
     ] = True,
     target_latency: TargetLatencyOption = None,
     target_cpu: TargetCpuOption = None,
+    target_gpu: TargetGpuOption = None,
     threads: ThreadsOption = 1,
     draw: DrawOption = DrawName.AUTO,
     pose_model: PoseModelOption = PoseModel.FULL,
@@ -153,7 +155,7 @@ def main(
         threads=threads, draw=draw.value, pose_model=pose_model.value,
         pose_runtime=pose_runtime.value,
     )  # fmt: skip
-    targets = Targets(fps, target_latency, target_cpu)
+    targets = Targets(fps, target_latency, target_cpu, target_gpu)
     bundle = CharacterBundle.load(character)
     runs: list[tuple[str, Run]] = []
     did: dict[str, Any] | None = None

@@ -73,6 +73,11 @@ class Likeness:
 SAME: Final = Likeness(1.0, 1.0, 0.0)
 
 
+def is_known(clip: Path) -> bool:
+    """Whether a clip has its truth beside it; likeness and errors of joints need one."""
+    return clip.with_suffix(".joints.npz").is_file()
+
+
 def told(actor: Actor, options: Options) -> dict[str, Any]:
     """What draws an actor.
 

@@ -29,14 +29,14 @@ import numpy as np
 import typer
 from rich.markup import escape
 
-from bench import blockcode, codec, pages
+from bench import blockcode, codec, moves, pages
 from bench.browser import Page, browsing, camera_file
 from bench.clocks import ClockMap, exchange
 from bench.codec import Kept
 from bench.glass import SCREEN, CodedSink, Film, Ledger, timelines
 from bench.lossy import Network, Relay, relaying
 from bench.pages import FLAGS, PAGES, PageRival, serving
-from bench.quality import likeness_of, pose_errors, told
+from bench.quality import is_known, likeness_of, pose_errors, told
 from bench.report import Bench, Goal, drawings, measures_table, singles_table
 from bench.show import files_of, latency_charts, waterfall_chart
 from bench.statistics import Measure
@@ -60,17 +60,19 @@ STALE_MS: Final = 200.0
 _SHOWN: Final = "#character"
 _KEPT: Final = "__kept.length"
 _START: Final = "document.getElementById('start').click()"
+_MIRRORED: Final = "document.getElementById('mirror')?.getAttribute('aria-pressed') === 'true'"
 _OPENING_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One run in the browser."""
+    """One run in the browser; `pictures` are some of those that it showed."""
 
     whole: Timeline
     parts: Timeline
     measures: dict[str, Measure]
     about: dict[str, Any]
+    pictures: list[Kept]
 
 
 class Receiver(StrEnum):
@@ -155,8 +157,13 @@ async def perform(
     *,
     exchanges: int = 40,
     with_figures: bool = False,
-) -> tuple[Timeline, Timeline, ClockMap, dict[str, Measure], dict[str, Any]]:
-    """Perform for so long; what was seen, with the studio's own figures if the page has them."""
+) -> tuple[Timeline, Timeline, ClockMap, list[Kept], dict[str, Measure], dict[str, Any]]:
+    """Perform for so long; what was seen, with the studio's own figures if the page has them.
+
+    Returns:
+        The whole way, its parts, the server's clock, pictures that were shown, how like they are to
+        those that were sent, and more about the run.
+    """
 
     async def ask() -> tuple[float, float]:
         heard, answered = await page.js("[performance.now(), performance.now()]")
@@ -201,10 +208,12 @@ async def perform(
         "not read on the screen": unread,
         "not read in the server": ledger.unread,
         "pictures on the screen": len(shown),
+        "mirrored": await page.js(_MIRRORED),
         "figures of the page": hud,
     }
     likeness = codec.measures(codec.scores(film, sent, pictures, after_ms))
-    return whole, parts, clocks, likeness, about
+    pictures = [one for one in pictures if one.at_ms >= after_ms]
+    return whole, parts, clocks, pictures, likeness, about
 
 
 async def hud_of(page: Page, seconds: float) -> dict[str, float]:
@@ -245,7 +254,7 @@ async def measure(
                     url, Path(folder) / "home", camera=camera, script=script(direct, keep_every)
                 ) as page,
             ):
-                whole, parts, clocks, likeness, about = await perform(
+                whole, parts, clocks, pictures, likeness, about = await perform(
                     page, ledger, seconds, skip_s, with_figures=True
                 )
             counts = {"to server": relay.to_server, "to client": relay.to_client}
@@ -260,7 +269,7 @@ async def measure(
     unread = 100 * about["not read on the screen"] / max(about["pictures on the screen"], 1)
     measures["codes not read"] = Measure.single(unread, "%")
     measures |= likeness
-    return Seen(whole, parts, measures, about)
+    return Seen(whole, parts, measures, about, pictures)
 
 
 async def measure_page(clip: Path, rival: PageRival, seconds: float, skip_s: float) -> Seen:
@@ -273,14 +282,16 @@ async def measure_page(clip: Path, rival: PageRival, seconds: float, skip_s: flo
                 url, Path(folder) / "home", camera=camera, script=script(True, 0), flags=FLAGS
             ) as page,
         ):
-            whole, parts, _, _, told = await perform(page, Ledger(), seconds, skip_s, exchanges=1)
+            whole, parts, _, _, _, told = await perform(
+                page, Ledger(), seconds, skip_s, exchanges=1
+            )
             joints = await page.js("window.__joints ?? []")
     if not len(whole.sequence):
         raise StudioError(f"{rival.name} said of no frame that it was shown: {told}")
     measures = whole.measures(STALE_MS)
     measures |= pages.pose_errors(joints, clip, measures["every frame due"]["p50"])
     kept = ("first picture after s", "camera's time", "reading a code ms", "pictures on the screen")
-    return Seen(whole, parts, measures, {k: told[k] for k in kept} | pages.about(rival))
+    return Seen(whole, parts, measures, {k: told[k] for k in kept} | pages.about(rival), [])
 
 
 def main(
@@ -295,7 +306,8 @@ def main(
     seconds: Annotated[float, typer.Option(help="On each.")] = 30.0,
     warm_up: Annotated[float, typer.Option(help="Seconds before that, not counted.")] = 5.0,
     with_quality: Annotated[
-        bool, typer.Option("--quality/--no-quality", help="The joints' error when shown, too.")
+        bool,
+        typer.Option("--quality/--no-quality", help="How truly she moves and is drawn, too."),
     ] = True,
     seed: Annotated[int, typer.Option(help="Of the networks.")] = 0,
     receiver: Annotated[
@@ -336,6 +348,11 @@ def main(
         late_ms = seen.measures["every frame due"]["p50"]
         measures = seen.measures
         if with_quality:
+            measures |= moves.measures(
+                seen.pictures, moves.people(clip, options), mirrored=seen.about["mirrored"],
+                length=FILM,
+            )  # fmt: skip
+        if with_quality and is_known(clip):
             measures |= likeness_of(bundle, options, drawn_by, clip)
             measures |= pose_errors(clip, options, late_ms)
         bench.add(network.name, measures, **seen.about, drawn_by=drawn_by)

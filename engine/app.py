@@ -70,7 +70,7 @@ def make_smoother(kind: str | float, *, live: bool) -> Callable[[int], Smoother]
     if kind == "auto":
         kind = "one-euro" if live else "savitzky-golay"
     match kind:
-        case float() | int():
+        case float() | int() if 0 <= kind <= 1:
             pace = 4.0 ** (1.0 - 2.0 * kind)
             return lambda size: OneEuro(size=size, pace=pace)
         case "one-euro":
@@ -80,7 +80,8 @@ def make_smoother(kind: str | float, *, live: bool) -> Callable[[int], Smoother]
         case "none":
             return lambda size: Unsmoothed()
     raise ValueError(
-        f"smoothing must be auto, one-euro, savitzky-golay or none, but it is {kind!r}"
+        "smoothing must be auto, one-euro, savitzky-golay, none or a number from 0 to 1, but it is "
+        f"{kind!r}"
     )
 
 

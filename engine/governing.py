@@ -56,20 +56,25 @@ class Change:
         )
 
 
-def ladder(pose_model: str, poses: Sequence[str], ways: "Sequence[Way]") -> list[Level]:
+def ladder(
+    pose_model: str, poses: Sequence[str], ways: "Sequence[Way]", *, spare_card: bool = False
+) -> list[Level]:
     """The levels, the best first: other precisions, then quicker pose models, then less picture.
 
     Args:
         pose_model: the one of the best level.
         poses: pose models that are there.
         ways: to draw, the best first.
+        spare_card: whether there is a target for the graphics card. What relieves it takes longer
+            on the processor, so else it is no level.
     """
     quicker = [name for name in _POSES[_POSES.index(pose_model) + 1 :] if name in poses]
+    taken = [i for i, way in enumerate(ways) if spare_card or not way.relief]
     pairs = [(pose_model, 0)]
-    pairs += [(pose_model, i) for i, way in enumerate(ways) if i and way.alike]
+    pairs += [(pose_model, i) for i in taken if i and ways[i].alike]
     alike = pairs[-1][1]
     pairs += [(pose, alike) for pose in quicker]
-    pairs += [(pairs[-1][0], i) for i, way in enumerate(ways) if i > alike]
+    pairs += [(pairs[-1][0], i) for i in taken if i > alike]
     drawn = [f"{way.name}, " for way in ways] or [""]
     return [Level(pose, way, f"{drawn[way]}pose {pose}") for pose, way in pairs]
 
@@ -109,11 +114,11 @@ class Governing:
         clock: Clock,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
+        self._show, self._targets, self._options = show, targets, options
         first = self._first = show.cast.wished
         self._poses = [name for name in _POSES if models.get(f"pose-{name}").path.is_file()]
-        self.levels = ladder(options.pose_model, self._poses, first.ways)
+        self.levels = self._ladder(options.pose_model, first.ways)
         self.changes: list[Change] = []
-        self._show, self._targets, self._options = show, targets, options
         self._clock, self._say = clock, say
         self._ways = {id(actor): present(actor) for actor in show.cast.actors}
         self._known = {id(actor): actor.ways for actor in show.cast.actors}
@@ -156,7 +161,7 @@ class Governing:
     def look(self, now_ns: int, cpu_s: float) -> None:
         """Look at what the show costs, and change its level where that is called for."""
         self._renew()
-        load = self._window.look(now_ns, cpu_s)
+        load = self._window.look(now_ns, cpu_s, "generate" if self._on_card() else None)
         before = self.level
         self._governor.look(now_ns * 1e-9, None if load is None else load.value)
         if load is not None and self.level is not before:
@@ -170,6 +175,15 @@ class Governing:
     def _run(self) -> None:
         while not self._stop.wait(LOOK_S):
             self.look(self._clock.now_ns(), time.process_time())
+
+    def _ladder(self, pose_model: str, ways: "Sequence[Way]") -> list[Level]:
+        return ladder(pose_model, self._poses, ways, spare_card=self._targets.gpu is not None)
+
+    def _on_card(self) -> bool:
+        """Whether a graphics card draws whoever is on stage."""
+        actor = self._show.cast.wished
+        ways, way = actor.ways, self._ways.get(id(actor), 0)
+        return way < len(ways) and ways[way].on_card
 
     def _renew(self) -> None:
         """Where an actor was taken over: what draws it now, and the ladder if it is the first.
@@ -190,7 +204,7 @@ class Governing:
             wanted = ways[self._ways[id(actor)]].name
             if held and before[level.way].name in {way.name for way in ways}:
                 wanted = before[level.way].name
-            self.levels = ladder(self._options.pose_model, self._poses, ways)
+            self.levels = self._ladder(self._options.pose_model, ways)
             alike = [i for i, each in enumerate(self.levels) if each.pose == level.pose]
             start = next((i for i in alike if ways[self.levels[i].way].name == wanted), alike[0])
             self._governor = Governor(gains(self.levels, ways), start)

@@ -31,15 +31,17 @@ class Targets:
         fps: pictures a second; a source that gives fewer asks for no more than it gives.
         latency_ms: from capture to the end of the write, for nine frames in ten.
         cpu: share of the processor cores that this process may use, (0, 1].
+        gpu: share of the time in which the graphics card may draw for this show, (0, 1].
     """
 
     fps: float | None = None
     latency_ms: float | None = None
     cpu: float | None = None
+    gpu: float | None = None
 
     def __bool__(self) -> bool:
         """Whether there is any."""
-        return any(each is not None for each in (self.fps, self.latency_ms, self.cpu))
+        return any(each is not None for each in (self.fps, self.latency_ms, self.cpu, self.gpu))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,7 @@ class Window:
         self._frames: deque[_Shown] = deque()
         self._cpu: deque[tuple[int, float]] = deque()
         self._since_ns: int | None = None
+        self._card_share = 0.0  # when the card last drew
 
     def note(self, packet: Packet, shown_ns: int) -> None:
         """A frame has been shown."""
@@ -206,12 +209,14 @@ class Window:
             self._frames.clear()
             self._cpu.clear()
 
-    def look(self, now_ns: int, cpu_s: float) -> Load | None:
+    def look(self, now_ns: int, cpu_s: float, on_card: str | None = None) -> Load | None:
         """What the show costs now; None while too little was seen.
 
         Args:
             now_ns: on the clock of the frames.
             cpu_s: processor time of this process so far.
+            on_card: the stage whose network the graphics card runs, if it runs one. All of the
+                stage's time counts as the card's: more it cannot be.
         """
         with self._lock:
             if self._since_ns is None:
@@ -239,7 +244,27 @@ class Window:
         if targets.cpu is not None and elapsed_s > 0:
             share = (self._cpu[-1][1] - self._cpu[0][1]) / elapsed_s / self._cores
             loads.append(Load(share / targets.cpu, f"{100 * share:.0f}% of the processor"))
+        if targets.gpu is not None:
+            loads.append(self._card(frames, targets.gpu, on_card))
         return max(loads, key=lambda load: load.value, default=None)
+
+    def _card(self, frames: Sequence[_Shown], target: float, stage: str | None) -> Load:
+        """Against a share of the graphics card.
+
+        Where it draws nothing, what it would take is not seen. So that is as much below what it
+        took as the governor believes: it tries the card again after a while, not at once.
+        """
+        if stage is None:
+            return Load(self._card_share / _GAINS[1] / target, "the graphics card draws nothing")
+        share = self._card_share = _busy(frames, stage)
+        return Load(share / target, f"{100 * share:.0f}% of the graphics card")
+
+
+def _busy(frames: Sequence[_Shown], stage: str) -> float:
+    """The share of the time in which a stage worked."""
+    seconds = max(frames[-1].captured_ns - frames[0].captured_ns, 1) * 1e-9
+    works_ns = [s.end_ns - s.start_ns for each in frames for s in each.stamps if s.stage == stage]
+    return sum(works_ns) * 1e-9 / len(frames) * (len(frames) - 1) / seconds
 
 
 def _pace(frames: Sequence[_Shown], fps: float) -> list[Load]:

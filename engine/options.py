@@ -20,7 +20,8 @@ class Options:
         size_px: height of the character's picture; None: as the character is, or for
             "side-by-side" as the video is.
         smoothing: "auto" is Savitzky-Golay for files, which looks ahead, and One Euro for live
-            input, which cannot.
+            input, which cannot. A number is One Euro from 0, quick, to 1, calm; 0.5 is as it is by
+            itself. `engine.motion.smooth.OneEuro` has the parameters of every joint.
         pose_model: MediaPipe's; "lite" is faster, "heavy" is steadier.
         pose_runtime: what runs it: "mediapipe" itself, which reports usage to Google, or one of
             `engine.pose.runners`, which give the same poses and report nothing.
@@ -38,7 +39,7 @@ class Options:
     layout: Literal["character", "side-by-side"] = "character"
     background: str | None = None
     size_px: int | None = None
-    smoothing: Literal["auto", "one-euro", "savitzky-golay", "none"] = "auto"
+    smoothing: Literal["auto", "one-euro", "savitzky-golay", "none"] | float = "auto"
     pose_model: Literal["lite", "full", "heavy"] = "full"
     pose_runtime: PoseRuntime = DEFAULT_RUNTIME
     mirror: bool = False

@@ -1,6 +1,6 @@
 """The ways in which a character can be drawn here: from its best pictures to its cheapest ones."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -30,6 +30,8 @@ class Way:
             same network.
         cost_ms: of a picture, as it was measured; None where it was not.
         candidate: what runs its network, if it has one.
+        relief: the processor draws what a graphics card draws quicker: of use only where the card
+            is to be spared.
     """
 
     name: str
@@ -37,6 +39,14 @@ class Way:
     alike: bool
     cost_ms: float | None = None
     candidate: "Candidate | None" = None
+    relief: bool = False
+
+    @property
+    def on_card(self) -> bool:
+        """Whether a graphics card, or another device than the processor, runs its network."""
+        from engine.backends.choose import ON_PROCESSOR
+
+        return self.candidate is not None and self.candidate.backend not in ON_PROCESSOR
 
 
 def ways_of(
@@ -62,16 +72,24 @@ def ways_of(
         wrap: Callable[[Backend], Generator] = (
             NetworkGenerator if draws == "generator" else partial(Puppet, bundle.drawings)
         )
-        tried = {entry.candidate: entry for entry in worthwhile(choice.trial)}
+        tried: dict[Candidate, Measured | None] = {}
+        tried |= {entry.candidate: entry for entry in worthwhile(choice.trial)}
+        spare = relief(choice.trial, tried)
+        relieves = None if spare is None else spare.candidate
+        if relieves is not None:
+            tried[relieves] = spare
+        if not tried:
+            tried[choice.candidate] = None  # nothing had to be measured
         ways += [
             Way(
-                candidate.precision,
+                candidate.precision + (", processor" if candidate == relieves else ""),
                 partial(_open, subject, candidate, wrap, options, shelf, choice),
                 alike=True,
-                cost_ms=tried[candidate].p50_ms if tried else None,
+                cost_ms=None if entry is None else entry.p50_ms,
                 candidate=candidate,
+                relief=candidate == relieves,
             )
-            for candidate in tried or (choice.candidate,)
+            for candidate, entry in tried.items()
         ]
     if bundle.drawings and (draws == "puppet" or options.draw == "auto"):
         ways.append(Way("puppet", lambda: (Puppet(bundle.drawings), None), alike=not ways))
@@ -93,6 +111,16 @@ def worthwhile(trial: Sequence["Measured"]) -> list["Measured"]:
         if quickest and (not kept or quickest.p50_ms < _WORTH * kept[-1].p50_ms):
             kept.append(quickest)
     return kept
+
+
+def relief(trial: Sequence["Measured"], taken: "Iterable[Candidate]") -> "Measured | None":
+    """The quickest that the processor runs, where all that was taken is run by a graphics card."""
+    from engine.backends.choose import ON_PROCESSOR
+
+    if any(candidate.backend in ON_PROCESSOR for candidate in taken):
+        return None
+    able = [e for e in trial if e.backend in ON_PROCESSOR and e.refused is None]
+    return min(able, key=lambda entry: entry.p50_ms, default=None)
 
 
 def shelve(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 
 T = TypeVar("T")
 
@@ -17,6 +18,10 @@ T = TypeVar("T")
 # that press it would wait for ever.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# An example that takes long says that the machine is busy, and no more.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 _FD_FOLDER = Path("/proc/self/fd")  # Linux; elsewhere only threads are watched
 _PATIENCE_S = 2.0

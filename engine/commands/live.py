@@ -14,6 +14,7 @@ from engine.commands.options import (
     ReportOption,
     TargetCpuOption,
     TargetFpsOption,
+    TargetGpuOption,
     TargetLatencyOption,
     shows,
 )
@@ -50,6 +51,7 @@ def live(
     target_fps: TargetFpsOption = None,
     target_latency: TargetLatencyOption = None,
     target_cpu: TargetCpuOption = None,
+    target_gpu: TargetGpuOption = None,
     refine: Annotated[
         bool,
         typer.Option(
@@ -88,7 +90,7 @@ def live(
         result = run_live(
             source, sink, character or None, report=report, seconds=seconds, push=push or (),
             push_token=push_token, options=options,
-            targets=Targets(target_fps, target_latency, target_cpu), on_message=say,
+            targets=Targets(target_fps, target_latency, target_cpu, target_gpu), on_message=say,
         )  # fmt: skip
         if refining is not None and refining.wait(0) is None:
             say("refine: the show ended first, the puppet stays as it was; try `ayatsuri refine`")

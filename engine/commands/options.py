@@ -31,15 +31,6 @@ class PoseRuntimeName(StrEnum):
     OPENVINO_GPU = "openvino-gpu"
 
 
-class Smoothing(StrEnum):
-    """How joints are smoothed over time."""
-
-    AUTO = "auto"
-    ONE_EURO = "one-euro"
-    SAVITZKY_GOLAY = "savitzky-golay"
-    NONE = "none"
-
-
 class Draw(StrEnum):
     """What draws the character."""
 
@@ -106,9 +97,33 @@ PoseRuntimeOption = Annotated[
         "on the processor or a GPU, which give the same poses and report nothing."
     ),
 ]
+_SMOOTHINGS: Final = ("auto", "one-euro", "savitzky-golay", "none")
+
+
+def _smoothing(text: str) -> str | float:
+    """A name, or a number from 0 to 1."""
+    if text in _SMOOTHINGS:
+        return text
+    try:
+        pace = float(text)
+    except ValueError:
+        pace = -1.0
+    if not 0.0 <= pace <= 1.0:
+        raise typer.BadParameter(
+            f"{text!r} is none of {', '.join(_SMOOTHINGS)}, "
+            "and no number from 0 (quick) to 1 (calm)"
+        )
+    return pace
+
+
 SmoothingOption = Annotated[
-    Smoothing,
-    typer.Option(help="auto: Savitzky-Golay for files, One Euro for live input."),
+    str,
+    typer.Option(
+        parser=_smoothing,
+        metavar="auto|one-euro|savitzky-golay|none|0..1",
+        help="auto: Savitzky-Golay for files, One Euro for live input. A number: One Euro from 0, "
+        "quick, to 1, calm; it is 0.5 by itself.",
+    ),
 ]
 MirrorOption = Annotated[bool, typer.Option("--mirror", help="Swap left and right.")]
 ClearHeadOption = Annotated[
@@ -179,12 +194,18 @@ TargetCpuOption = Annotated[
         min=0.01, max=1, metavar="SHARE", help="Likewise, to so much of the processor: 0.5 is half."
     ),
 ]
+TargetGpuOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01, max=1, metavar="SHARE", help="Likewise, to so much of the graphics card."
+    ),
+]
 
 _OF_A_SHOW: Final[dict[str, tuple[Any, Any]]] = {
     "layout": (LayoutOption, Layout.CHARACTER),
     "background": (BackgroundOption, None),
     "size": (SizeOption, None),
-    "smoothing": (SmoothingOption, Smoothing.AUTO),
+    "smoothing": (SmoothingOption, "auto"),
     "pose_model": (PoseModelOption, PoseModel.FULL),
     "pose_runtime": (PoseRuntimeOption, PoseRuntimeName.MEDIAPIPE),
     "mirror": (MirrorOption, False),

@@ -78,6 +78,20 @@ MEDIAPIPE_33 = Skeleton(
     ),
 )  # fmt: skip
 
+COCO_17 = Skeleton(
+    name="coco-17",
+    joints=(
+        "nose", "l_eye", "r_eye", "l_ear", "r_ear",
+        "l_shoulder", "r_shoulder", "l_elbow", "r_elbow", "l_wrist", "r_wrist",
+        "l_hip", "r_hip", "l_knee", "r_knee", "l_ankle", "r_ankle",
+    ),
+    bones=(
+        (15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7),
+        (6, 8), (7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6),
+    ),
+)  # fmt: skip
+"""The keypoints of the COCO data set (Lin et al. 2014), in its own order, which has no neck."""
+
 
 def joint_map(source: Skeleton, target: Skeleton) -> NDArray[np.intp]:
     """(K_target, 2) pairs of source joints whose mean is each target joint.

@@ -119,6 +119,25 @@ def test_smoothing_and_mirroring_change_the_picture(clip, character, tmp_path):
     assert _difference(made["plain"], made["one-euro"]) > 0.001
 
 
+def test_a_number_smooths_from_quick_to_calm():
+    noise = np.random.default_rng(1).normal(0, 2, (60, 20, 4)).astype(np.float32) + 100
+    left = []
+    for pace in (0.0, 0.5, 1.0):
+        smoother = app.make_smoother(pace, live=True)(256)
+        track = [
+            one for i, joints in enumerate(noise) for one in smoother.push(joints, i * 33_333_333)
+        ]
+        left.append(float(np.std(np.stack(track)[10:, :, :2])))
+    assert left == sorted(left, reverse=True)
+    assert left[0] > 1.5 * left[2]
+    as_it_is = app.make_smoother("one-euro", live=True)(256)
+    again = [one for i, joints in enumerate(noise) for one in as_it_is.push(joints, i * 33_333_333)]
+    assert float(np.std(np.stack(again)[10:, :, :2])) == left[1]
+    for kind in (-0.1, 1.1, float("nan"), "butter"):
+        with pytest.raises(ValueError, match="a number from 0 to 1"):
+            app.make_smoother(kind, live=True)
+
+
 @needs_pose_model
 def test_a_paced_video_takes_its_time_and_counts_what_is_late(clip, character, tmp_path):
     began = time.monotonic()

@@ -109,6 +109,13 @@ def test_puppet_hands_its_options_on(calls, tmp_path):
     assert "out.webm" in text(result)
 
 
+@pytest.mark.parametrize("command", [("live",), ("puppet", "v.mp4", "-o", "o.mp4")])
+def test_smoothing_may_be_a_number(calls, command):
+    assert run(*command, "--smoothing", "0.25").exit_code == 0
+    [(_, kwargs)] = calls
+    assert kwargs["options"].smoothing == 0.25
+
+
 def test_puppet_has_defaults(calls):
     assert run("puppet", "dance.mp4", "-o", "out.mp4").exit_code == 0
     [(args, kwargs)] = calls
@@ -129,10 +136,11 @@ def test_live_hands_its_options_on(calls):
 
 
 def test_live_hands_its_targets_on(calls):
-    assert run("live", "--target-fps", "30", "--target-cpu", "0.5").exit_code == 0
+    asked = ("--target-fps", "30", "--target-cpu", "0.5", "--target-gpu", "0.4")
+    assert run("live", *asked).exit_code == 0
     assert run("live").exit_code == 0
     given, none = (kwargs["targets"] for _, kwargs in calls)
-    assert given == engine.app.Targets(fps=30, cpu=0.5)
+    assert given == engine.app.Targets(fps=30, cpu=0.5, gpu=0.4)
     assert not none
     assert run("live", "--target-cpu", "1.5").exit_code == 2
 
@@ -214,6 +222,8 @@ def test_ctrl_c_while_a_command_line_loads_is_no_error(monkeypatch, package):
         (("puppet", "v.mp4"), "--output"),
         (("puppet", "-o", "o.mp4"), "VIDEO"),
         (("puppet", "v.mp4", "-o", "o.mp4", "--smoothing", "butter"), "butter"),
+        (("puppet", "v.mp4", "-o", "o.mp4", "--smoothing", "1.5"), "from 0 (quick) to 1"),
+        (("live", "--smoothing", "nan"), "from 0 (quick) to 1"),
         (("puppet", "v.mp4", "-o", "o.mp4", "--size", "3"), "--size"),
         (("live", "--seconds", "0"), "--seconds"),
         (("dance",), "dance"),

@@ -236,6 +236,20 @@ def test_the_source_fills_the_background_with_its_middle(height_width: tuple[int
     assert close(output[SIZE // 2, SIZE // 2], cut[side // 2, side // 2], by=12)
 
 
+def test_blur_shows_the_colours_of_the_room_and_nothing_in_it() -> None:
+    """Stripes as fine as a face's features are gone; what is red on the left is still red there."""
+    room = np.zeros((72, 128, 3), np.uint8)
+    room[:, :64], room[:, 64:] = (200, 30, 30), (30, 30, 200)
+    room[:, np.arange(128) // 2 % 2 == 0] += 50
+    made = composed(CompositeStage(Background("blur")), packet(room))
+    corner = made[OUTSIDE].astype(int)
+    assert np.abs(corner - (225, 55, 55)).max() < 25
+    assert np.abs(np.diff(corner, axis=1)).max() < 8
+    assert close(made[INSIDE], COLOUR)
+    plain = composed(CompositeStage(Background("source")), packet(room))
+    assert np.abs(np.diff(plain[OUTSIDE].astype(int), axis=1)).max() > 20
+
+
 @pytest.mark.parametrize("kind", ["colour", "grey", "alpha", "sixteen bits"])
 def test_a_picture_is_behind_the_character(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "backdrop.png"

@@ -14,7 +14,7 @@ from engine.enrol.enrol import enrol
 from engine.enrol.keypoints import parse_keypoints, read_keypoints
 from engine.errors import BadKeypoints, EnrolError
 from engine.manifest import MAX_DRAWINGS
-from engine.pose.skeleton import PUPPET_20
+from engine.pose.skeleton import COCO_17, OPENPOSE_18, PUPPET_20
 from tests.drawings import before, ito, save
 
 
@@ -231,6 +231,47 @@ def test_keypoints_that_are_none_are_refused(content, tmp_path):
     path = tmp_path / "k.json"
     path.write_text(content)
     with pytest.raises(BadKeypoints):
+        read_keypoints(path)
+
+
+@pytest.mark.parametrize("skeleton", [COCO_17, OPENPOSE_18], ids=lambda each: each.name)
+def test_keypoints_of_other_programs_are_read(skeleton, tmp_path):
+    path = tmp_path / "k.json"
+    rows = [[10.0 * i, 20.0 * i, 2.0] for i in range(len(skeleton.joints))]
+    rows[skeleton.index("l_wrist")][2] = 0  # not found
+    row = [value for one in rows for value in one]
+    coco = {"category_id": 1, "keypoints": row, "num_keypoints": 16}
+    for content in (
+        [coco, [coco], {"annotations": [coco], "images": []}]
+        if skeleton is COCO_17
+        else [{"version": 1.3, "people": [{"pose_keypoints_2d": row, "face_keypoints_2d": []}]}]
+    ):
+        path.write_text(json.dumps(content))
+        found = read_keypoints(path)
+        expected = {*skeleton.joints, "neck"} - {"l_wrist"}
+        assert set(found) == expected
+        for name in expected - {"neck"}:
+            assert found[name] == (10.0 * skeleton.index(name), 20.0 * skeleton.index(name))
+        if skeleton is COCO_17:
+            assert found["neck"] == (55.0, 110.0)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"keypoints": [1.0] * 50}, "51 numbers of coco-17.*found 50 values"),
+        ({"keypoints": 7}, "found 7"),
+        ({"keypoints": ["a"] * 51}, "51 numbers"),
+        ([{"keypoints": [1.0] * 51}] * 2, "of 2 figures"),
+        ({"people": []}, "of 0 figures"),
+        ({"people": [{"pose_keypoints_2d": [1.0] * 75}]}, "54 numbers of openpose-18"),
+        ({"keypoints": [0.0] * 51}, "expected an object"),
+    ],
+)
+def test_keypoints_of_other_programs_that_cannot_be_used(content, words, tmp_path):
+    path = tmp_path / "k.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(BadKeypoints, match=words):
         read_keypoints(path)
 
 

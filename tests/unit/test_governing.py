@@ -23,7 +23,7 @@ from engine.options import Options
 from engine.puppet.puppet import Puppet
 from engine.puppet.smaller import SmallerPuppet, fits, halved
 from engine.stages import PoseStage
-from engine.ways import Way, ways_of, worthwhile
+from engine.ways import Way, relief, ways_of, worthwhile
 from tests.bundles import write_bundle
 from tests.cut_drawings import cut_drawing
 from tests.fakes import FakeClock, frame
@@ -133,6 +133,71 @@ def test_ways_are_worth_their_loss(tmp_path):
     ]  # fmt: skip
 
 
+ON_CARD = (
+    Measured("tensorrt", "fp16", 2.0, 2.1, 0.99),
+    Measured("onnxruntime-cuda", "fp32", 4.0, 5.0, 1.0),
+    Measured("openvino", "fp32", 15.0, 16.0, 1.0), Measured("openvino", "int8", 5.0, 6.0, 0.99),
+    Measured("onnxruntime", "int8", 1.0, 1.0, refused="blurred"),
+)  # fmt: skip
+
+
+def test_what_the_processor_draws_relieves_the_card_and_is_no_level_else(tmp_path):
+    bundle = engine.CharacterBundle.load(write_bundle(tmp_path / "stick.character"))
+    choice = Choice(bundle.name, Candidate("tensorrt", "fp16"), ON_CARD)
+    found = ways_of(bundle, "generator", Options(), Shelf(), choice)
+    assert [(way.name, way.on_card, way.relief) for way in found] == [
+        ("fp32", True, False), ("fp16", True, False), ("int8, processor", False, True)
+    ]  # fmt: skip
+    names = [level.name for level in ladder("full", ["lite"], found)]
+    assert names == ["fp32, pose full", "fp16, pose full", "fp16, pose lite"]
+    names = [level.name for level in ladder("full", ["lite"], found, spare_card=True)]
+    assert names[2:] == ["int8, processor, pose full", "int8, processor, pose lite"]
+    assert relief(TRIAL, [Candidate("openvino", "fp32")]) is None, "the processor draws anyway"
+    assert relief(ON_CARD[:2], [e.candidate for e in ON_CARD[:2]]) is None, "it cannot draw"
+
+
+def test_a_window_says_what_the_card_does():
+    window = Window(Targets(gpu=0.2), cores=2)
+    assert window.look(S, 0.0) is None
+    end = shown(window, S, 2.0, works_ms={"pose": 20, "generate": 10}, late_ms=60)
+    found = window.look(end, 0.0, "generate")
+    assert found.value == pytest.approx(0.3 / 0.2, rel=0.05)  # 10 ms thirty times a second
+    assert "30% of the graphics card" in found.why
+    # It draws no more: what it would take is not seen, and is not nothing.
+    window.begin(end)
+    end = shown(window, end, 2.0, works_ms={"pose": 20, "generate": 30}, late_ms=60)
+    assert window.look(end, 0.0).value == pytest.approx(0.1 * 0.3 / 0.2, rel=0.05)
+
+
+def test_a_show_leaves_the_card_to_a_game_and_comes_back(monkeypatch):
+    card, processor = Candidate("tensorrt", "fp16"), Candidate("openvino", "int8")
+
+    def open_(candidate):
+        made = Choice("doll", candidate, ())
+        return lambda: (NetworkGenerator(FakeBackend(64)), made)
+
+    found = (
+        Way("fp16", open_(card), True, 2.0, card),
+        Way("int8, processor", open_(processor), True, 8.0, processor, relief=True),
+    )
+    stage = Stage(monkeypatch, given=found, targets=Targets(gpu=0.3))
+    actor = stage.cast.actors[0]
+    assert [level.name for level in stage.governing.levels][:2] == [
+        "fp16, pose full", "int8, processor, pose full"
+    ]  # fmt: skip
+    stage.run(5, 5)  # 16% of the card
+    assert stage.governing.level.way == 0
+    stage.run(2.5, 16)  # a game slows the card down: 51%
+    assert stage.governing.level.name == "int8, processor, pose full"
+    assert actor.choice.candidate == processor
+    assert "of the graphics card" in stage.governing.changes[0].why
+    stage.run(40, 8)
+    assert len(stage.governing.changes) == 1, "it swings"
+    stage.run(30, 5)  # after a minute the card is tried, and the game is over
+    assert stage.governing.level.way == 0
+    assert actor.choice.candidate == card
+
+
 def test_a_smaller_puppet_draws_much_the_same():
     drawing = cut_drawing(256)
     assert fits([drawing])
@@ -163,16 +228,19 @@ class Estimator:
 class Stage:
     """A show with a simulated clock: its parts, and the governor that looks at it."""
 
-    def __init__(self, monkeypatch, *names: str) -> None:
+    def __init__(self, monkeypatch, *names: str, given=None, targets=None) -> None:
         self.first = FakeBackend(64)
-        actor = Actor(FakeBundle(64), NetworkGenerator(self.first), ways=ways(*names))
+        drawn = given or ways(*names)
+        actor = Actor(FakeBundle(64), NetworkGenerator(self.first), ways=drawn)
         self.estimators = [Estimator()]
         self.pose, self.cast = PoseStage(self.estimators[0]), Cast([actor])
         self.clock, self.said = FakeClock(S), []
         monkeypatch.setattr("engine.governing.open_estimator", self._open)
         here = SimpleNamespace(path=Path(__file__))  # every pose model is in the cache
         monkeypatch.setattr("engine.governing.models.get", lambda name: here)
-        self.governing = Governing(self, Targets(fps=30), Options(), self.clock, self.said.append)  # type: ignore[arg-type]
+        self.governing = Governing(
+            self, targets or Targets(fps=30), Options(), self.clock, self.said.append
+        )  # type: ignore[arg-type]
         self.governing._window.look(S, 0.0)
 
     def _open(self, runtime, model):
@@ -207,7 +275,7 @@ def test_the_show_is_set_between_two_frames_and_it_is_told(monkeypatch):
     assert "int8, pose full -> int8, pose lite (150% of the budget: generate" in stage.said[1]
     told = stage.governing.to_dict()
     assert told["level"] == "int8, pose lite"
-    assert told["targets"] == {"fps": 30, "latency_ms": None, "cpu": None}
+    assert told["targets"] == {"fps": 30, "latency_ms": None, "cpu": None, "gpu": None}
     assert json.loads(json.dumps(told))["changes"][0]["after"] == "int8, pose full"
     stage.run(40, 5)
     assert stage.governing.level.name == "fp32, pose full"

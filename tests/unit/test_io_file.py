@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from fractions import Fraction
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -190,6 +192,31 @@ def stalling_server(tmp_path: Path) -> Iterator[str]:
 def test_a_stream_that_stalls_is_told(stalling_server: str) -> None:
     with pytest.raises(StreamStalled, match="sent nothing for"):
         read(stalling_server, timeout_s=0.5)
+
+
+@pytest.mark.parametrize("name", ["a.ts", "a.mkv"])
+def test_a_stream_that_is_served_plays_to_its_end(tmp_path: Path, name: str) -> None:
+    make_video(tmp_path / name, count=20, codec="mpeg2video")
+    handler = partial(QuietHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_address[1]}/{name}"
+            frames = read(url, timeout_s=5)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert [f.sequence for f in frames] == list(range(20))
+    local = read(tmp_path / name)
+    for streamed, stored in zip(frames, local, strict=True):
+        np.testing.assert_array_equal(streamed.image, stored.image)
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves a folder's files and says nothing of it."""
+
+    def log_message(self, *said: object) -> None: ...
 
 
 def test_a_stream_that_nobody_serves() -> None:

@@ -54,6 +54,30 @@ def test_pages_work_under_a_strict_policy():
         assert not re.search(r"<style|\sstyle=|\son\w+=", text), page
 
 
+def brightness(colour: str) -> float:
+    """Relative luminance of #rrggbb, as WCAG 2 has it."""
+    shares = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("text", "ground"),
+    [("ink", "ground"), ("ink", "card"), ("quiet", "ground"), ("quiet", "card"),
+     ("accent", "ground"), ("accent", "card"), ("on-accent", "accent"), ("on-cloth", "cloth"),
+     ("on-cloth-quiet", "cloth"), ("cloth-accent", "cloth"), ("ink", "paper-low")],
+)  # fmt: skip
+def test_what_is_written_can_be_read_by_day_and_by_night(theme, text, ground):
+    tokens = (WEB / "src" / "style" / "tokens.css").read_text(encoding="utf-8")
+    colours = {n: (c, c) for n, c in re.findall(r"--([\w-]+): (#\w{6});", tokens)} | {
+        name: (light, dark)
+        for name, light, dark in re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", tokens)
+    }
+    low, high = sorted(brightness(colours[n][theme == "dark"]) for n in (text, ground))
+    assert (high + 0.05) / (low + 0.05) >= 4.5  # WCAG 2, AA
+
+
 @pytest.mark.skipif(
     shutil.which("npm") is None or not (WEB / "node_modules").is_dir(),
     reason="the page's own tests need Node: make page",

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import re
 import time
 
 import pytest
@@ -66,6 +67,85 @@ def test_every_control_has_a_name_and_nobody_else_is_asked(tmp_path):
             assert all(name.startswith(own) for name in await page.js(asked))
 
     within(60, show)
+
+
+FOCUSED = "document.activeElement.id || document.activeElement.dataset.name || ''"
+HIDDEN = """[...document.querySelectorAll('button, select, input:not(.unseen)')]
+  .filter((one) => one.checkVisibility() && !one.disabled)
+  .filter((one) => { const { left, right } = one.getBoundingClientRect();
+                     return left < -1 || right > innerWidth + 1; })
+  .map((one) => one.id || one.className)"""
+
+
+async def tap(page, key: str, code: int) -> None:
+    for kind in ("rawKeyDown", "keyUp"):
+        await page.do("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code)
+
+
+def test_the_page_can_be_used_by_keyboard_alone(tmp_path):
+    """Tab goes from the head over the stage and its tools to the tabs; nothing keeps the focus."""
+
+    async def show():
+        async with (
+            running() as server,
+            browsing(server.url("/"), tmp_path / "home") as page,
+        ):
+            await page.until("document.querySelectorAll('#gallery img').length === 2")
+            order: list[str] = []
+            for _ in range(40):
+                await tap(page, "Tab", 9)
+                order.append(await page.js(FOCUSED))
+                if order[-1]:  # where one is can be seen
+                    style = "getComputedStyle(document.activeElement).outlineStyle"
+                    assert await page.js(style) != "none", order[-1]
+                if len(order) > 1 and order[-1] == order[0]:
+                    break
+            else:
+                pytest.fail(f"the focus does not come round: {order}")
+            wanted = ["theme", "keys", "start", "sound", "mirror", "full", "hud", "tab-puppet",
+                      "smoothing"]  # fmt: skip
+            places = [order.index(name) for name in wanted]
+            assert places == sorted(places), order
+            assert len(set(order)) >= len(order) - 3, f"somewhere twice: {order}"
+            # The arrows go through the tabs.
+            await page.js("document.getElementById('tab-puppet').focus()")
+            await tap(page, "ArrowRight", 39)
+            assert await page.js(FOCUSED) == "tab-devices"
+            assert not await page.js("document.getElementById('panel-devices').hidden")
+
+    within(90, show)
+
+
+def test_it_fits_a_phone_and_fills_a_screen(tmp_path):
+    async def show():
+        async with (
+            running() as server,
+            browsing(server.url("/"), tmp_path / "home") as page,
+        ):
+            await page.until("document.querySelectorAll('#gallery img').length === 2")
+            await page.do(
+                "Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=2,
+                mobile=True,
+            )  # fmt: skip
+            for theme in ("light", "dark"):
+                await page.do(
+                    "Emulation.setEmulatedMedia",
+                    features=[{"name": "prefers-color-scheme", "value": theme}],
+                )
+                ground = await page.js("getComputedStyle(document.body).backgroundColor")
+                assert (min(map(int, re.findall(r"\d+", ground)[:3])) > 128) == (theme == "light")
+                for tab in ("puppet", "devices", "figures"):
+                    await page.js(press(f"tab-{tab}"))
+                    assert await page.js("document.documentElement.scrollWidth") <= 360, tab
+                    assert await page.js(HIDDEN) == [], tab
+                    await page.picture(tmp_path / f"phone-{theme}-{tab}.png")
+            await page.do("Emulation.clearDeviceMetricsOverride")
+            await page.js(press("full"))
+            await page.until("document.fullscreenElement?.id === 'stage'")
+            await page.js(press("full"))
+            await page.until("document.fullscreenElement === null")
+
+    within(90, show)
 
 
 @needs_pose_model

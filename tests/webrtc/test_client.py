@@ -1,6 +1,8 @@
 """The Python client, against a server on another thread."""
 
 import asyncio
+import runpy
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from engine.studio.client import Studio
 from tests.webrtc.studio import running, within
 
 TOKEN = "a long and secret token"
+DECK = Path(__file__).parents[2] / "docs" / "examples" / "deck.py"
 
 
 def test_a_script_controls_the_show():
@@ -47,6 +50,30 @@ def test_a_script_controls_the_show():
             await asyncio.to_thread(script)
 
     within(20, show)
+
+
+def test_the_example_of_the_documents_controls_the_show(monkeypatch, capsys):
+    given = iter(["m", "2", "9", " ", "1", "m"])  # an empty line ends it
+    monkeypatch.setattr("builtins.input", lambda asked: next(given))
+
+    async def show():
+        async with running(token=TOKEN) as server:
+            main = runpy.run_path(str(DECK))["main"]
+            url = server.url("/")
+            with pytest.raises(StudioError, match="token"):
+                await asyncio.to_thread(main, url)
+            await server.perform(headers={"Authorization": f"Bearer {TOKEN}"})
+            [session] = server.studio.sessions.values()
+            mirror = session.director.look.mirror
+            await asyncio.to_thread(main, url, TOKEN)
+            assert session.director.look.mirror != mirror
+            assert session.director.look.character == "Double"
+
+    within(20, show)
+    said = capsys.readouterr().out
+    assert "1 Ito\n2 Double\n" in said
+    assert "'9'" in said, "a key that there is not is told"
+    assert list(given) == ["1", "m"]
 
 
 def test_a_server_that_ends_ends_the_events():
