@@ -6,18 +6,22 @@ import itertools
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from aiohttp import ClientSession, ClientWebSocketResponse
+from numpy.typing import NDArray
 
 from bench.blockcode import stamp
 from engine.errors import MissingDependency, StudioError
+from engine.io.file import FileSource
 
+CAMERA_WH = (640, 480)
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
@@ -26,22 +30,35 @@ CHROMIUM = next(
 def camera_file(video: Path, out: Path, frames: int = 120, *, coded: bool = False) -> Path:
     """The first pictures of a video, as Chromium's pretended camera plays them round and round.
 
-    With `coded`, each carries its number: see `bench.blockcode`.
+    They are fitted into `CAMERA_WH`, as a webcam gives them: of others a page that asks for so much
+    would be given a part. With `coded`, each carries its number: see `bench.blockcode`.
     """
-    with av.open(str(video)) as clip, av.open(str(out), "w", format="mjpeg") as file:
+    with closing(FileSource(video)) as clip, av.open(str(out), "w", format="mjpeg") as file:
         stream = file.add_stream("mjpeg", rate=Fraction(30), options={"qscale": "4"})
-        size = clip.streams.video[0]
-        stream.width, stream.height, stream.pix_fmt = size.width, size.height, "yuvj420p"
-        for number, frame in enumerate(itertools.islice(clip.decode(video=0), frames)):
+        stream.width, stream.height = CAMERA_WH
+        stream.pix_fmt = "yuvj420p"
+        for number, frame in enumerate(itertools.islice(clip.frames(), frames)):
+            image = _fitted(frame.image)
             if coded:
-                image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
                 stamp(image, number)
-                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            picture = frame.reformat(format="yuvj420p")
+            picture = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuvj420p")
             picture.pts, picture.time_base = number, Fraction(1, 30)
             file.mux(stream.encode(picture))
         file.mux(stream.encode())
     return out
+
+
+def _fitted(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A copy of a picture (H, W, 3) as large as a camera's, black where it is none."""
+    height, width = image.shape[:2]
+    scale = min(CAMERA_WH[0] / width, CAMERA_WH[1] / height)
+    columns, rows = round(width * scale), round(height * scale)
+    left, top = (CAMERA_WH[0] - columns) // 2, (CAMERA_WH[1] - rows) // 2
+    whole = np.zeros((CAMERA_WH[1], CAMERA_WH[0], 3), np.uint8)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    cut = whole[top : top + rows, left : left + columns]
+    cut[:] = cv2.resize(image, (columns, rows), interpolation=method)
+    return whole
 
 
 class Page:

@@ -84,10 +84,10 @@ class Plan:
 # fmt: off
 PLANS: Final = (
     Plan("open", ("--seconds", "45"), 220, ("--seconds", "15"), 65, (POSE, TORCH, HDR)),
-    Plan("webrtc", ("--seconds", "25"), 210, ("--seconds", "12", "--networks", "direct,5%"), 75,
+    Plan("webrtc", ("--seconds", "25"), 235, ("--seconds", "12", "--networks", "direct,5%"), 85,
          (POSE, CHROMIUM, AIORTC, HDR)),
     Plan("peers", ("--seconds", "30"), 165, ("--seconds", "10"), 90, (POSE, TORCH, HDR), (THA3,)),
-    Plan("live", ("--seconds", "120"), 140, ("--seconds", "20"), 45, (POSE, TORCH, HDR)),
+    Plan("live", ("--seconds", "300"), 320, ("--seconds", "20"), 45, (POSE, TORCH, HDR)),
     Plan("closed", (), 120, ("--frames", "150", "--alone", "100", "--runs", "1"), 30,
          (POSE, TORCH)),
     Plan("soak", ("--minutes", "3"), 200, ("--minutes", "0.5", "--no-quality"), 40,

@@ -250,6 +250,8 @@ def main(
         {"ceilings": {n: [c.operations_per_s, c.bytes_per_s] for n, c in floors.ceilings.items()}},
         asked,
         character=bundle.name,
+        presets=presets,
+        threads=threads,
         poses=poses,
         seconds=seconds,
     )

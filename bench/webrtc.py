@@ -13,6 +13,8 @@ packets in every run.
 """
 
 import asyncio
+import functools
+import itertools
 import json
 import tempfile
 import time
@@ -51,10 +53,14 @@ from engine.commands.options import (
     PoseRuntimeOption,
     ThreadsOption,
 )
-from engine.errors import MissingDependency, StudioError
+from engine.errors import MediaError, MissingDependency, StudioError
+from engine.io.file import FileSource
 
 FILM: Final = 300
 """Frames until the numbers come round: ten seconds."""
+
+SHORTEST: Final = 60
+"""Of a film, so that what is shown late is not taken for its next turn."""
 
 STALE_MS: Final = 200.0
 _SHOWN: Final = "#character"
@@ -87,6 +93,23 @@ def receiving(receiver: Receiver) -> AbstractContextManager[object]:
     if receiver is Receiver.OURS:
         return nullcontext()
     return mock.patch("engine.studio.peer.receive_live", return_value=None)
+
+
+@functools.lru_cache(maxsize=4)
+def film_length(clip: Path) -> int:
+    """How many numbers there are until they come round; of a short clip fewer than `FILM`.
+
+    Raises:
+        MediaError: it cannot be read, or is too short.
+    """
+    source = FileSource(clip)
+    try:
+        count = sum(1 for _ in itertools.islice(source.frames(), FILM))
+    finally:
+        source.close()
+    if count < SHORTEST:
+        raise MediaError(f"{clip} has {count} pictures; at least {SHORTEST} are needed")
+    return count
 
 
 def script(direct: bool, keep_every: int) -> str:
@@ -155,6 +178,7 @@ async def perform(
     seconds: float,
     skip_s: float,
     *,
+    length: int = FILM,
     exchanges: int = 40,
     with_figures: bool = False,
 ) -> tuple[Timeline, Timeline, ClockMap, list[Kept], dict[str, Measure], dict[str, Any]]:
@@ -184,7 +208,8 @@ async def perform(
     camera, shown = noted["camera"], noted["shown"]
     # Chromium tells when a local camera captured a frame; if one does not, when it was presented.
     told = all(capture > 0 for _, capture, *_ in camera)
-    film = Film.of([n for n, *_ in camera], [row[1] if told else row[3] for row in camera], FILM)
+    times_ms = [row[1] if told else row[3] for row in camera]
+    film = Film.of([n for n, *_ in camera], times_ms, length)
     on_screen = [(row[0], row[4]) for row in shown]
     # The warm-up counts from the first picture: a page may load for long before it asks.
     camera_ms = film.due_ms[film.first]
@@ -255,7 +280,7 @@ async def measure(
                 ) as page,
             ):
                 whole, parts, clocks, pictures, likeness, about = await perform(
-                    page, ledger, seconds, skip_s, with_figures=True
+                    page, ledger, seconds, skip_s, length=film_length(clip), with_figures=True
                 )
             counts = {"to server": relay.to_server, "to client": relay.to_client}
             about["packets"] = {n: {"came": c.came, "lost": c.lost} for n, c in counts.items()}
@@ -283,13 +308,14 @@ async def measure_page(clip: Path, rival: PageRival, seconds: float, skip_s: flo
             ) as page,
         ):
             whole, parts, _, _, _, told = await perform(
-                page, Ledger(), seconds, skip_s, exchanges=1
+                page, Ledger(), seconds, skip_s, length=film_length(clip), exchanges=1
             )
             joints = await page.js("window.__joints ?? []")
     if not len(whole.sequence):
         raise StudioError(f"{rival.name} said of no frame that it was shown: {told}")
     measures = whole.measures(STALE_MS)
-    measures |= pages.pose_errors(joints, clip, measures["every frame due"]["p50"])
+    if is_known(clip):
+        measures |= pages.pose_errors(joints, clip, measures["every frame due"]["p50"])
     kept = ("first picture after s", "camera's time", "reading a code ms", "pictures on the screen")
     return Seen(whole, parts, measures, {k: told[k] for k in kept} | pages.about(rival), [])
 
@@ -325,6 +351,7 @@ def main(
         "the engine's own latency (see open), two encodings, two decodings, and a frame of display",
         seed=seed, warm_up=f"{warm_up:g} s", models=[character],
     )  # fmt: skip
+    length = film_length(clip)
     options = Options(
         threads=threads, draw=draw.value, pose_model=pose_model.value,
         pose_runtime=pose_runtime.value,
@@ -350,7 +377,7 @@ def main(
         if with_quality:
             measures |= moves.measures(
                 seen.pictures, moves.people(clip, options), mirrored=seen.about["mirrored"],
-                length=FILM,
+                length=length,
             )  # fmt: skip
         if with_quality and is_known(clip):
             measures |= likeness_of(bundle, options, drawn_by, clip)
@@ -385,6 +412,6 @@ def main(
             Goal("codes not read", first["codes not read"]["value"], 1.0, False, "%"),
         ],
         clip=clip.name, drawn=drawings(bench.rows), seconds=seconds, threads=threads,
-        pose_model=options.pose_model, pose_runtime=options.pose_runtime, film=FILM,
+        pose_model=options.pose_model, pose_runtime=options.pose_runtime, film=length,
         **({} if receiver is Receiver.OURS else {"receiver": receiver.value}),
     )  # fmt: skip

@@ -4,15 +4,21 @@ import asyncio
 import re
 from importlib.resources import files
 
+import av
 import numpy as np
 import pytest
 
 from bench import blockcode
+from bench.browser import camera_file
 from bench.clocks import ClockMap, Exchange
 from bench.glass import CodedSink, Film, Ledger, Passed, timelines
 from bench.lossy import HOST, Fate, Network, relaying, without_candidates
+from bench.webrtc import FILM, film_length
+from engine.app import PERFORMER
+from engine.errors import MediaError
 from engine.frame import Frame, Packet, Stamp
 from tests.fakes import FakeClock
+from tests.videos import make_video
 
 
 def exchanges(rng, offset, drift, count=40):
@@ -211,3 +217,26 @@ def test_the_page_reads_codes_by_the_same_rules():
     assert "< 48" in script
     assert blockcode._POLYNOMIAL == 0x07
     assert blockcode._LEAST_CONTRAST == 48
+
+
+@pytest.mark.parametrize("size_wh", [(1280, 720), (90, 160), (640, 480)])
+def test_any_video_is_before_the_camera_whole_and_with_its_numbers(tmp_path, size_wh):
+    """A page asks for 640 x 480: of other shapes it would be given a part, without the code."""
+    video = make_video(tmp_path / "a.mkv", count=3, size_wh=size_wh)
+    film = camera_file(video, tmp_path / "camera.mjpeg", frames=2, coded=True)
+    with av.open(str(film)) as camera:
+        images = [np.asarray(f.to_ndarray(format="rgb24")) for f in camera.decode(video=0)]
+    assert [image.shape for image in images] == [(480, 640, 3)] * 2
+    assert [blockcode.number_of(image) for image in images] == [0, 1]
+    shown = images[0].max(axis=2) > 15
+    height, width = (np.ptp(np.flatnonzero(shown.any(axis=axis))) + 1 for axis in (1, 0))
+    scale = min(640 / size_wh[0], 480 / size_wh[1])
+    assert width >= size_wh[0] * scale - 8
+    assert height >= size_wh[1] * scale - 8
+
+
+def test_a_short_film_comes_round_sooner_and_a_very_short_one_not_at_all(tmp_path):
+    assert film_length(make_video(tmp_path / "a.mkv", count=70)) == 70
+    assert film_length(PERFORMER) == FILM
+    with pytest.raises(MediaError, match="has 30 pictures; at least 60"):
+        film_length(make_video(tmp_path / "b.mkv", count=30))
