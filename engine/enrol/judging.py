@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from engine.enrol.background import plain_background
 from engine.enrol.cutout import has_alpha
 from engine.enrol.finding import Figure
+from engine.enrol.looking import look
 from engine.enrol.reading import Picture
 from engine.errors import APhotograph, NoFigure, SeveralFigures
+from engine.pose.anime import AnimePose
 
 LEAST_EVIDENCE: Final = 0.07
 _LOOK_PX: Final = 640
@@ -23,6 +25,9 @@ _FLAT_LEVELS: Final = 2
 _PHOTO_FLAT: Final = 0.3
 _PHOTO_COLOURS: Final = 0.62
 _COMMONEST: Final = 16
+_CLEAR: Final = 0.45  # evidence of a figure that nobody needs to turn
+_UPRIGHT: Final = (0.4, 1.5)  # evidence of one that was turned upright, and times what it had
+_TURNS: Final = {1: "a quarter to the left", 2: "half round", 3: "a quarter to the right"}
 
 
 def photographic(rgb: NDArray[np.uint8]) -> bool:
@@ -77,3 +82,27 @@ def judge_figure(picture: Picture, figure: Figure) -> None:
             f"{picture.name} shows {figure.others + 1} figures, one is expected: crop the picture "
             "to one character, or use --anyway to take the largest"
         )
+
+
+def judge_upright(picture: Picture, figure: Figure, estimator: AnimePose) -> None:
+    """Refuse a picture that lies on its side or its head, as scans and phones leave them.
+
+    Raises:
+        NoFigure: with the turn that brings the figure upright.
+    """
+    if figure.evidence >= _CLEAR:
+        return
+    seen = [_evidence(np.rot90(picture.on_white, turn), estimator) for turn in range(4)]
+    best = int(np.argmax(seen))
+    if best and seen[best] > _UPRIGHT[0] and seen[best] > _UPRIGHT[1] * seen[0]:
+        raise NoFigure(
+            f"the figure in {picture.name} does not stand upright: turn the picture "
+            f"{_TURNS[best]} and try again, or use --anyway to take it as it is"
+        )
+
+
+def _evidence(rgb: NDArray[np.uint8], estimator: AnimePose) -> float:
+    """Mean of the highest heat of all joints, at one look at the whole picture."""
+    height, width = rgb.shape[:2]
+    square = (0.5 * width, 0.5 * height, 1.05 * max(height, width))
+    return float(look(estimator, np.ascontiguousarray(rgb), square, False).best()[:, 2].mean())
