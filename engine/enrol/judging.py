@@ -20,6 +20,9 @@ from engine.errors import APhotograph, NoFigure, SeveralFigures
 from engine.pose.anime import AnimePose
 
 LEAST_EVIDENCE: Final = 0.07
+_SHOULDERS, _ARMS = (2, 5), (3, 4, 6, 7)
+_NO_BODY: Final = (0.25, 0.2)  # heat of the lesser shoulder, mean heat of elbows and wrists
+_A_HEAD: Final = 0.4  # and of a head that is surely one: of a child's drawing little is known
 _LOOK_PX: Final = 640
 _FLAT_LEVELS: Final = 2
 _PHOTO_FLAT: Final = 0.3
@@ -66,7 +69,7 @@ def judge_picture(picture: Picture) -> None:
 
 
 def judge_figure(picture: Picture, figure: Figure) -> None:
-    """Refuse a picture without a figure, or with several.
+    """Refuse a picture without a figure, with head and shoulders alone, or with several figures.
 
     Raises:
         NoFigure, SeveralFigures: see the messages.
@@ -76,6 +79,14 @@ def judge_figure(picture: Picture, figure: Figure) -> None:
             f"no character is found in {picture.name} (evidence {figure.evidence:.2f}, expected "
             f"from {LEAST_EVIDENCE}): one figure with head, arms and body is expected; crop the "
             "picture to it, or show the joints yourself with --edit"
+        )
+    heat = figure.fitted.joints[:, 2]
+    shoulder, arms = heat[list(_SHOULDERS)].min(), heat[list(_ARMS)].mean()
+    if figure.head > _A_HEAD and shoulder < _NO_BODY[0] and arms < _NO_BODY[1]:
+        raise NoFigure(
+            f"in {picture.name} a head is found, but neither shoulders nor arms, so that she would "
+            "come apart: a figure that is drawn down to the thighs or feet is expected; show the "
+            "joints yourself with --edit, or use --anyway"
         )
     if figure.others:
         raise SeveralFigures(

@@ -1,5 +1,7 @@
 """Finding, judging and cutting out the figure of a drawing, and the body that goes with it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -99,6 +101,19 @@ def test_a_picture_that_lies_on_its_side_is_refused(turns, words, drawing, estim
     lying = picture(np.ascontiguousarray(np.rot90(drawing, turns)), "scan.png")
     with pytest.raises(NoFigure, match=f"scan.png does not stand upright.*{words}"):
         judge_upright(lying, find_figure(lying, estimator), estimator)
+
+
+def test_a_head_without_a_body_is_refused(figure, drawing):
+    shown = picture(drawing, "bust.png")
+    judge_figure(shown, figure)
+    joints = figure.fitted.joints.copy()
+    joints[[2, 3, 4, 6, 7], 2] = 0.1
+    bust = replace(figure, fitted=replace(figure.fitted, joints=joints))
+    with pytest.raises(NoFigure, match="a head is found, but neither"):
+        judge_figure(shown, bust)
+    judge_figure(shown, replace(bust, head=0.1))  # a child's drawing
+    joints[[3, 4], 2] = 0.5  # from a side one shoulder and its arm are seen
+    judge_figure(shown, bust)
 
 
 def test_a_picture_without_a_figure_is_refused(estimator):
