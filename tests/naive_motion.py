@@ -6,6 +6,8 @@ What the kernels do in place, row by row, these do with new arrays, vectors and 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.motion import _kernels_stand as stand
+
 Floats = NDArray[np.float64]
 
 # --- engine/motion/_kernels_smooth.py -------------------------------------------------------------
@@ -367,3 +369,25 @@ def clear_head(
                 kept * u, clear, shoulder, own, offsets[s + 1, :2], offsets[s + 2, :2]
             )
     return cleared
+
+
+# --- engine/motion/_kernels_stand.py --------------------------------------------------------------
+
+
+def turn_legs(rest: Floats, eased: Floats) -> Floats:
+    """The offsets at rest, with hips and legs turned about the vertical as the shoulders are."""
+
+    def smooth(x: float, low: float, high: float) -> float:
+        share = np.clip((x - low) / (high - low), 0, 1)
+        return float(share**2 * (3 - 2 * share))
+
+    of, now = rest[5] - rest[2], eased[5] - eased[2]
+    turn = float(np.angle(complex(now[0], now[2]) * complex(of[0], -of[2])))
+    turn *= smooth(abs(turn), stand.TWIST, stand.GOES_ALONG)
+    level = np.hypot(now[0], now[2]) / max(np.linalg.norm(now), 1e-9)
+    turn *= smooth(level, *stand.LEVEL)
+    standing = rest.copy()
+    for j in stand.STANDING:
+        flat = complex(rest[j, 0], rest[j, 2]) * np.exp(1j * turn)
+        standing[j, 0], standing[j, 2] = flat.real, flat.imag
+    return standing

@@ -24,7 +24,7 @@ from engine.enrol.cutout import cut_out
 from engine.enrol.editor import edit
 from engine.enrol.finding import Figure, find_figure
 from engine.enrol.hands import with_hands
-from engine.enrol.judging import judge_figure, judge_picture
+from engine.enrol.judging import judge_figure, judge_picture, judge_upright
 from engine.enrol.keypoints import read_keypoints
 from engine.enrol.overlay import DOUBT, overlay, panels, parts_picture
 from engine.enrol.paint import painter_for
@@ -186,6 +186,7 @@ def _figure(
         judge_picture(picture)
     figure = find_figure(picture, estimator, given)
     if not (wish.anyway or _trusted(wish, given)):
+        judge_upright(picture, figure, estimator)
         judge_figure(picture, figure)
     if wish.by_hand:
 

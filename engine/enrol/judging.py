@@ -14,15 +14,23 @@ from numpy.typing import NDArray
 from engine.enrol.background import plain_background
 from engine.enrol.cutout import has_alpha
 from engine.enrol.finding import Figure
+from engine.enrol.looking import look
 from engine.enrol.reading import Picture
 from engine.errors import APhotograph, NoFigure, SeveralFigures
+from engine.pose.anime import AnimePose
 
 LEAST_EVIDENCE: Final = 0.07
+_SHOULDERS, _ARMS = (2, 5), (3, 4, 6, 7)
+_NO_BODY: Final = (0.25, 0.2)  # heat of the lesser shoulder, mean heat of elbows and wrists
+_A_HEAD: Final = 0.4  # and of a head that is surely one: of a child's drawing little is known
 _LOOK_PX: Final = 640
 _FLAT_LEVELS: Final = 2
 _PHOTO_FLAT: Final = 0.3
 _PHOTO_COLOURS: Final = 0.62
 _COMMONEST: Final = 16
+_CLEAR: Final = 0.45  # evidence of a figure that nobody needs to turn
+_UPRIGHT: Final = (0.4, 1.5)  # evidence of one that was turned upright, and times what it had
+_TURNS: Final = {1: "a quarter to the left", 2: "half round", 3: "a quarter to the right"}
 
 
 def photographic(rgb: NDArray[np.uint8]) -> bool:
@@ -61,7 +69,7 @@ def judge_picture(picture: Picture) -> None:
 
 
 def judge_figure(picture: Picture, figure: Figure) -> None:
-    """Refuse a picture without a figure, or with several.
+    """Refuse a picture without a figure, with head and shoulders alone, or with several figures.
 
     Raises:
         NoFigure, SeveralFigures: see the messages.
@@ -72,8 +80,40 @@ def judge_figure(picture: Picture, figure: Figure) -> None:
             f"from {LEAST_EVIDENCE}): one figure with head, arms and body is expected; crop the "
             "picture to it, or show the joints yourself with --edit"
         )
+    heat = figure.fitted.joints[:, 2]
+    shoulder, arms = heat[list(_SHOULDERS)].min(), heat[list(_ARMS)].mean()
+    if figure.head > _A_HEAD and shoulder < _NO_BODY[0] and arms < _NO_BODY[1]:
+        raise NoFigure(
+            f"in {picture.name} a head is found, but neither shoulders nor arms, so that she would "
+            "come apart: a figure that is drawn down to the thighs or feet is expected; show the "
+            "joints yourself with --edit, or use --anyway"
+        )
     if figure.others:
         raise SeveralFigures(
             f"{picture.name} shows {figure.others + 1} figures, one is expected: crop the picture "
             "to one character, or use --anyway to take the largest"
         )
+
+
+def judge_upright(picture: Picture, figure: Figure, estimator: AnimePose) -> None:
+    """Refuse a picture that lies on its side or its head, as scans and phones leave them.
+
+    Raises:
+        NoFigure: with the turn that brings the figure upright.
+    """
+    if figure.evidence >= _CLEAR:
+        return
+    seen = [_evidence(np.rot90(picture.on_white, turn), estimator) for turn in range(4)]
+    best = int(np.argmax(seen))
+    if best and seen[best] > _UPRIGHT[0] and seen[best] > _UPRIGHT[1] * seen[0]:
+        raise NoFigure(
+            f"the figure in {picture.name} does not stand upright: turn the picture "
+            f"{_TURNS[best]} and try again, or use --anyway to take it as it is"
+        )
+
+
+def _evidence(rgb: NDArray[np.uint8], estimator: AnimePose) -> float:
+    """Mean of the highest heat of all joints, at one look at the whole picture."""
+    height, width = rgb.shape[:2]
+    square = (0.5 * width, 0.5 * height, 1.05 * max(height, width))
+    return float(look(estimator, np.ascontiguousarray(rgb), square, False).best()[:, 2].mean())

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.motion._kernels_clear import clear_head
 from engine.motion._kernels_ease import smoothstep
+from engine.motion._kernels_stand import turn_legs
 
 Floats = NDArray[np.float64]
 
@@ -401,13 +402,16 @@ def retarget(
         root[ON_FLOOR] += min(step, max(-step, goal - root[ON_FLOOR]))
 
     target = np.empty(3)
+    standing = rest_offsets.copy()
     for j in ORDER:
-        target[:] = rest_offsets[j]
+        if j == 8:  # the shoulders are where they belong
+            turn_legs(rest_offsets, eased, standing)
+        target[:] = standing[j]
         if j == 9 or j == 10 or j == 12 or j == 13:
             # Legs that nobody drives stay planted and bend, wherever the hips go.
             hip = 8 if j < 11 else 11
             for c in range(2):
-                target[c] -= 0.5 * (rest[1, c] + eased[1, c] + eased[hip, c] - rest[hip, c])
+                target[c] -= 0.5 * (eased[1, c] + eased[hip, c] - standing[hip, c])
         ease_offset(j, measured[j], target, seen[j], dt, first, unseen_s, held, seen_s, eased)
     place(eased, rest, parents, floor_y, size, root, joints)
     root[STARTED] = 1.0

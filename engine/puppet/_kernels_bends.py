@@ -193,6 +193,15 @@ def open_shoulder(
                 p[1] += share * (y - p[1])
 
 
+@njit("UniTuple(f8, 2)(f8[::1], f8[::1], f8, f8)", cache=True, nogil=True, error_model="numpy")
+def _through(target: Array, source: Array, x: float, y: float) -> tuple[float, float]:
+    """An offset in the target as the part's own map has it in the source."""
+    scale = 1 / (target[2] * target[5] - target[3] * target[4])
+    a = scale * (target[5] * x - target[3] * y)
+    c = scale * (target[2] * y - target[4] * x)
+    return source[2] * a + source[3] * c, source[4] * a + source[5] * c
+
+
 @njit(
     "void(f8[:,::1], f8[:,::1], i8[::1], i8[::1], f8[::1], f8, f8, f4[:,:,:,::1])",
     cache=True,
@@ -212,7 +221,7 @@ def bend_torso(
     """Chest and hips meet around the waist, and below it the hips hang from both thighs.
 
     `torso` are the indices of chest and hips; `limits` are WAIST (two), SPINE, HANG, HANG_LENGTH,
-    SHORT and LIMIT of `engine.puppet.bends`.
+    SHORT, LIMIT and AGREE of `engine.puppet.bends`.
     """
     chest, hips = torso[0], torso[1]
     size = np.sqrt(target[thighs[0], 2] ** 2 + target[thighs[0], 4] ** 2 + _SMALL * _SMALL)
@@ -221,6 +230,10 @@ def bend_torso(
     spine_x, spine_y = hips_x - neck_x, hips_y - neck_y
     square = spine_x * spine_x + spine_y * spine_y + _SMALL * _SMALL
     bends = _smooth(np.sqrt(square) / size / limits[2])
+    upper_x, upper_y = _through(target[chest], source[chest], -spine_y, spine_x)
+    lower_x, lower_y = _through(target[hips], source[hips], -spine_y, spine_x)
+    product = np.sqrt((upper_x**2 + upper_y**2) * (lower_x**2 + lower_y**2)) + _SMALL
+    bends *= _smooth((upper_x * lower_x + upper_y * lower_y) / product / limits[7])
     along = np.sqrt(target[hips, 2] ** 2 + target[hips, 4] ** 2 + _SMALL * _SMALL)
     down_x, down_y = target[hips, 2] / along, target[hips, 4] / along
     reach = 0.5 * (source[thighs[0], 6] + source[thighs[1], 6])

@@ -166,8 +166,12 @@ def frames_of(
     scale = body_size(joints, bones)
     sx = 0.5 * (joints[8, 0] + joints[11, 0]) - joints[1, 0]
     sy = 0.5 * (joints[8, 1] + joints[11, 1]) - joints[1, 1]
-    across = (joints[5, 0] - joints[2, 0]) * sy - (joints[5, 1] - joints[2, 1]) * sx
-    facing = -1.0 if across < 0 else 1.0
+    facing = np.empty(2)  # of legs and of arms
+    for i in range(2):
+        right, left = (8, 11) if i == 0 else (2, 5)
+        across = (joints[left, 0] - joints[right, 0]) * sy
+        across -= (joints[left, 1] - joints[right, 1]) * sx
+        facing[i] = -1.0 if across < 0 else 1.0
     chest, hips = _forward(joints, 2, 5), _forward(joints, 8, 11)
     _head(joints, scale, table, turn, radius)
     radius[0] *= shape[3]
@@ -182,8 +186,9 @@ def frames_of(
             bx, by = joints[end, 0] - joints[start, 0], joints[end, 1] - joints[start, 1]
             ax, ay = _unit(bx, by)
             row[0], row[1] = joints[start, 0], joints[start, 1]
-            row[2], row[3] = ax * scale, ay * facing * scale
-            row[4], row[5] = ay * scale, -ax * facing * scale
+            side = facing[parts[part, 3]]
+            row[2], row[3] = ax * scale, ay * side * scale
+            row[4], row[5] = ay * scale, -ax * side * scale
             row[6] = np.sqrt(bx * bx + by * by) / scale
             row[7] = 0.5 * (joints[start, 2] + joints[end, 2])
         view = chest if parts[part, 3] == 1 else hips

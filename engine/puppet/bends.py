@@ -25,6 +25,7 @@ CAP = (0.1, 0.2)  # in the place of HALVES, outside of such a joint
 SHORT = 0.6  # of a limb's length: what is seen shorter points at the camera, and bends less
 WAIST = (0.42, 0.82)  # along the spine: from all chest to all hips
 SPINE = 0.5 / _SPINES  # seen shorter, the body bends toward the camera
+AGREE = 0.5  # cosine between chest and hips, of what is across: below, they face opposite ways
 HANG = 0.85  # how much hips far below take part in the thighs' motion
 HANG_LENGTH = 0.8  # of the thighs' length: how far below the hips that is
 LIMIT = 1.6  # times: how much blending may shorten an offset before it is left so

@@ -14,6 +14,7 @@ from engine.pose.skeleton import PUPPET_20
 from engine.puppet import _kernels_bends as bends
 from engine.puppet import _kernels_frames as kernels
 from engine.puppet.bends import (
+    AGREE,
     APART,
     BEHIND,
     BEYOND,
@@ -78,7 +79,7 @@ _TORSO = np.array([CHEST, HIPS], np.int64)
 _THIGHS = np.array(THIGHS, np.int64)
 _HINGE = np.array([FAN_END, SHORT, FOLDED, *BEHIND, *HALVES, *TIGHT, *CAP])
 _SHOULDER = np.array([ROOT_END, SHORT, *BODY, *RAISED, *CROSSING, *PROFILE, *APART, *BEYOND])
-_LIMITS = np.array([*WAIST, SPINE, HANG, HANG_LENGTH, SHORT, LIMIT])
+_LIMITS = np.array([*WAIST, SPINE, HANG, HANG_LENGTH, SHORT, LIMIT, AGREE])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -44,6 +44,7 @@ MOST_CHARACTERS: Final = 32
 _MOST_WAITING: Final = 4
 _REMEMBERED: Final = 32
 _LONGEST_NAME: Final = 40
+_OPTIONS: Final = " (what begins with -- are options of `ayatsuri adapt`, in a terminal)"
 _STEPS: Final = 5  # reading, finding, cutting, writing, and the end
 _QUIET_S: Final = 15.0  # then a comment is sent, so that nobody takes the stream for dead
 
@@ -147,7 +148,8 @@ class Enrolments:
             async with self._turn:
                 done = await asyncio.to_thread(self._make, name, suffix, data, step)
         except AyatsuriError as error:
-            enrolment.tell({"stage": "It did not work", "share": 1.0, "error": str(error)})
+            why = f"{error}{_OPTIONS if ' --' in str(error) else ''}"
+            enrolment.tell({"stage": "It did not work", "share": 1.0, "error": why})
         except Exception as error:  # else whoever listens would wait for ever
             log.exception("%s could not be enrolled", name)
             why = f"{error!r}; the server's log says where"

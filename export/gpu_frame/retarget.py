@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.motion import _kernels as kernels
+from engine.motion import _kernels_stand as stand
 from engine.motion.calibrate import SEGMENT_ENDS
 from engine.motion.normalise import _PARENTS, _RECALIBRATION_S, Normaliser
 from engine.motion.proportions import CharacterSkeleton
@@ -75,6 +76,7 @@ class Retarget(Step):
     hips_of_legs: Tensor
     at_first: Tensor
     planar: Tensor
+    turns: Tensor
 
     def __init__(self, character: CharacterSkeleton, size: int, *, clear_head: bool = True) -> None:
         super().__init__()
@@ -106,6 +108,7 @@ class Retarget(Step):
             score_rows=rows, head_rows=[0, 14, 15, 16, 17], legs=_LEGS,
             hips_of_legs=[8, 8, 11, 11], planar=[1.0, 1.0, 0.0],
             at_first=0.5 * (new._rest_offsets[8] + new._rest_offsets[11]),
+            turns=np.isin(np.arange(21), stand.STANDING)[:, None],
         )  # fmt: skip
 
     def forward(self, person: Measured, somebody: Tensor, elapsed_s: Tensor) -> Tensor:
@@ -270,18 +273,37 @@ class Retarget(Step):
         arrived = smoothstep(seen_s / kernels.RETURN_S)
         resting = smoothstep((unseen_s - kernels.HOLD_S) / kernels.REST_S)
         share = torch.where(seen, arrived, resting)[:, None]
+        # Shoulders do not depend on how hips and legs stand, which depends on the shoulders.
         target = torch.where(there, measured, self.rest_offsets)
+        standing = self._turn_legs(held + share * (target - held))
+        target = torch.where(there, measured, standing)
         eased = held + share * (target - held)
         # Legs that nobody drives stay planted and bend, wherever the hips go.
-        hip = eased[self.hips_of_legs] - self.rest[self.hips_of_legs]
-        lifted = 0.5 * (self.rest[1] + eased[1] + hip) * self.planar
-        planted = self.rest_offsets[self.legs] - lifted
+        lifted = eased[1] + eased[self.hips_of_legs] - standing[self.hips_of_legs]
+        planted = standing[self.legs] - 0.5 * lifted * self.planar
         legs, old = self.legs, held[self.legs]
         bent = old + share[legs] * (planted - old)
         bent = torch.where(there[legs], eased[legs], bent)
         eased = torch.cat([eased[:9], bent[:2], eased[11:12], bent[2:], eased[14:]])
         self.keep(unseen_s=unseen_s, held=held, seen_s=seen_s, eased=eased)
         return eased
+
+    def _turn_legs(self, eased: Tensor) -> Tensor:
+        """`turn_legs`: (21, 3)."""
+        of, shoulders = (rows[5] - rows[2] for rows in (self.rest_offsets, eased))
+        turn = torch.atan2(
+            shoulders[2] * of[0] - shoulders[0] * of[2],
+            shoulders[0] * of[0] + shoulders[2] * of[2],
+        )
+        turn = turn * smoothstep((turn.abs() - stand.TWIST) / (stand.GOES_ALONG - stand.TWIST))
+        flat = shoulders[0].square() + shoulders[2].square()
+        level = (flat / (shoulders.square().sum() + 1e-9)).sqrt()
+        low, high = stand.LEVEL
+        turn = turn * smoothstep((level - low) / (high - low))
+        x, y, z = self.rest_offsets.unbind(1)
+        cosine, sine = turn.cos(), turn.sin()
+        turned = torch.stack([cosine * x - sine * z, y, sine * x + cosine * z], 1)
+        return torch.where(self.turns, turned, self.rest_offsets)
 
     def _place(self, eased: Tensor, root: dict[int, Tensor]) -> Tensor:
         """`place`: (20, 4) float32."""

@@ -1,5 +1,7 @@
 """Finding, judging and cutting out the figure of a drawing, and the body that goes with it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,13 @@ from engine.app import DEFAULT_CHARACTER
 from engine.character import CharacterBundle
 from engine.enrol.cutout import cut_out
 from engine.enrol.finding import find_figure
-from engine.enrol.judging import LEAST_EVIDENCE, judge_figure, judge_picture, photographic
+from engine.enrol.judging import (
+    LEAST_EVIDENCE,
+    judge_figure,
+    judge_picture,
+    judge_upright,
+    photographic,
+)
 from engine.enrol.proportions import bone_lengths, is_cut, place, with_depth
 from engine.enrol.support import support_set, symmetry, turned_limbs
 from engine.enrol.usual import EAR_HALF, usual
@@ -42,6 +50,7 @@ def test_the_joints_of_a_drawing_are_found(figure, drawing):
     joints = figure.fitted.joints
     assert figure.evidence > 0.6
     assert figure.cut.how == "alpha"
+    judge_upright(picture(drawing), figure, estimator)
     spine = np.linalg.norm(0.5 * (joints[8] + joints[11]) - joints[1])
     # Ito's reference is symmetric about x = 256.
     mirrored = joints[MIRROR, :2] * (-1, 1) + (512, 0)
@@ -83,6 +92,28 @@ def test_two_figures_are_refused_and_the_larger_can_be_taken(drawing, estimator)
         judge_figure(picture(two, "two.png"), found)
     columns = np.nonzero(found.cut.solid.any(axis=0))[0]
     assert np.ptp(columns) < 300
+
+
+@pytest.mark.parametrize(
+    ("turns", "words"), [(1, "quarter to the right"), (2, "half round"), (3, "quarter to the left")]
+)
+def test_a_picture_that_lies_on_its_side_is_refused(turns, words, drawing, estimator):
+    lying = picture(np.ascontiguousarray(np.rot90(drawing, turns)), "scan.png")
+    with pytest.raises(NoFigure, match=f"scan.png does not stand upright.*{words}"):
+        judge_upright(lying, find_figure(lying, estimator), estimator)
+
+
+def test_a_head_without_a_body_is_refused(figure, drawing):
+    shown = picture(drawing, "bust.png")
+    judge_figure(shown, figure)
+    joints = figure.fitted.joints.copy()
+    joints[[2, 3, 4, 6, 7], 2] = 0.1
+    bust = replace(figure, fitted=replace(figure.fitted, joints=joints))
+    with pytest.raises(NoFigure, match="a head is found, but neither"):
+        judge_figure(shown, bust)
+    judge_figure(shown, replace(bust, head=0.1))  # a child's drawing
+    joints[[3, 4], 2] = 0.5  # from a side one shoulder and its arm are seen
+    judge_figure(shown, bust)
 
 
 def test_a_picture_without_a_figure_is_refused(estimator):

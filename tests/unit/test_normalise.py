@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.motion import _kernels as kernels
+from engine.motion import _kernels_stand as stand
 from engine.motion import normalise
 from engine.motion.calibrate import SEGMENT_ENDS
 from engine.motion.normalise import Normaliser
@@ -69,6 +70,19 @@ def test_placing_agrees_with_its_twin() -> None:
             eased, rest, PARENTS, 238.0, 256.0, root[kernels.STANCE], root[kernels.ON_FLOOR]
         )
         np.testing.assert_allclose(joints, wanted, atol=1e-4)
+
+
+def test_legs_that_turn_agree_with_their_twin() -> None:
+    rng = np.random.default_rng(4)
+    found = np.empty((21, 3))
+    for _ in range(100):
+        rest, eased = rng.normal(0, 40, (2, 21, 3))
+        if rng.random() < 0.2:
+            eased[2] = eased[5]
+        stand.turn_legs(rest, eased, found)
+        np.testing.assert_allclose(found, naive_motion.turn_legs(rest, eased), atol=1e-9)
+        lengths = np.linalg.norm(found, axis=1)
+        np.testing.assert_allclose(lengths, np.linalg.norm(rest, axis=1))  # no bone grows
 
 
 # --- nobody, and joints that are missing ----------------------------------------------------------
@@ -160,6 +174,25 @@ def test_a_person_cut_off_drives_the_upper_body_of_a_standing_character(unseen: 
             assert (np.abs(out[[9, 12], 0] - REST[[9, 12], 0]) < 12).all()
     assert abs(out[4, 1] - REST[4, 1]) > 15
     assert np.ptp([f[1, 0] for f in show.frames[40:]]) > 4  # it sways with the person
+
+
+@pytest.mark.parametrize("unseen", [LEGS, [8, 11, *LEGS]])
+@pytest.mark.parametrize("turn", [-3.1, -1.8, -1.35, 1.35, 1.8, 3.1])
+def test_who_turns_round_with_legs_unseen_turns_as_a_whole(turn: float, unseen: list[int]) -> None:
+    neck = standing()[1]
+    out = Show()(person((standing() - neck) @ rotation(1, turn).T + neck, scores=hidden(unseen)), 2)
+    pairs = ((2, 5), (8, 11), (9, 12), (10, 13), (18, 19))
+    across = [(out[left] - out[right])[[0, 2]] for right, left in pairs]
+    shoulders = across[0] / np.linalg.norm(across[0])
+    for other in across[1:]:
+        assert other @ shoulders > 0.9 * np.linalg.norm(other)
+
+
+def test_who_twists_a_little_with_legs_unseen_stands_still() -> None:
+    neck = standing()[1]
+    joints = (standing() - neck) @ rotation(1, 0.4).T + neck
+    out = Show()(person(joints, scores=hidden([8, 11, *LEGS])), 2)
+    np.testing.assert_allclose(out[[8, 11, *LEGS]], REST[[8, 11, *LEGS]], atol=0.01)
 
 
 def test_who_bows_with_legs_unseen_bows_from_the_hips() -> None:

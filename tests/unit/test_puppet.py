@@ -216,6 +216,24 @@ def test_maps_are_those_of_torch(seed):
     np.testing.assert_allclose(slide.reshape(-1, 2), slid[0], atol=0.02)
 
 
+@pytest.mark.parametrize("turned", [(2, 3, 4, 5, 6, 7), (8, 9, 10, 11, 12, 13)])
+def test_chest_and_hips_that_face_opposite_ways_draw_no_line_across(turned):
+    joints = body(SIZE)
+    width = SIZE / 2
+    joints[list(turned), 0] = 2 * width - joints[list(turned), 0]
+    picture = draw(Puppet([cut_drawing()]), joints)
+    usual = draw(Puppet([cut_drawing()]), body(SIZE))
+    for side in (slice(0, 8), slice(-8, None)):
+        assert (picture[:, side, 3] > 0).sum() <= (usual[:, side, 3] > 0).sum()
+    here, there = body(SIZE, 1, noise=0.01), joints
+    points = np.empty((COUNT, SIZE, SIZE, 2), np.float32)
+    slide = np.empty((SIZE, SIZE, 2), np.float32)
+    map_grid(Frames.of(there), Frames.of(here), 0.5, 1.0, points, slide)
+    source, target = (maps.frames_of(torch.from_numpy(j).double()[None]) for j in (here, there))
+    truth, _ = maps.source_points(target, source, maps.pixel_centres(SIZE, 1.0, source.origin))
+    np.testing.assert_allclose(points.reshape(COUNT, -1, 2), truth[0], atol=0.02, rtol=1e-3)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_pictures_are_those_of_torch(seed):
     drawing, joints = cut_drawing(128), body(128, seed, noise=0.03)

@@ -12,7 +12,7 @@ from aiohttp import FormData
 
 from engine.app import DEFAULT_CHARACTER
 from engine.character import CharacterBundle
-from engine.errors import BadLook
+from engine.errors import BadLook, NoFigure
 from engine.studio.enrolments import Enrolments, add_kept, file_for
 from engine.studio.gallery import Gallery
 from tests.webrtc.studio import running, within
@@ -128,6 +128,24 @@ def test_what_nobody_has_thought_of_is_told_too(monkeypatch):
         async with running() as server:
             [last] = await enrolled(server, form(b""))
             assert "the disk is gone" in last["error"]
+
+    within(20, show)
+
+
+@pytest.mark.parametrize("said", ["crop it", "use --anyway"])
+def test_options_of_the_command_line_are_told_as_such(said, monkeypatch):
+    """Who dropped a drawing on a page knows of none."""
+
+    def make(self, name, suffix, data, step):
+        raise NoFigure(said)
+
+    monkeypatch.setattr(Enrolments, "_make", make)
+
+    async def show():
+        async with running() as server:
+            [last] = await enrolled(server, form(b""))
+            assert last["error"].startswith(said)
+            assert ("`ayatsuri adapt`" in last["error"]) == ("--" in said)
 
     within(20, show)
 

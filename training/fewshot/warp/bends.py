@@ -7,7 +7,7 @@ Each part alone is rigid: an elbow would be two cards with a pin, a skirt one ca
   inside it would be a thin sector;
 - about shoulders chest and upper arm take one map, which opens and closes between the arm and the
   body, where the chest lies still;
-- chest and hips take a mean of their two maps around the waist;
+- chest and hips take a mean of their two maps around the waist, unless they face opposite ways;
 - hips below take part in the thighs' motion, each side in that of its own (linear blend skinning,
   of maps that lead back to the source, with lengths blended as well as directions).
 
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from engine.puppet.bends import (
+    AGREE,
     APART,
     BEHIND,
     BEYOND,
@@ -57,7 +58,7 @@ def bent(points: Tensor, pixels: Tensor, target: "Frames", source: "Frames") -> 
     """(B, L, N, 2) px: the maps' `points` for `pixels` (N, 2), where parts meet."""
     parts = list(points.unbind(1))
     scale = _length(target.axes[:, THIGHS[0], :, 0])  # (B, 1): of a limb's frame
-    chest, hips = _at_waist(parts[CHEST], parts[HIPS], pixels, target, scale)
+    chest, hips = _at_waist(parts[CHEST], parts[HIPS], pixels, target, source, scale)
     parts[CHEST] = chest
     parts[HIPS] = _hanging(hips, [parts[i] for i in THIGHS], pixels, target, source, scale)
     for arm, side in SHOULDERS:
@@ -89,8 +90,19 @@ def _local(frames: "Frames", part: int, pixels: Tensor) -> Tensor:
     return offset @ axes / axes[:, None, :, 0].square().sum(-1, keepdim=True)
 
 
+def _through(target: "Frames", source: "Frames", part: int, offset: Tensor) -> Tensor:
+    """(B, 2) an offset in the target as the part's own map has it in the source."""
+    along, across = target.axes[:, part].unbind(-1)
+    x, y = offset.unbind(-1)
+    a, c = across[:, 1] * x - across[:, 0] * y, along[:, 0] * y - along[:, 1] * x
+    local = (
+        torch.stack([a, c], -1) / (along[:, 0] * across[:, 1] - across[:, 0] * along[:, 1])[:, None]
+    )
+    return (source.axes[:, part] @ local[..., None])[..., 0]
+
+
 def _at_waist(
-    chest: Tensor, hips: Tensor, pixels: Tensor, target: "Frames", scale: Tensor
+    chest: Tensor, hips: Tensor, pixels: Tensor, target: "Frames", source: "Frames", scale: Tensor
 ) -> tuple[Tensor, Tensor]:
     neck = target.origin[:, CHEST, None]
     spine = target.origin[:, HIPS, None] - neck
@@ -98,6 +110,11 @@ def _at_waist(
     down = ((pixels - neck) * spine).sum(-1, keepdim=True) / (length * scale[:, None]).square()
     low = smooth((down - WAIST[0]) / (WAIST[1] - WAIST[0]))
     amount = smooth(length / SPINE)  # who bends toward the camera has no waist in the picture
+    # A mean of two maps that face opposite ways would draw a line across the picture.
+    across = torch.stack([-spine[:, 0, 1], spine[:, 0, 0]], -1)
+    upper, lower = (_through(target, source, part, across) for part in (CHEST, HIPS))
+    cosine = (upper * lower).sum(-1) / (upper.norm(dim=-1) * lower.norm(dim=-1) + _SMALL)
+    amount = amount * smooth(cosine / AGREE)[:, None, None]
     return torch.lerp(chest, hips, amount * low), torch.lerp(hips, chest, amount * (1 - low))
 
 

@@ -51,7 +51,7 @@ class Frames:
 def frames_of(joints: Tensor) -> Frames:
     """The frames of joints (B, 20, 4); `axes` of limbs and head are in units of the body's size."""
     scale = body_size(joints)  # (B,)
-    facing = torch.where(_across(joints) < 0, -1.0, 1.0)
+    facing, below = (torch.where(_across(joints, at) < 0, -1.0, 1.0) for at in (_SHOULDERS, _HIPS))
     origins, axes, lengths, depths = [], [], [], []
     turn, head = _head(joints, scale)
     for index, part in enumerate(PARTS):
@@ -70,7 +70,8 @@ def frames_of(joints: Tensor) -> Frames:
                 origin, pair = _foot(joints, index)
                 length = zero
             else:
-                origin, pair = start[:, :2], _upright(bone, scale, facing)
+                sides = facing if part.name.endswith("arm") else below
+                origin, pair = start[:, :2], _upright(bone, scale, sides)
                 length = bone.norm(dim=-1) / scale
             depth = 0.5 * (start[:, 2] + end[:, 2])
         origins.append(origin)
@@ -94,10 +95,10 @@ def body_size(joints: Tensor) -> Tensor:
     return ends.norm(dim=-1).sum(-1).clamp_min(_SMALL)
 
 
-def _across(joints: Tensor) -> Tensor:
-    """(B,) how far the left shoulder lies clockwise of the right one: negative is a back view."""
+def _across(joints: Tensor, pair: tuple[int, int]) -> Tensor:
+    """(B,) how far the left one of a pair lies clockwise of the right: negative is a back view."""
     spine = _middle(joints, _HIPS) - joints[:, _NECK]
-    across = joints[:, _SHOULDERS[1]] - joints[:, _SHOULDERS[0]]
+    across = joints[:, pair[1]] - joints[:, pair[0]]
     return across[:, 0] * spine[:, 1] - across[:, 1] * spine[:, 0]
 
 
