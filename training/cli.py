@@ -229,6 +229,9 @@ def meta(
         data, folder, config, recipe, adaptation=adaptation, held_out=held_out, device=device,
         minutes=minutes, every=every, loaders=loaders, keep=keep, start=start, most=most,
     )  # fmt: skip
+    if not line:
+        print(f"no step was left to do in {folder}: for more, give more --steps than {steps}")
+        return
     print(json.dumps(line))
 
 

@@ -99,6 +99,18 @@ def test_a_run_goes_on_adapts_and_ships(tmp_path: Path) -> None:
         torch.testing.assert_close(rounded.get_parameter(name), tensor, rtol=1e-3, atol=1e-4)
 
 
+def test_a_run_that_is_done_says_so(tmp_path: Path) -> None:
+    train(tmp_path)
+    done = CliRunner().invoke(
+        app,
+        ["meta", str(tmp_path), "--folder", str(tmp_path / "run"), "--method", "tiny", "--preset",
+         "none", "--sizes", "16", "--no-perceptual", "--critic-width", "2", "--steps", "3"],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "no step was left to do" in done.output
+    assert "{}" not in done.output
+
+
 def test_flicker_is_measured_on_frames_in_a_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
