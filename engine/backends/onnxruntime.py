@@ -54,6 +54,44 @@ def open_asset(
         raise BackendError(f"{what}'s network cannot be loaded: {error}") from error
 
 
+def open_session(model: bytes, threads: int, provider: str, what: str = "the model") -> Any:
+    """A session by an execution provider, and by no other.
+
+    Args:
+        model: bytes of an ONNX file.
+        threads: of the processor.
+        provider: by ONNX Runtime's name.
+        what: it is, for messages.
+
+    Raises:
+        ProviderMissing: this build lacks the provider; the message lists those present.
+        BackendError: the model cannot be loaded, or the provider does not start.
+    """
+    onnxruntime = load()
+    present = onnxruntime.get_available_providers()
+    if provider not in present:
+        raise ProviderMissing(f"ONNX Runtime has no {provider} here; present: {', '.join(present)}")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    if provider == "DmlExecutionProvider":  # as DirectML demands
+        options.enable_mem_pattern = False
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    # A pool that spins between frames would take the cores from the other stages.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session: Any = onnxruntime.InferenceSession(model, options, providers=[provider])
+    except Exception as error:  # its exception classes are private and share no base
+        raise BackendError(f"ONNX Runtime cannot load {what}: {error}") from error
+    running = session.get_providers()
+    if provider not in running:  # it goes on without, and only warns
+        raise BackendError(
+            f"{provider} is in this ONNX Runtime, but does not start here: its libraries or its "
+            f"driver are missing; running would be {', '.join(running)}"
+        )
+    return session
+
+
 class OnnxRuntimeBackend:
     """A generator in an ONNX Runtime session with its buffers bound once.
 
@@ -73,32 +111,8 @@ class OnnxRuntimeBackend:
     def __init__(
         self, model: bytes, *, threads: int = 1, provider: str = "CPUExecutionProvider"
     ) -> None:
-        onnxruntime = load()
-        present = onnxruntime.get_available_providers()
-        if provider not in present:
-            raise ProviderMissing(
-                f"ONNX Runtime has no {provider} here; present: {', '.join(present)}"
-            )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        if provider == "DmlExecutionProvider":  # as DirectML demands
-            options.enable_mem_pattern = False
-            options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        # A pool that spins between frames would take the cores from the other stages.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session: Any = onnxruntime.InferenceSession(model, options, providers=[provider])
-        except Exception as error:  # its exception classes are private and share no base
-            raise BackendError(f"ONNX Runtime cannot load the model: {error}") from error
-        running = self._session.get_providers()
-        if provider not in running:  # it goes on without, and only warns
-            self._session = None
-            raise BackendError(
-                f"{provider} is in this ONNX Runtime, but does not start here: its libraries or "
-                f"its driver are missing; running would be {', '.join(running)}"
-            )
-        self.name = f"onnxruntime {onnxruntime.__version__} {provider}, {threads} threads"
+        self._session: Any = open_session(model, threads, provider)
+        self.name = f"onnxruntime {load().__version__} {provider}, {threads} threads"
         self.input_spec = _spec(self._session.get_inputs()[0])
         self.output_spec = _spec(self._session.get_outputs()[0])
         self._binding: Any = self._session.io_binding()

@@ -57,34 +57,12 @@ def open_runner(name: str, model: bytes, threads: int) -> Runner:
 
 class _OnnxRuntime:
     def __init__(self, model: bytes, threads: int, provider: str) -> None:
-        from engine.backends.onnxruntime import load
+        from engine.backends.onnxruntime import open_session
 
         try:
-            onnxruntime = load()
+            self._session: Any = open_session(model, threads, provider, "a pose network")
         except ImportError as error:
             raise MissingDependency(f"ONNX Runtime cannot be loaded ({error})") from error
-        present = onnxruntime.get_available_providers()
-        if provider not in present:
-            raise ProviderMissing(
-                f"ONNX Runtime has no {provider} here; present: {', '.join(present)}"
-            )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if provider == "DmlExecutionProvider":  # as DirectML demands
-            options.enable_mem_pattern = False
-            options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        try:
-            session: Any = onnxruntime.InferenceSession(model, options, providers=[provider])
-        except Exception as error:  # ONNX Runtime's exception classes share no base
-            raise BackendError(f"ONNX Runtime cannot load a pose network: {error}") from error
-        if provider not in (running := session.get_providers()):  # it goes on without, and warns
-            raise BackendError(
-                f"{provider} is in this ONNX Runtime, but does not start here: its libraries or "
-                f"its driver are missing; running would be {', '.join(running)}"
-            )
-        self._session = session
 
     def __call__(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         try:
