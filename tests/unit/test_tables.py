@@ -458,6 +458,22 @@ def test_people_are_drawn_by_every_method_as_its_row_is(tmp_path: Path) -> None:
         figure(folder, 7, people=[doll])
 
 
+def test_times_are_the_least_of_the_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "_size", lambda made_by, size: (1, 1))
+    monkeypatch.setattr(report.Recipe, "from_dict", lambda described: described)
+    keep_budget(tmp_path, replace(SMALL, seeds=(0, 1)))
+    for seed, trained, adapted in ((0, 9.0, 2.0), (1, 3.0, 4.0)):
+        path = fake(tmp_path, Trial(FULL, 4), seed)
+        described = json.loads(path.read_text())
+        path.write_text(
+            json.dumps(described | {"train_minutes": trained, "adapt_seconds": adapted})
+        )
+    heads, line = report.costs(tmp_path)
+    told = dict(zip(heads, line, strict=True))
+    assert told["training, min"] == "3.0"
+    assert told["adaptation, s a character"] == "2.0 (4 shots)"
+
+
 def test_the_weights_that_ship_say_what_made_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()  # the real method
     assert weights.SHIPPED.stat().st_size < 16e6
