@@ -14,17 +14,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
 
+from engine import entries
 from engine.character import CharacterBundle
 from engine.errors import (
     BundleNotFound,
-    MissingDependency,
     NotInBundle,
     RefinementFailed,
     pip_install,
@@ -144,10 +143,7 @@ def find_refiner() -> Refiner:
     Raises:
         MissingDependency: nothing does.
     """
-    try:
-        found: Refiner = installed().load()
-    except ModuleNotFoundError as error:
-        raise MissingDependency(f"{_MISSING} ({error})") from error
+    found: Refiner = entries.loaded(GROUP, _MISSING)
     return found
 
 
@@ -157,10 +153,7 @@ def installed() -> EntryPoint:
     Raises:
         MissingDependency: nothing does.
     """
-    entries = list(entry_points(group=GROUP))
-    if not entries or find_spec("torch") is None:
-        raise MissingDependency(_MISSING)
-    return entries[0]
+    return entries.installed(GROUP, _MISSING)
 
 
 def refine(

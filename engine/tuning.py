@@ -7,13 +7,12 @@ imports none of the folders beside it. The bundle stays what it was, with a seco
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from engine import entries
 from engine.character import CharacterBundle
-from engine.errors import MissingDependency, NotInBundle, pip_install
+from engine.errors import NotInBundle, pip_install
 from engine.generator import NetworkGenerator
 from engine.manifest import PrecisionManifest
 
@@ -64,13 +63,7 @@ def find_tuner() -> Tuner:
     Raises:
         MissingDependency: nothing does.
     """
-    entries = list(entry_points(group=GROUP))
-    if not entries or find_spec("torch") is None:
-        raise MissingDependency(_MISSING)
-    try:
-        found: Tuner = entries[0].load()
-    except ModuleNotFoundError as error:
-        raise MissingDependency(f"{_MISSING} ({error})") from error
+    found: Tuner = entries.loaded(GROUP, _MISSING)
     return found
 
 

@@ -13,6 +13,7 @@ from engine.errors import BackendError, ProviderMissing
 from engine.likeness import ssim
 from tests.bundles import stick_model, write_bundle
 from tests.marks import needs_openvino
+from tests.providers import claim_cuda
 
 ORT, ORT8 = Candidate("onnxruntime", "fp32"), Candidate("onnxruntime", "int8")
 
@@ -193,15 +194,7 @@ def test_a_candidate_that_does_not_start_is_refused_with_its_reason(
 def test_a_provider_that_falls_back_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     from engine.backends import onnxruntime
 
-    package = onnxruntime.load()
-    present = [*package.get_available_providers(), "CUDAExecutionProvider"]
-    monkeypatch.setattr(package, "get_available_providers", lambda: present)
-    original = package.InferenceSession
-    monkeypatch.setattr(
-        package,
-        "InferenceSession",
-        lambda model, options, providers: original(model, options, ["CPUExecutionProvider"]),
-    )
+    claim_cuda(monkeypatch)
     with pytest.raises(BackendError, match="does not start here"):
         onnxruntime.OnnxRuntimeBackend(
             stick_model(64).SerializeToString(), provider="CUDAExecutionProvider"

@@ -13,6 +13,7 @@ from engine.errors import BackendError, MissingDependency, PoseError, ProviderMi
 from engine.pose.estimator import PoseRuntime, open_estimator
 from engine.pose.runners import DEVICES, RUNNERS, open_runner
 from tests.marks import needs_openvino
+from tests.providers import claim_cuda
 
 
 def two_results() -> bytes:
@@ -63,15 +64,7 @@ def test_what_is_missing_is_told_with_what_is_there(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_provider_that_falls_back_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    package = onnxruntime.load()
-    present = [*package.get_available_providers(), "CUDAExecutionProvider"]
-    monkeypatch.setattr(package, "get_available_providers", lambda: present)
-    original = package.InferenceSession
-    monkeypatch.setattr(
-        package,
-        "InferenceSession",
-        lambda model, options, providers: original(model, options, ["CPUExecutionProvider"]),
-    )
+    claim_cuda(monkeypatch)
     with pytest.raises(BackendError, match="does not start here"):
         open_runner("onnx-cuda", two_results(), 1)
 

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import engine.cli
-from engine import painted, refining
+from engine import entries, painted, refining
 from engine.app import DEFAULT_CHARACTER
 from engine.backends import choose
 from engine.backends.choose import Candidate
@@ -246,7 +246,7 @@ def test_only_a_puppets_file_can_be_refined(tmp_path: Path):
 
 
 def test_without_torch_it_says_what_to_install(doll: Path, monkeypatch):
-    monkeypatch.setattr(refining, "entry_points", lambda group: [])
+    monkeypatch.setattr(entries, "entry_points", lambda group: [])
     with pytest.raises(MissingDependency, match=r"-e '\.\[train\]'"):
         find_refiner()
     with pytest.raises(MissingDependency):
@@ -262,10 +262,10 @@ def test_without_torch_it_says_what_to_install(doll: Path, monkeypatch):
             raise ModuleNotFoundError("No module named 'torch'")
 
     broken = Broken()
-    monkeypatch.setattr(refining, "entry_points", lambda group: [broken])
+    monkeypatch.setattr(entries, "entry_points", lambda group: [broken])
     with pytest.raises(MissingDependency, match="torch"):
         find_refiner()
-    monkeypatch.setattr(refining, "find_spec", lambda name: object())
+    monkeypatch.setattr(entries, "find_spec", lambda name: object())
     assert refining.installed() is broken, "it is not loaded: a show has no seconds for that"
     with pytest.raises(MissingDependency, match="No module named"):
         find_refiner()

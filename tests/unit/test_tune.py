@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 torch = pytest.importorskip("torch")
 
 import engine.cli  # noqa: E402
-from engine import tuning  # noqa: E402
+from engine import entries, tuning  # noqa: E402
 from engine.backends.onnxruntime import OnnxRuntimeBackend  # noqa: E402
 from engine.character import CharacterBundle  # noqa: E402
 from engine.errors import (  # noqa: E402
@@ -244,7 +244,7 @@ def test_a_full_disk_keeps_the_character(
 
 
 def test_without_torch_it_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "find_spec", lambda name: None)
+    monkeypatch.setattr(entries, "find_spec", lambda name: None)
     with pytest.raises(MissingDependency, match="needs torch"):
         find_tuner()
     done = CliRunner().invoke(engine.cli.app, ["adapt", "none.png", "--generator"])
@@ -257,11 +257,11 @@ def test_a_tuner_that_lacks_a_package_is_told(monkeypatch: pytest.MonkeyPatch) -
         def load(self) -> None:
             raise ModuleNotFoundError("No module named 'safetensors'")
 
-    monkeypatch.setattr(tuning, "entry_points", lambda group: [Broken()])
-    monkeypatch.setattr(tuning, "find_spec", lambda name: object())
+    monkeypatch.setattr(entries, "entry_points", lambda group: [Broken()])
+    monkeypatch.setattr(entries, "find_spec", lambda name: object())
     with pytest.raises(MissingDependency, match="safetensors"):
         find_tuner()
-    monkeypatch.setattr(tuning, "entry_points", lambda group: [])
+    monkeypatch.setattr(entries, "entry_points", lambda group: [])
     with pytest.raises(MissingDependency, match="needs torch"):
         find_tuner()
 
