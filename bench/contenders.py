@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from bench.report import Timing
 from bench.statistics import Measure
 from engine.backends.base import Backend
+from engine.backends.columns import open_columns
 from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.errors import MissingDependency
 
@@ -32,6 +34,7 @@ class Contender:
     precision: str
     threads: int
     draw: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+    columns: bool = False
     ssim: float | None = None
     ssim_min: float | None = None
     mean_error: float | None = None
@@ -63,7 +66,12 @@ class Contender:
     @property
     def name(self) -> str:
         """As a row of the result."""
-        return f"{self.preset}, {self.runtime} {self.precision}, threads {self.threads}"
+        return f"{self.preset}, {self.told}, threads {self.threads}"
+
+    @property
+    def told(self) -> str:
+        """The runtime and precision, and whether only the columns are drawn that are not empty."""
+        return f"{self.runtime} {self.precision}" + ", columns" * self.columns
 
     def measures(self) -> dict[str, Measure]:
         """For a row of the result."""
@@ -128,7 +136,10 @@ def untrained(preset: str, images: NDArray[np.uint8]) -> dict[str, bytes]:
 
     torch.manual_seed(0)
     config = configuration(preset, spectral=False)
-    model = export_generator(Generator(config), torch.rand(1, 4, config.size, config.size))
+    generator = Generator(config)
+    with torch.no_grad():  # transparent, as trained ones are beside the figure
+        torch.nn.init.constant_(generator.get_parameter("out.bias"), -10)
+    model = export_generator(generator, torch.rand(1, 4, config.size, config.size))
     with Quantiser(model, images[:2]) as make:
         return {"fp32": model, "int8": make(())}
 
@@ -136,14 +147,19 @@ def untrained(preset: str, images: NDArray[np.uint8]) -> dict[str, bytes]:
 def contenders(
     preset: str, models: dict[str, bytes], threads: int, cleanup: ExitStack
 ) -> Iterator[Contender]:
-    """The models in every runtime that is here."""
+    """The models in every runtime that is here: whole pictures, and the columns that are needed."""
 
-    def one(runtime: str, precision: str, backend: Backend) -> Contender:
-        cleanup.callback(backend.close)
-        return Contender(preset, runtime, precision, threads, by_backend(backend))
+    def both(
+        runtime: str, precision: str, model: bytes, opened: Callable[[bytes], Backend]
+    ) -> Iterator[Contender]:
+        for columns in (False, True):
+            backend = open_columns(model, opened) if columns else opened(model)
+            cleanup.callback(backend.close)
+            yield Contender(preset, runtime, precision, threads, by_backend(backend), columns)
 
     for precision, model in models.items():
-        yield one("ONNX Runtime", precision, OnnxRuntimeBackend(model, threads=threads))
+        opened: Callable[[bytes], Backend] = partial(OnnxRuntimeBackend, threads=threads)
+        yield from both("ONNX Runtime", precision, model, opened)
     try:
         from engine.backends.openvino import OpenVinoBackend, Precision, precisions
 
@@ -152,12 +168,12 @@ def contenders(
         return
     for calculates in able:
         name = "fp32" if calculates == "f32" else calculates
-        backend = OpenVinoBackend(models["fp32"], threads=threads, precision=calculates)
-        yield one("OpenVINO", name, backend)
+        opened = partial(OpenVinoBackend, threads=threads, precision=calculates)
+        yield from both("OpenVINO", name, models["fp32"], opened)
     if "int8" in models:
         rest: Precision = "bf16" if "bf16" in able else "f32"
-        backend = OpenVinoBackend(models["int8"], threads=threads, precision=rest)
-        yield one("OpenVINO", "int8", backend)
+        opened = partial(OpenVinoBackend, threads=threads, precision=rest)
+        yield from both("OpenVINO", "int8", models["int8"], opened)
 
 
 def pose_contenders(threads: int) -> Iterator[tuple[Contender, bytes]]:

@@ -1,7 +1,8 @@
 """`ayatsuri bench models`: how fast are the networks, and how like fp32's are their pictures?
 
 Ito's generator, which is trained, in every precision and runtime that is here; and the larger
-presets, which are not trained here, for their speed alone. Beside them the same networks in eager
+presets, which are not trained here, for their speed alone; each of whole pictures, and of the
+columns alone that a dance needs (`engine.backends.columns`). Beside them the same networks in eager
 PyTorch, as training runs them, and in ONNX Runtime in fp32: all in one run, turn by turn, so that
 whatever else the machine does hits them all. And the pose networks that are in the cache, as
 `--pose-runtime onnx` runs them, and the others that come with the engine. Beside each is its floor,
@@ -38,6 +39,9 @@ from engine.motion.draw import draw_pose
 GATE: Final = 0.985
 DANCED: Final = 20
 """Frames in a row that flicker is over."""
+DANCE_S: Final = 10
+RACED: Final = 32
+"""Frames of a dance of so many seconds that are drawn in turn."""
 OTHERS: Final = {"pose": pose_contenders, "shipped": shipped_contenders}
 GOALS_MS: Final = {"live": 6.0, "base": 16.0, "paper": 60.0}
 
@@ -91,9 +95,8 @@ def table(title: str, group: list[Contender], note: str) -> Table:
         found.add_column(name, justify="right", no_wrap=True)
     for c in sorted(group, key=lambda c: c.p50_ms):
         wall = Timing.of(c.wall_ns)
-        told = f"{c.runtime} {c.precision}"
         found.add_row(
-            told if c.preset in GOALS_MS else c.preset,
+            c.told if c.preset in GOALS_MS else c.preset,
             str(c.threads),
             *(_ms(v) for v in (wall.p50_ms, wall.p95_ms, c.cpu_ms, c.floor_ms)),
             "" if c.ssim is None else f"{c.ssim:.3f}",
@@ -136,7 +139,7 @@ def goals(preset: str, group: list[Contender], threads: int) -> list[Goal]:
     here = [c for c in group if c.threads == threads]
     allowed = [c for c in here if c.runtime != "PyTorch" and (c.ssim is None or c.ssim >= GATE)]
     best = min(allowed, key=lambda c: c.p50_ms)
-    who = f"{preset}, {best.runtime} {best.precision}, {threads} threads"
+    who = f"{preset}, {best.told}, {threads} threads"
     found = [Goal(f"{who}, p50", best.p50_ms, GOALS_MS[preset], False, "ms")]
     fp32 = next(c for c in here if (c.runtime, c.precision) == ("ONNX Runtime", "fp32"))
     found.append(Goal(f"{who}, over ONNX Runtime fp32", fp32.p50_ms / best.p50_ms, 2.5, True, "x"))
@@ -179,8 +182,8 @@ def danced_images(bundle: CharacterBundle, count: int) -> NDArray[np.uint8]:
 def floor_chart(group: list[Contender]) -> Chart:
     """Every contender's time beside its floor, at the most threads."""
     most = max(c.threads for c in group)
-    here = sorted((c for c in group if c.threads == most), key=lambda c: c.p50_ms)
-    names = [f"{c.runtime} {c.precision}".replace("ONNX Runtime", "ORT") for c in here]
+    here = sorted((c for c in group if c.threads == most and not c.columns), key=lambda c: c.p50_ms)
+    names = [c.told.replace("ONNX Runtime", "ORT") for c in here]
     floors, times = [c.floor_ms or 0.0 for c in here], [c.p50_ms for c in here]
     zeros = [0.0] * len(here)
     return Chart(
@@ -210,7 +213,7 @@ def main(
         models=[character],
     )  # fmt: skip
     bundle = CharacterBundle.load(character)
-    images = pose_images(bundle, poses)
+    images, danced = pose_images(bundle, poses), danced_images(bundle, DANCE_S * 30)
     counts = [int(count) for count in threads.split(",")]
     floors = Floors()
     asked: list[Goal] = []
@@ -224,8 +227,8 @@ def main(
                         floors.find(one, model)
                         here.append(one)
                 else:
-                    here = generators(preset, bundle, images, count, eager, floors, cleanup)
-                race(here, images, seconds)
+                    here = generators(preset, bundle, images, danced, count, eager, floors, cleanup)
+                race(here, danced[:: len(danced) // RACED], seconds)
             group += here
         if not group:
             bench.console.print(
@@ -258,8 +261,8 @@ def main(
 
 
 def generators(
-    preset: str, bundle: CharacterBundle, images: NDArray[np.uint8], threads: int, eager: bool,
-    floors: Floors, cleanup: ExitStack,
+    preset: str, bundle: CharacterBundle, images: NDArray[np.uint8], danced: NDArray[np.uint8],
+    threads: int, eager: bool, floors: Floors, cleanup: ExitStack,
 ) -> list[Contender]:  # fmt: skip
     """One preset in all runtimes and precisions, with floors, and rated where it is trained."""
     network = bundle.generator
@@ -271,11 +274,11 @@ def generators(
     models.pop("fp16", None)  # no processor here calculates in it
     here = [*contenders(preset, models, threads, cleanup)]
     if trained:
-        rate(here, images, danced_images(bundle, DANCED))
+        rate(here, images, danced[:DANCED])
     if eager:
         draw = by_torch(preset, threads)
         here.append(Contender(preset, "PyTorch", "fp32, eager", threads, draw))
     work = {precision: work_of(model) for precision, model in models.items()}
-    for one in here:
+    for one in (one for one in here if not one.columns):  # the others' work is that of the pose
         floors.set(one, work.get(one.precision, work["fp32"]))
     return here

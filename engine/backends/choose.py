@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from engine.backends import nvidia
 from engine.backends.base import Backend
+from engine.backends.columns import open_columns
 from engine.backends.probes import Subject
 from engine.character import Network
 from engine.errors import BackendError, MissingDependency, ProviderMissing, pip_install
@@ -53,7 +54,7 @@ SHARE: Final = 0.25
 MEASURED: Final = "measured"
 """The folder of the user's cache that keeps what was measured."""
 
-_SCHEMA: Final = 1
+_SCHEMA: Final = 2
 _ROUNDS: Final = 8
 _SECONDS: Final = 1.0  # for one candidate at most, unless a single round takes longer
 _PACKAGES: Final = ("ayatsuri", "onnxruntime", "openvino", "tensorrt", "tensorrt_rtx", "torch")
@@ -220,7 +221,7 @@ def select(
 
 
 def open_candidate(candidate: Candidate, network: Network, threads: int) -> Backend:
-    """Start it.
+    """Start it; a processor draws only the columns that are not empty, where it can.
 
     Raises:
         BackendError: see the backends.
@@ -228,6 +229,13 @@ def open_candidate(candidate: Candidate, network: Network, threads: int) -> Back
     if candidate.backend in nvidia.BACKENDS:
         return nvidia.open_backend(candidate.backend, candidate.precision, network)
     model = network.variants["int8"] if candidate.precision == "int8" else network.model
+    if candidate.backend in ON_PROCESSOR:
+        return open_columns(model, lambda model: _open(candidate, model, threads))
+    return _open(candidate, model, threads)
+
+
+def _open(candidate: Candidate, model: bytes, threads: int) -> Backend:
+    """Start a runtime that is not NVIDIA's, for whole pictures."""
     if candidate.backend in PROVIDERS:
         from engine.backends.onnxruntime import OnnxRuntimeBackend
 
@@ -310,7 +318,7 @@ def measure(subject: Subject, wanted: Sequence[Candidate], threads: int) -> list
 def _truth(
     subject: Subject, inputs: Sequence[NDArray[np.uint8]], threads: int
 ) -> list[NDArray[np.uint8]]:
-    reference = open_candidate(Candidate("onnxruntime", "fp32"), subject.network, threads)
+    reference = _open(Candidate("onnxruntime", "fp32"), subject.network.model, threads)
     out = np.empty(subject.network.output_spec.shape[1:], np.uint8)
     try:
         pictures = []

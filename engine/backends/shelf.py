@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backends.base import Backend
+from engine.backends.columns import ColumnsBackend
 from engine.errors import AyatsuriError
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,8 @@ def taken_mb(backend: Backend, model: bytes, resolution: int) -> float:
     """What a running backend takes: by its own word, of its GPU's memory, or by `estimate_mb`."""
     if isinstance(backend, Sized):
         return backend.memory_mb
-    return estimate_mb(model, resolution)
+    runtimes = backend.runtimes if isinstance(backend, ColumnsBackend) else 1
+    return runtimes * estimate_mb(model, resolution)
 
 
 def estimate_mb(model: bytes, resolution: int) -> float:
