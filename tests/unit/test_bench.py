@@ -167,7 +167,8 @@ def test_models(character):
         measures = row["measures"]
         assert measures["a frame"]["count"] > 0
         assert measures["SSIM to fp32"]["figures"]["value"]["value"] > 0.9
-        assert measures["floor"]["figures"]["value"]["value"] > 0
+        # What a range of columns would take at least depends on the pose.
+        assert ("floor" in measures) is (", columns" not in row["name"])
     assert len(line["goals"]) == 2
 
 
