@@ -8,9 +8,10 @@ a queue somewhere on the way is what delays them.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 HOST: Final = "127.0.0.1"
@@ -114,6 +115,7 @@ class Relay:
         self._routes: list[_Route] = []
         self._opening: set[asyncio.Future[None]] = set()
         self._loop = asyncio.get_running_loop()
+        self._closed = False
 
     async def open(self, target: tuple[str, int]) -> int:
         """The port of a door to an address."""
@@ -145,7 +147,8 @@ class Relay:
         return "\r\n".join(lines) + "\r\n"
 
     def close(self) -> None:
-        """Shut all doors."""
+        """Shut all doors; what is still under way never arrives."""
+        self._closed = True
         for task in self._opening:
             task.cancel()
         for route in self._routes:
@@ -161,13 +164,13 @@ class Relay:
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
             return
-        self._send(self._in, self.to_server, lambda: line.sendto(data))
+        self._send(self._in, self.to_server, partial(line.sendto, data))
 
     async def _new_line(self, route: _Route, data: bytes, client: Any) -> None:
         def back(answer: bytes, _: Any) -> None:
             door = route.door
             assert door is not None
-            self._send(self._out, self.to_client, lambda: door.sendto(answer, client))
+            self._send(self._out, self.to_client, partial(door.sendto, answer, client))
 
         line, _ = await self._loop.create_datagram_endpoint(
             lambda: _Ears(back), remote_addr=route.target
@@ -175,9 +178,9 @@ class Relay:
         known = route.lines.setdefault(client, line)
         if known is not line:
             line.close()  # two packets of one client came at once
-        self._send(self._in, self.to_server, lambda: known.sendto(data))
+        self._send(self._in, self.to_server, partial(known.sendto, data))
 
-    def _send(self, fate: Fate, counts: Counts, send: Any) -> None:
+    def _send(self, fate: Fate, counts: Counts, send: Callable[[], None]) -> None:
         counts.came += 1
         now_s = self._loop.time()
         leaves_s = fate.next(now_s)
@@ -186,7 +189,11 @@ class Relay:
         elif leaves_s <= now_s:
             send()
         else:
-            self._loop.call_at(leaves_s, send)
+            self._loop.call_at(leaves_s, self._leave, send)
+
+    def _leave(self, send: Callable[[], None]) -> None:
+        if not self._closed:
+            send()
 
 
 class _Ears(asyncio.DatagramProtocol):

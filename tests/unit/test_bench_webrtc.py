@@ -125,6 +125,29 @@ def test_what_goes_through_the_relay_comes_back(name, least, most):
     asyncio.run(talk())
 
 
+def test_packets_under_way_end_with_the_relay():
+    failures = []
+
+    async def leave():
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, told: failures.append(told))
+        server, echo = await loop.create_datagram_endpoint(Client, local_addr=(HOST, 0))
+        async with relaying(Network("slow", delay_ms=50)) as relay:
+            port = await relay.open(server.get_extra_info("sockname"))
+            line, _ = await loop.create_datagram_endpoint(Client, remote_addr=(HOST, port))
+            for _ in range(10):
+                line.sendto(b"late")
+                await asyncio.sleep(0.002)
+            assert relay.to_server.came
+        await asyncio.sleep(0.1)
+        line.close()
+        server.close()
+        return echo.got
+
+    assert asyncio.run(leave()) == []
+    assert not failures
+
+
 SDP = (
     "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 97\r\n"
     "a=candidate:1 1 udp 2130706431 10.0.0.1 40000 typ host\r\n"
