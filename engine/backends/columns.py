@@ -133,13 +133,17 @@ def open_columns(model: bytes, opened: Callable[[bytes], Backend]) -> Backend:
 class ColumnsBackend:
     """A backend that draws only those columns of a picture that are not empty.
 
-    A column is empty if all its pixels are as the input's first one, and transparent then, or of
-    zeros where maps are made. Where pixels of a character reach the edge of what was drawn (hair
-    that is wider than `MARGIN` tells), the whole picture is drawn, and more of each from then on.
+    A column is empty if all its pixels are as the input's first one. It is transparent then, or, in
+    a painter's maps, says that nothing moves (`engine.puppet.painter`). Where pixels of a character
+    reach the edge of what was drawn (hair that is wider than `MARGIN` tells), the whole picture is
+    drawn, and more of each from then on.
 
     Args:
         whole: runs the network; closed with this one, as are
         narrow: those that run what `narrowed` made of it, for `widths` of its picture.
+
+    Attributes:
+        runtimes: how many run it, each with memory of its own.
     """
 
     def __init__(self, whole: Backend, narrow: Sequence[Backend]) -> None:
@@ -149,6 +153,7 @@ class ColumnsBackend:
         _, height, width, channels = whole.input_spec.shape
         self._whole, self._narrow = whole, tuple(_Range.of(backend) for backend in narrow)
         self._is_picture = whole.output_spec.shape[3] == 4
+        self._blank = 0 if self._is_picture else 128
         self._margin = round(MARGIN * width)
         # What belongs to one frame, and is used again for the next.
         self._unlike = np.empty((height, width * channels), np.uint8)
@@ -176,9 +181,9 @@ class ColumnsBackend:
                 self._whole.run(pose_image, out)
                 return
         begin, end = shown
-        out[:, :begin] = 0
+        out[:, :begin] = self._blank
         out[:, begin:end] = made[:, begin - left : end - left]
-        out[:, end:] = 0
+        out[:, end:] = self._blank
 
     def _needed(self, pose_image: U8) -> tuple[int, int]:
         """The columns that are to be drawn: the first, and one after the last."""

@@ -106,10 +106,10 @@ class Wide:
 
     name = "wide"
 
-    def __init__(self, width: int = SIZE, hair: int = 0) -> None:
+    def __init__(self, width: int = SIZE, hair: int = 0, channels: int = 4) -> None:
         self.hair, self.runs, self.closed = hair, 0, False
         self.input_spec = TensorSpec("pose", np.dtype(np.uint8), (1, SIZE, width, 3))
-        self.output_spec = TensorSpec("picture", np.dtype(np.uint8), (1, SIZE, width, 4))
+        self.output_spec = TensorSpec("picture", np.dtype(np.uint8), (1, SIZE, width, channels))
 
     def run(self, image: np.ndarray, out: np.ndarray) -> None:
         self.runs += 1
@@ -181,6 +181,14 @@ def test_who_is_wider_than_the_margin_is_drawn_whole_and_no_more_cut() -> None:
         np.testing.assert_array_equal(drawn(ours, image), drawn(Wide(hair=hair), image))
     # Once, when it was found out; then ranges are wide enough.
     assert parts[0].runs == 1
+
+
+def test_maps_say_beside_the_figure_that_nothing_moves() -> None:
+    ours = ColumnsBackend(Wide(channels=5), [Wide(32, channels=5)])
+    maps = np.zeros((SIZE, SIZE, 5), np.uint8)
+    ours.run(pose_image(30, 34), maps)
+    assert (maps[:, :16] == 128).all() and (maps[:, 48:] == 128).all()
+    assert (maps[:, 30:34] == 255).all() and not maps[:, 16:30].any()
 
 
 def test_an_empty_picture_is_drawn_whole() -> None:
