@@ -21,6 +21,7 @@ from rich.table import Table
 from bench.report import Bench, Goal
 from bench.statistics import Measure
 from engine.app import PERFORMER
+from engine.commands.options import PoseRuntimeName, PoseRuntimeOption
 from engine.errors import MediaError
 from engine.io.file import FileSource
 from engine.motion.normalise import Normaliser
@@ -207,12 +208,13 @@ def error_table(errors: dict[str, Floats]) -> Table:
 def main(
     clip: Annotated[Path, typer.Argument(help="With STEM.joints.npz beside it.")] = PERFORMER,
     model: Annotated[str, typer.Option(help="MediaPipe's: lite, full or heavy.")] = "full",
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
 ) -> None:
     """Measure it."""
     bench = Bench("fidelity", "How true are the joints that drive the character?")
     truth = Truth.of(clip)
     true, fps, torso_px = truth.places, truth.fps, truth.torso_px
-    poses = estimate(clip, model)
+    poses = estimate(clip, model, pose_runtime.value)
     tracks = normalised_tracks(truth.skeleton, poses, truth.times_ns, truth.size_wh)
     places = {name: from_neck(track) for name, track in tracks.items()}
     # The estimator alone, in its own picture, to tell its errors from those of what follows.
@@ -258,4 +260,5 @@ def main(
         ],
         clip=clip.name,
         model=model,
+        pose_runtime=pose_runtime.value,
     )
