@@ -60,7 +60,7 @@ def fastest(places: Floats) -> float:
 def main(
     videos: Annotated[list[Path] | None, typer.Argument(metavar="[VIDEO]...")] = None,
     pose_model: PoseModelOption = PoseModel.FULL,
-    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.ONNX,
 ) -> None:
     """Measure them."""
     for video in videos or [PERFORMER]:

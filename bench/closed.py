@@ -262,7 +262,7 @@ def main(
     ] = None,
     threads: ThreadsOption = 1,
     pose: Annotated[PoseModel, typer.Option(help="MediaPipe's model.")] = PoseModel.FULL,
-    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.ONNX,
     frames: Annotated[int, typer.Option(help="At most so many of the video.")] = 600,
     alone: Annotated[int, typer.Option(help="So many of them for each part alone.")] = 300,
     runs: Annotated[int, typer.Option(help="Of the whole; the median one counts.")] = 3,

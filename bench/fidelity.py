@@ -27,7 +27,7 @@ from engine.io.file import FileSource
 from engine.motion.normalise import Normaliser
 from engine.motion.proportions import CharacterSkeleton
 from engine.motion.smooth import OneEuro, savgol
-from engine.pose.estimator import open_estimator
+from engine.pose.estimator import DEFAULT_RUNTIME, open_estimator
 from engine.pose.pose import Pose
 from engine.pose.skeleton import MEDIAPIPE_33, PUPPET_20, convert
 from engine.stages import media_time_ns
@@ -87,7 +87,7 @@ def lag_ms(late: Floats, early: Floats, fps: float) -> float:
     return float(_LAGS_MS[int(np.argmax(scores))])
 
 
-def estimate(clip: Path, model: str, runtime: str = "mediapipe") -> list[Pose | None]:
+def estimate(clip: Path, model: str, runtime: str = DEFAULT_RUNTIME) -> list[Pose | None]:
     """The pose in every picture of a clip."""
     source, estimator = FileSource(clip), open_estimator(runtime, model)  # type: ignore[arg-type]
     try:
@@ -208,7 +208,7 @@ def error_table(errors: dict[str, Floats]) -> Table:
 def main(
     clip: Annotated[Path, typer.Argument(help="With STEM.joints.npz beside it.")] = PERFORMER,
     model: Annotated[str, typer.Option(help="MediaPipe's: lite, full or heavy.")] = "full",
-    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.ONNX,
 ) -> None:
     """Measure it."""
     bench = Bench("fidelity", "How true are the joints that drive the character?")

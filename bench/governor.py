@@ -140,7 +140,7 @@ def main(
     threads: ThreadsOption = 1,
     draw: DrawOption = DrawName.AUTO,
     pose_model: PoseModelOption = PoseModel.FULL,
-    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.ONNX,
 ) -> None:
     """Measure it."""
     bench = Bench(

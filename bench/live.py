@@ -61,7 +61,7 @@ def main(
     ] = True,
     threads: ThreadsOption = 1,
     pose_model: PoseModelOption = PoseModel.FULL,
-    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.ONNX,
 ) -> None:
     """Measure it."""
     skip_s = min(60.0, seconds / 3)

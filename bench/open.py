@@ -73,7 +73,7 @@ def main(
     ] = True,
     threads: ThreadsOption = 1,
     pose_model: PoseModelOption = PoseModel.FULL,
-    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.ONNX,
     backend: BackendOption = BackendName.AUTO,
     precision: PrecisionOption = PrecisionName.AUTO,
 ) -> None:

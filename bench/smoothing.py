@@ -131,7 +131,7 @@ def main(
         float, typer.Option(help="Of the pipeline, ms; what `open` measures.")
     ] = 40.0,
     pose_model: PoseModelOption = PoseModel.FULL,
-    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.ONNX,
 ) -> None:
     """Measure it."""
     bench = Bench("smoothing", "What lag does how much smoothing cost?", "neither lag nor jitter")

@@ -177,7 +177,7 @@ def main(
     with_quality: Annotated[
         bool, typer.Option("--quality/--no-quality", help="Rate the pictures, too.")
     ] = True,
-    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.ONNX,
     threads: ThreadsOption = 1,
 ) -> None:
     """Measure it; fails where something grows beyond its limit. Ctrl-C ends it, and it is told."""

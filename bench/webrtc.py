@@ -342,7 +342,7 @@ def main(
     draw: DrawOption = Draw.AUTO,
     threads: ThreadsOption = 1,
     pose_model: PoseModelOption = PoseModel.FULL,
-    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.ONNX,
 ) -> None:
     """Measure it."""
     bench = Bench(

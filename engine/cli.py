@@ -121,7 +121,7 @@ def motion(
         LifterName, typer.Option(help="Martinez's baseline network, or MediaPipe's own 3D.")
     ] = LifterName.BASELINE,
     pose_model: PoseModelOption = PoseModel.FULL,
-    pose_runtime: PoseRuntimeOption = PoseRuntimeName.MEDIAPIPE,
+    pose_runtime: PoseRuntimeOption = PoseRuntimeName.ONNX,
     field_of_view: Annotated[
         float, typer.Option(min=5, max=150, help="The camera's, degrees along the longer side.")
     ] = 55.0,
@@ -234,11 +234,10 @@ def models(
 ) -> None:
     """Fetch model files into your cache and check their SHA-256; without a name, pose-full.
 
-    Each is also converted to ONNX, for --pose-runtime onnx.
+    Each is also converted to ONNX, which is what is run.
     """
     from engine import models as store
     from engine.pose import networks
-    from engine.pose.mediapipe import USAGE_NOTICE
 
     wanted = names or ["pose-full"]
     for name in wanted:
@@ -248,7 +247,6 @@ def models(
         console.say(f"[green]ok[/] {name}: {escape(str(path))}")
         networks.load(name)
         console.say(f"[green]ok[/] {name} as ONNX: {escape(str(networks.path_of(name)))}")
-    console.say(f"[yellow]note[/] {escape(USAGE_NOTICE)}")
 
 
 app.command()(adapt)

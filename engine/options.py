@@ -23,8 +23,8 @@ class Options:
             input, which cannot. A number is One Euro from 0, quick, to 1, calm; 0.5 is as it is by
             itself. `engine.motion.smooth.OneEuro` has the parameters of every joint.
         pose_model: MediaPipe's; "lite" is faster, "heavy" is steadier.
-        pose_runtime: what runs it: "mediapipe" itself, which reports usage to Google, or one of
-            `engine.pose.runners`, which give the same poses and report nothing.
+        pose_runtime: what runs it: one of `engine.pose.runners.RUNNERS`, or "mediapipe" itself,
+            which gives the same poses, and reports usage to Google.
         mirror: swap left and right.
         clear_head: keep the character's arms off her head where the performer's are off theirs.
         show_pose: draw the pose over the picture.

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from rich.markup import escape
+
+from engine import console
 
 
 class PoseModel(StrEnum):
@@ -21,8 +24,8 @@ class PoseModel(StrEnum):
 class PoseRuntimeName(StrEnum):
     """What runs the pose model."""
 
-    MEDIAPIPE = "mediapipe"
     ONNX = "onnx"
+    MEDIAPIPE = "mediapipe"
     ONNX_CUDA = "onnx-cuda"
     ONNX_TENSORRT = "onnx-tensorrt"
     ONNX_DIRECTML = "onnx-directml"
@@ -90,11 +93,23 @@ ReportOption = Annotated[
 PoseModelOption = Annotated[
     PoseModel, typer.Option(help="MediaPipe's pose model: lite is faster, heavy is steadier.")
 ]
+
+
+def _told(runtime: PoseRuntimeName) -> PoseRuntimeName:
+    """MediaPipe asks that its users be told of its reports."""
+    if runtime is PoseRuntimeName.MEDIAPIPE:
+        from engine.pose.mediapipe import USAGE_NOTICE
+
+        console.say(f"[yellow]note[/] {escape(USAGE_NOTICE)}")
+    return runtime
+
+
 PoseRuntimeOption = Annotated[
     PoseRuntimeName,
     typer.Option(
-        help="What runs it: MediaPipe, which reports usage to Google, or ONNX Runtime or OpenVINO, "
-        "on the processor or a GPU, which give the same poses and report nothing."
+        callback=_told,
+        help="What runs it: ONNX Runtime or OpenVINO, on the processor or a GPU, or MediaPipe "
+        "itself, which gives the same poses, is slower, and reports usage to Google.",
     ),
 ]
 _SMOOTHINGS: Final = ("auto", "one-euro", "savitzky-golay", "none")
@@ -207,7 +222,7 @@ _OF_A_SHOW: Final[dict[str, tuple[Any, Any]]] = {
     "size": (SizeOption, None),
     "smoothing": (SmoothingOption, "auto"),
     "pose_model": (PoseModelOption, PoseModel.FULL),
-    "pose_runtime": (PoseRuntimeOption, PoseRuntimeName.MEDIAPIPE),
+    "pose_runtime": (PoseRuntimeOption, PoseRuntimeName.ONNX),
     "mirror": (MirrorOption, False),
     "clear_head": (ClearHeadOption, True),
     "show_pose": (ShowPoseOption, False),

@@ -19,7 +19,7 @@ from engine.pose.shrink import Shrinker
 
 USAGE_NOTICE = (
     "MediaPipe, which estimates the pose, reports usage statistics to Google (its Tasks library "
-    "1.x does; no pictures are sent). Without it, and with the same poses: --pose-runtime onnx."
+    "1.x does; no pictures are sent). By itself Ayatsuri finds the same poses without it."
 )
 
 

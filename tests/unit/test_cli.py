@@ -259,13 +259,21 @@ def test_the_doctor_shows_what_is_there(monkeypatch):
 def test_the_doctor_fails_where_something_is_missing(monkeypatch):
     checks = [
         doctor.Check("Python", "ok", "3.12"),
-        doctor.Check("libEGL.so.1", "missing", "MediaPipe needs it", "sudo apt install libegl1"),
+        doctor.Check("libGL.so.1", "missing", "OpenCV needs it", "sudo apt install libgl1"),
     ]
     monkeypatch.setattr(doctor, "diagnose", lambda: checks)
     result = run("doctor", "--quiet")
     assert result.exit_code == 1
-    assert "sudo apt install libegl1" in text(result)
+    assert "sudo apt install libgl1" in text(result)
     assert "Python" not in text(result)
+
+
+@pytest.mark.parametrize(("choice", "told"), [([], False), (["mediapipe"], True)])
+def test_what_mediapipe_reports_is_told_to_whoever_chooses_it(choice, told):
+    options = [part for name in choice for part in ("--pose-runtime", name)]
+    result = run("motion", "nothing.mp4", "-o", "dance.bvh", *options)
+    assert result.exit_code == 1  # there is no such video
+    assert ("Google" in text(result)) is told
 
 
 def test_models_fetches_what_is_named(monkeypatch, tmp_path):
@@ -284,7 +292,7 @@ def test_models_fetches_what_is_named(monkeypatch, tmp_path):
     result = run("models")
     assert (result.exit_code, fetched) == (0, [("pose-full", False)])
     assert converted == ["pose-full"]
-    assert "Google" in text(result)  # what MediaPipe reports is said here
+    assert "Google" not in text(result)  # their networks are run without MediaPipe
     assert run("models", "pose-lite", "pose-heavy", "--force").exit_code == 0
     assert fetched[1:] == [("pose-lite", True), ("pose-heavy", True)]
 
