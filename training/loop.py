@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.errors import BadInput, Diverged
-from training.fewshot.checkpoint import write_whole
+from training.files import write_whole
 
 _SAVE_EVERY_S = 240.0
 

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from training.dataset.samples import CharacterPictures
+from training.errors import Diverged
 from training.fewshot import checkpoint
 from training.fewshot.adapt import AdaptConfig
 from training.fewshot.config import TrainConfig
 from training.fewshot.diary import Diary
 from training.fewshot.episodes import Characters, Episode, Samples
-from training.fewshot.errors import CheckpointError, NotANumberError
+from training.fewshot.errors import CheckpointError
 from training.fewshot.loader import Loader
 from training.fewshot.meta import (
     Draw,
@@ -220,7 +221,7 @@ def run(
 
     Every so many steps, and at the end, it writes checkpoint.pt, a line of curve.jsonl, samples.png
     and TensorBoard's events into `folder`; then also the held-out characters are adapted to.
-    Raises NotANumberError, DiskFullError; the last checkpoint is whole then.
+    Raises Diverged, NoRoom; the last checkpoint is whole then.
     """
     config = training.config
     draw = drawing(training.method, compiled=config.compile)
@@ -272,7 +273,7 @@ def run(
 def _check(losses: dict[str, Tensor], step: int) -> None:
     if losses and not torch.stack(list(losses.values())).isfinite().all():
         shown = ", ".join(f"{name} {value.item():.3g}" for name, value in losses.items())
-        raise NotANumberError(
+        raise Diverged(
             f"a loss is no number at step {step} ({shown}): the last checkpoint is whole; continue "
             "from it with a lower rate, or without bf16"
         )
