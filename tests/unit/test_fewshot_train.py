@@ -135,9 +135,11 @@ def test_a_loss_that_is_no_number_keeps_the_last_checkpoint(tmp_path: Path) -> N
     kept = (tmp_path / "checkpoint.pt").read_bytes()
     with torch.no_grad():
         next(training.method.parameters()).fill_(float("nan"))
-    with pytest.raises(Diverged, match="the last checkpoint is whole"):
+    with pytest.raises(Diverged, match="the last checkpoint is whole; take its weights"):
         run(training, blobs(3, 16), [], tmp_path, HERE, every=1)
     assert (tmp_path / "checkpoint.pt").read_bytes() == kept
+    with pytest.raises(Diverged, match="nothing was kept yet; begin again, with a lower rate"):
+        run(training, blobs(3, 16), [], tmp_path / "another", HERE)
 
 
 def test_checkpoints_that_are_none_are_refused(tmp_path: Path) -> None:
