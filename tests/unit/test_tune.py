@@ -211,18 +211,17 @@ def test_a_loss_or_an_export_that_is_wrong_is_told(
     doll: Path, given: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = doll.read_bytes()
-    with monkeypatch.context() as now:
-        config = AdaptConfig(shots=1, steps=20, rate=1e30, optimiser="sgd")
-        now.setitem(export_tune.tune.__kwdefaults__, "config", config)
-        with pytest.raises(AdaptationError, match="take a rate below"):
-            tune(doll, weights=given)
+    for config, said in (
+        (AdaptConfig(shots=1, steps=20, rate=1e30, optimiser="sgd"), "take a rate below"),
+        (AdaptConfig(shots=200, steps=1), "leave a margin, or take fewer shots"),
+    ):
+        with monkeypatch.context() as now:
+            now.setitem(export_tune.tune.__kwdefaults__, "config", config)
+            with pytest.raises(AdaptationError, match=said):
+                tune(doll, weights=given)
     with monkeypatch.context() as now:
         now.setattr(export_tune, "compare", lambda *_: Parity(3.0, 0.1, 0.9))
         with pytest.raises(RefinementFailed, match="differs from PyTorch's by 3"):
-            tune(doll, weights=given)
-    with monkeypatch.context() as now:
-        now.setitem(export_tune.tune.__kwdefaults__, "config", AdaptConfig(shots=200, steps=1))
-        with pytest.raises(AdaptationError, match="leave a margin, or take fewer shots"):
             tune(doll, weights=given)
     assert doll.read_bytes() == kept
 
