@@ -40,6 +40,7 @@ from bench.gpu_methods import (
     work,
 )
 from engine.backends.cuda import why_not
+from engine.files import write_whole
 from export.torch_backend import first_of
 
 GOALS_MS: Final = {("live", 256): 0.5, ("paper", 512): 4.0}
@@ -77,9 +78,7 @@ class State:
     def write(self, folder: Path) -> None:
         """Whole or not at all, and the table with it."""
         for name, text in ((_STATE, json.dumps(asdict(self), indent=1)), (_TABLE, markdown(self))):
-            partial = folder / f"{name}.partial"
-            partial.write_text(text + "\n", encoding="utf-8")
-            partial.replace(folder / name)
+            write_whole(folder / name, f"{text}\n".encode())
 
     @classmethod
     def read(cls, folder: Path) -> "State | None":

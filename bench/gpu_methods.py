@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from bench.floor import Work, work_of
 from engine.backends.base import Backend, TensorSpec
+from engine.files import write_whole
 from engine.half import to_fp16
 from export.onnx import export_generator
 from export.torch_backend import TorchBackend, of_onnx
@@ -152,9 +153,7 @@ class Networks:
                 model = to_fp16(self.onnx(preset, size))
             else:
                 model = export_generator(*self.generator(preset, size))
-            partial = path.with_suffix(".partial")
-            partial.write_bytes(model)
-            partial.replace(path)
+            write_whole(path, model)
         return path.read_bytes()
 
 

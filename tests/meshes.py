@@ -1,4 +1,4 @@
-"""Meshes of random triangles for tests of the renderer."""
+"""Meshes of random triangles for tests of the renderer, and what holds of every mesh."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,19 @@ from training.render.surfaces import (
 
 F32 = NDArray[np.float32]
 CAMERA = Camera.for_height(1.0)
+
+
+def check_mesh(mesh: Mesh) -> None:
+    """Fails where what a mesh says is out of its ranges."""
+    assert mesh.triangles.min() >= 0
+    assert mesh.triangles.max() < len(mesh.vertices)
+    for field in ("vertices", "normals", "lit", "shade", "ink", "outline", "bias", "uv"):
+        values = getattr(mesh, field)
+        assert np.isfinite(values).all(), field
+        assert values.dtype == np.float32
+    for field in ("lit", "shade", "ink"):
+        assert getattr(mesh, field).min() >= 0.0
+        assert getattr(mesh, field).max() <= 1.0
 
 
 def mesh_of(vertices: F32, triangles: NDArray[np.int32], rng: np.random.Generator) -> Mesh:

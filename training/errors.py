@@ -11,4 +11,12 @@ class BadInput(AyatsuriError, ValueError):
 
 
 class Diverged(AyatsuriError, FloatingPointError):
-    """A loss is infinite or no number; the last checkpoint is whole."""
+    """A loss is infinite or no number; what was written before is whole."""
+
+
+class Unwritable(AyatsuriError, OSError):
+    """A file or folder cannot be written; what was there before is as it was."""
+
+
+class NoRoom(Unwritable):
+    """There is no room for a file."""

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from engine.motion.draw import draw_pose
 from training.data import PosedPictures, sample_batch
 from training.errors import BadInput, Diverged
-from training.fewshot.checkpoint import write_whole
+from training.files import write_whole
 from training.losses import (
     L1_WEIGHT,
     PERCEPTUAL_WEIGHT,

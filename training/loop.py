@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.errors import BadInput, Diverged
-from training.fewshot.checkpoint import write_whole
+from training.files import write_whole
 
 _SAVE_EVERY_S = 240.0
 
@@ -167,8 +167,8 @@ class Loop(ABC, Generic[N, C, D]):
         value = float(loss.detach())
         if not math.isfinite(value):
             raise Diverged(
-                f"the loss of step {self.step} is {value}: lower the rate, and continue from the "
-                "last checkpoint"
+                f"the loss of step {self.step} is {value}: begin in another folder, with a lower "
+                "rate"  # a checkpoint goes on with its own
             )
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimiser.step()

@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.enrol.cielab import cielab
+
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
@@ -38,7 +40,7 @@ def plain_background(rgb: U8) -> Plain | None:
     height, width = rgb.shape[:2]
     scale = min(1.0, _FIT_PX / max(height, width))
     small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    lab = _lab(np.asarray(small, np.uint8))
+    lab = cielab(np.asarray(small, np.uint8))
     rows, columns = lab.shape[:2]
     band = max(2, round(0.015 * max(rows, columns)))
     border = np.ones((rows, columns), np.bool_)
@@ -52,7 +54,7 @@ def plain_background(rgb: U8) -> Plain | None:
     if tolerance > 2.5 * _ALIKE or (residual < tolerance).mean() < _PLAIN_SHARE:
         return None
     full = _terms(height, width) @ surface.astype(np.float32)
-    differs = np.linalg.norm(_lab(rgb) - full, axis=2) / tolerance
+    differs = np.linalg.norm(cielab(rgb) - full, axis=2) / tolerance
     clipped = np.clip(full, (0, -127, -127), (100, 127, 127)).astype(np.float32)
     colour = np.clip(cv2.cvtColor(clipped, cv2.COLOR_LAB2RGB), 0, 1) * 255
     return Plain(np.asarray(colour, np.float32), differs.astype(np.float32))
@@ -70,10 +72,6 @@ def outside_of(plain: Plain) -> NDArray[np.bool_]:
     inner = slice(2 * radius + 1, -2 * radius - 1)
     # A sprite's legs cut the lower border into pieces; every piece is outside.
     return np.asarray((labels == labels[0, 0])[inner, inner], np.bool_)
-
-
-def _lab(rgb: U8) -> F32:
-    return np.asarray(cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
 
 
 def _terms(rows: int, columns: int) -> F32:

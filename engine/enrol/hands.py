@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.enrol.cielab import cielab
 from engine.enrol.matte import nearest
 from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
 from engine.puppet.parts import HEAD, HIPS, PARTS
@@ -32,7 +33,7 @@ def with_hands(drawing: CutDrawing) -> CutDrawing:
     hips = drawing.pixels[HIPS]
     if skin is None or (hips[..., DRAWN] > 127).sum() < 64:
         return drawing
-    lab = _lab(hips[..., :3])
+    lab = cielab(hips[..., :3])
     own = hips[..., DRAWN] > 32
     discs = {part: _disc(joints, part, spine, own.shape) for part in _FOREARMS}
     clothes = own & ~np.logical_or.reduce(list(discs.values()))
@@ -88,11 +89,7 @@ def _face(
     seen = (disc > 0) & (head[..., DRAWN] > 200)
     if seen.sum() < 8:
         return None
-    return np.asarray(np.median(_lab(head[..., :3])[seen], axis=0), np.float64)
-
-
-def _lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.asarray(cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
+    return np.asarray(np.median(cielab(head[..., :3])[seen], axis=0), np.float64)
 
 
 def _give_hand(pixels: NDArray[np.uint8], part: int, hand: NDArray[np.bool_]) -> None:

@@ -95,7 +95,10 @@ def _explained(path: Path) -> Iterator[None]:
             f"if it opens in another program, {_SAVE_AS}"
         ) from error
     except Image.DecompressionBombError as error:
-        raise BadPicture(f"{path.name} is too large ({error}): {_reduce()}") from error
+        # Pillow refuses what is several times as large before it tells the size.
+        raise BadPicture(
+            f"{path.name} has over {MAX_MEGAPIXELS} megapixels: {_reduce()}"
+        ) from error
     except (
         OSError,
         SyntaxError,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import NO_SPACE, DiskFull, MediaError, SinkError
+from engine.files import write_whole
 from engine.mocap.bvh import bvh
 from engine.mocap.lift import open_lifter
 from engine.mocap.place import FIELD_OF_VIEW_DEG
@@ -86,13 +87,10 @@ def watch(
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write the whole file or nothing."""
-    partial = path.with_name(path.name + ".partial")
+    """Write the whole file or nothing; raises SinkError."""
     try:
-        partial.write_bytes(data)
-        partial.replace(path)
+        write_whole(path, data)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         if error.errno in NO_SPACE:
             raise DiskFull(f"there is no space left for {path} ({len(data)} bytes)") from error
         raise SinkError(f"{path} cannot be written: {error}") from error

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import MissingDependency
+from engine import opencv
 from engine.pose import detect, networks
 from engine.pose._kernels_crop import crop
 from engine.pose._kernels_refine import refine
@@ -134,12 +134,9 @@ class BlazePoseEstimator:
         threads: int = 1,
         runner: str = "onnx",
     ) -> None:
-        try:
-            import cv2
-        except ImportError as error:
-            raise MissingDependency(
-                f"OpenCV cannot be loaded ({error}): `ayatsuri doctor` says what to do"
-            ) from error
+        opencv.check()
+        import cv2
+
         self._networks = BlazePose(model, threads=threads, runner=runner)
         self._cv2: Any = cv2
         self._shrink = Shrinker(cv2)

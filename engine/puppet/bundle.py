@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.character import encode_reference, pack, read_files
 from engine.errors import NotInBundle, SinkError
+from engine.files import write_whole
 from engine.manifest import (
     MANIFEST,
     SCHEMA_VERSION,
@@ -240,10 +241,8 @@ def _painter(
 
 def _write(path: Path, data: bytes) -> Path:
     """Replace a file, whole or not at all; raises SinkError."""
-    partial = path.with_name(f"{path.name}.partial")
     try:
-        partial.write_bytes(data)
-        partial.replace(path)
+        write_whole(path, data)
     except OSError as error:
         raise SinkError(f"the character {path} cannot be written: {error}") from error
     return path

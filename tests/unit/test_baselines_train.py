@@ -9,11 +9,11 @@ torch = pytest.importorskip("torch")
 
 from tests.cast import a_batch, tiny_cast  # noqa: E402
 from tests.fewshot import equal_states  # noqa: E402
+from training.errors import Diverged  # noqa: E402
 from training.fewshot import checkpoint, recipe  # noqa: E402
 from training.fewshot.config import TrainConfig  # noqa: E402
 from training.fewshot.cost import Cost, multiply_adds, table  # noqa: E402
 from training.fewshot.episodes import EpisodeConfig  # noqa: E402
-from training.fewshot.errors import NotANumberError  # noqa: E402
 from training.fewshot.methods import METHODS  # noqa: E402
 from training.fewshot.recipe import Recipe  # noqa: E402
 from training.fewshot.train import Training, run  # noqa: E402
@@ -69,7 +69,7 @@ def test_a_run_goes_on_as_if_it_had_not_stopped(name: str, tmp_path: Path) -> No
 def test_losses_that_are_no_numbers_stop_the_run(tmp_path: Path) -> None:
     training = begin("patn")
     torch.nn.init.constant_(training.method.get_parameter("image.0.weight"), float("nan"))
-    with pytest.raises(NotANumberError, match="no number at step"):
+    with pytest.raises(Diverged, match="no number at step"):
         run(training, tiny_cast(), (), tmp_path, HERE, loaders=1)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from engine.backends.cuda import why_not
 from engine.errors import ModelCorrupt, ModelMissing
 from engine.pose.networks import path_of
 from tests.marks import needs_pose_model
+from tests.processes import run_without
 
 CEILINGS = Ceilings({"fp32": 1e12, "fp16": 2e12}, 1e11, 1e10, 2e10, {"fp8": "not here"})
 
@@ -269,13 +269,10 @@ def test_a_worker_that_dies_is_kept_and_another_goes_on(
 
 
 def test_it_needs_nothing_that_a_lent_machine_lacks() -> None:
-    script = (
-        "import sys\n"
-        "for name in ('pydantic', 'mediapipe', 'av', 'skimage', 'aiohttp', 'safetensors'):\n"
-        "    sys.modules[name] = None\n"
-        "import bench.gpu, bench.gpu_frame, engine.pose.networks, export.gpu_frame.path\n"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    lacking = ("pydantic", "mediapipe", "av", "skimage", "aiohttp", "safetensors")
+    code = "import bench.gpu, bench.gpu_frame, engine.pose.networks, export.gpu_frame.path"
+    done = run_without(lacking, code)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.skipif(why_not() is None, reason="there is a GPU")

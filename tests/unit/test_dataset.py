@@ -16,6 +16,7 @@ pytest.importorskip("DracoPy")
 
 from engine.mocap.clip import clip_of
 from engine.pose.skeleton import PUPPET_20
+from tests.disks import fill_the_disk
 from training.characters.procedural.build import build
 from training.dataset import make as making
 from training.dataset.errors import DatasetError
@@ -29,6 +30,7 @@ from training.dataset.shard import collect, unpack
 from training.dataset.sheet import contact_sheet, with_skeleton
 from training.dataset.stage_one import FPS, as_motion_files, motion_of, stage_one
 from training.dataset.statistics import joint_density, measure, nearest
+from training.errors import NoRoom
 from training.motion.dance import dance
 from training.motion.phrases import LIBRARY
 
@@ -261,11 +263,8 @@ def test_mutated_shards_end_in_samples_or_one_clear_error(folder: Path):
 
 
 def test_a_full_disk_is_explained_and_leaves_nothing_behind(tmp_path, monkeypatch):
-    def full(self, data):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(DatasetError, match="goes on from here"):
+    fill_the_disk(monkeypatch)
+    with pytest.raises(NoRoom, match="free some and run the same command again"):
         make(PLAN, tmp_path / "set", workers=1)
     assert list((tmp_path / "set").glob("*")) == []
 

@@ -1,4 +1,3 @@
-import errno
 import json
 from hashlib import sha256
 from pathlib import Path
@@ -16,8 +15,9 @@ from engine.errors import BackendError  # noqa: E402
 from engine.pose.anime import SIZE, AnimePose  # noqa: E402
 from engine.pose.skeleton import PUPPET_20  # noqa: E402
 from tests.bundles import standing_rest  # noqa: E402
+from tests.disks import fill_the_disk  # noqa: E402
 from training.dataset.samples import CharacterPictures  # noqa: E402
-from training.errors import BadInput  # noqa: E402
+from training.errors import BadInput, NoRoom  # noqa: E402
 from training.estimator.augment import _cut_off, _small_headed, augmented  # noqa: E402
 from training.estimator.command import publish  # noqa: E402
 from training.estimator.data import (  # noqa: E402
@@ -33,7 +33,6 @@ from training.estimator.measure import GROUPS, found, head_size, pckh  # noqa: E
 from training.estimator.network import NetworkConfig, PoseNetwork  # noqa: E402
 from training.estimator.targets import STRIDE, encode, heatmap_loss  # noqa: E402
 from training.estimator.train import TrainConfig, Training, Trials, run  # noqa: E402
-from training.fewshot.errors import DiskFullError  # noqa: E402
 
 PX = 96
 MIRROR = PUPPET_20.mirror()
@@ -252,12 +251,8 @@ def test_checkpoints_that_are_none_are_refused_and_a_full_disk_keeps_the_last(
     for name in ("cut", "text", "foreign", "list"):
         with pytest.raises(BadInput, match=rf"{name}\.pt is damaged, or no checkpoint"):
             Training.load(tmp_path / f"{name}.pt")
-
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("training.fewshot.checkpoint.os.fsync", full)
-    with pytest.raises(DiskFullError, match="the last one is whole"):
+    fill_the_disk(monkeypatch)
+    with pytest.raises(NoRoom, match="the last one is whole"):
         training.save(path)
     assert path.read_bytes() == kept
     assert not list(tmp_path.glob("*.partial"))

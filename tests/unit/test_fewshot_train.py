@@ -10,18 +10,14 @@ torch = pytest.importorskip("torch")
 
 from tensorboard.backend.event_processing import event_accumulator  # noqa: E402
 
+from tests.disks import fill_the_disk  # noqa: E402
 from tests.fewshot import SMALL, TINY, blobs, equal_states  # noqa: E402
+from training.errors import Diverged, NoRoom, Unwritable  # noqa: E402
 from training.fewshot import checkpoint  # noqa: E402
 from training.fewshot.adapt import AdaptConfig  # noqa: E402
 from training.fewshot.config import TrainConfig  # noqa: E402
 from training.fewshot.episodes import EpisodeConfig  # noqa: E402
-from training.fewshot.errors import (  # noqa: E402
-    CheckpointError,
-    DiskFullError,
-    NotANumberError,
-    SettingsError,
-    UnwritableError,
-)
+from training.fewshot.errors import CheckpointError, SettingsError  # noqa: E402
 from training.fewshot.meta import InnerConfig  # noqa: E402
 from training.fewshot.method import FewShot  # noqa: E402
 from training.fewshot.objective import PaperObjective, Weights  # noqa: E402
@@ -139,9 +135,11 @@ def test_a_loss_that_is_no_number_keeps_the_last_checkpoint(tmp_path: Path) -> N
     kept = (tmp_path / "checkpoint.pt").read_bytes()
     with torch.no_grad():
         next(training.method.parameters()).fill_(float("nan"))
-    with pytest.raises(NotANumberError, match="the last checkpoint is whole"):
+    with pytest.raises(Diverged, match="the last checkpoint is whole; take its weights"):
         run(training, blobs(3, 16), [], tmp_path, HERE, every=1)
     assert (tmp_path / "checkpoint.pt").read_bytes() == kept
+    with pytest.raises(Diverged, match="nothing was kept yet; begin again, with a lower rate"):
+        run(training, blobs(3, 16), [], tmp_path / "another", HERE)
 
 
 def test_checkpoints_that_are_none_are_refused(tmp_path: Path) -> None:
@@ -173,12 +171,8 @@ def test_a_full_disk_keeps_the_last_checkpoint(
     training = begin(short())
     training.save(path)
     kept = path.read_bytes()
-
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(checkpoint.os, "fsync", full)
-    with pytest.raises(DiskFullError, match=r"no room for .* the last one is whole"):
+    fill_the_disk(monkeypatch)
+    with pytest.raises(NoRoom, match=r"no room for .* the last one is whole"):
         training.save(path)
     assert path.read_bytes() == kept
     assert list(tmp_path.iterdir()) == [path]
@@ -197,7 +191,7 @@ def test_a_kill_while_it_writes_keeps_the_last_checkpoint(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as now:
-        now.setattr(checkpoint.os, "fsync", killed)
+        now.setattr("engine.files.os.fsync", killed)
         with pytest.raises(KeyboardInterrupt):
             training.save(path)
     assert path.read_bytes() == kept
@@ -213,17 +207,17 @@ def test_a_curve_without_room_leaves_a_whole_checkpoint(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter.flush", full)
-    with pytest.raises(DiskFullError, match=r"no room for the curve .* checkpoint is whole"):
+    with pytest.raises(NoRoom, match=r"no room for the curve .* checkpoint is whole"):
         run(begin(short()), blobs(3, 16), [], tmp_path, HERE, every=1)
     assert checkpoint.load(tmp_path / "checkpoint.pt")["step"] == 1
 
 
 def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(UnwritableError, match=r"the folder .* cannot be made"):
+    with pytest.raises(Unwritable, match=r"the folder .* cannot be made"):
         run(begin(short()), blobs(3, 16), [], tmp_path / "file" / "run", HERE)
     for path in (tmp_path / "none" / "checkpoint.pt", tmp_path / "file" / "checkpoint.pt"):
-        with pytest.raises(UnwritableError, match=r"checkpoint\.pt cannot be written"):
+        with pytest.raises(Unwritable, match=r"checkpoint\.pt cannot be written"):
             begin(short()).save(path)
 
 

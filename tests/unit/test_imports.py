@@ -11,6 +11,7 @@ import pytest
 
 import engine
 from tests.marks import needs_pose_model
+from tests.processes import run_without
 
 MODULES = sorted(
     ["engine", *(m.name for m in pkgutil.walk_packages(engine.__path__, prefix="engine."))]
@@ -76,10 +77,7 @@ def test_every_module_imports_without_the_optional_packages():
 
 
 def test_the_studio_without_its_packages_says_what_to_do():
-    code = "import sys; sys.modules['aiortc'] = None; from engine.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "serve"], capture_output=True, text=True, check=False
-    )
+    done = run_without(("aiortc",), "from engine.cli import main; main()", "serve")
     assert done.returncode == 1
     assert "pip install -c constraints.txt -e '.[studio]'" in " ".join(done.stderr.split())
 
@@ -90,8 +88,7 @@ def test_the_doctor_diagnoses_where_nothing_else_loads():
 
 
 def test_a_show_without_opencv_says_what_to_do():
-    code = "import sys; sys.modules['cv2'] = None; from engine.app import load_cast; load_cast([])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = run_without(("cv2",), "from engine.app import load_cast; load_cast([])")
     assert "MissingDependency: OpenCV cannot be loaded" in done.stderr
     assert "ayatsuri doctor" in done.stderr
 

@@ -4,6 +4,7 @@ import pytest
 from engine.mocap.rig import JOINTS, RigPose
 from engine.pose.skeleton import PUPPET_20
 from tests import naive
+from tests.meshes import check_mesh
 from training.characters import _kernels, ito
 from training.characters.character import (
     RiggedCharacter,
@@ -28,15 +29,7 @@ def random_pose(seed: int) -> RigPose:
 
 def test_the_mesh_is_sound(character: RiggedCharacter) -> None:
     mesh = character.mesh
-    assert mesh.triangles.min() >= 0
-    assert mesh.triangles.max() < len(mesh.vertices)
-    for field in ("vertices", "normals", "lit", "shade", "ink", "outline", "bias", "uv"):
-        values = getattr(mesh, field)
-        assert np.isfinite(values).all(), field
-        assert values.dtype == np.float32
-    for field in ("lit", "shade", "ink"):
-        assert getattr(mesh, field).min() >= 0.0
-        assert getattr(mesh, field).max() <= 1.0
+    check_mesh(mesh)
     np.testing.assert_allclose(np.linalg.norm(mesh.normals, axis=1), 1.0, atol=1e-3)
 
 

@@ -12,6 +12,7 @@ from engine.character import CharacterBundle
 from engine.errors import BackendError, ProviderMissing
 from tests.bundles import stick_model
 from tests.marks import needs_openvino
+from tests.processes import run_without
 
 pytestmark = needs_openvino
 MODEL = stick_model(64).SerializeToString()
@@ -100,11 +101,8 @@ def test_a_model_that_is_none() -> None:
 
 
 def test_without_the_package_the_message_says_how_to_get_it() -> None:
-    code = (
-        "import sys; sys.modules['openvino'] = None;"
-        "from engine.backends.openvino import OpenVinoBackend; OpenVinoBackend(b'')"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    code = "from engine.backends.openvino import OpenVinoBackend; OpenVinoBackend(b'')"
+    done = run_without(("openvino",), code)
     assert "MissingDependency: OpenVINO cannot be loaded" in done.stderr
     assert ".[openvino]" in done.stderr
 

@@ -5,6 +5,7 @@ import pytest
 
 from engine.mocap.rig import JOINTS
 from engine.pose.skeleton import PUPPET_20
+from tests.meshes import check_mesh
 from tests.variety import descriptor, distances
 from training.characters.character import RiggedCharacter, render_sample, rest_pose
 from training.characters.procedural.build import build
@@ -28,16 +29,8 @@ _coarse = cache(lambda seed: build(seed, detail=0.125))
 def test_every_mesh_is_sound(seed: int) -> None:
     character = _coarse(seed)
     mesh = character.mesh
-    assert mesh.triangles.min() >= 0
-    assert mesh.triangles.max() < len(mesh.vertices)
+    check_mesh(mesh)
     assert len(mesh.triangles) < 80_000
-    for field in ("vertices", "normals", "lit", "shade", "ink", "outline", "bias", "uv"):
-        values = getattr(mesh, field)
-        assert np.isfinite(values).all(), field
-        assert values.dtype == np.float32
-    for field in ("lit", "shade", "ink"):
-        assert getattr(mesh, field).min() >= 0.0
-        assert getattr(mesh, field).max() <= 1.0
     links = sum(chain.links for chain in character.chains)
     assert character.weights.shape == (len(mesh.vertices), len(JOINTS) + links)
     assert character.weights.min() >= 0.0

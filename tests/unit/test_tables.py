@@ -2,34 +2,24 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from typer.testing import CliRunner  # noqa: E402
 
-from engine.errors import NotInBundle  # noqa: E402
-from engine.puppet.bundle import write_puppet_bundle  # noqa: E402
-from tests.bundles import write_bundle  # noqa: E402
 from tests.cast import a_batch  # noqa: E402
-from tests.cut_drawings import cut_drawing  # noqa: E402
-from tests.fewshot import TINY, blobs  # noqa: E402
-from tests.puppets import skeleton  # noqa: E402
+from tests.tables import SMALL, a_puppet, fake, small_methods, the_study  # noqa: E402
 from training.cli import app  # noqa: E402
 from training.fewshot import recipe, train, weights  # noqa: E402
 from training.fewshot.diary import minutes  # noqa: E402
-from training.fewshot.errors import CheckpointError, ResultError, SettingsError  # noqa: E402
-from training.fewshot.method import FewShot  # noqa: E402
+from training.fewshot.errors import ResultError, SettingsError  # noqa: E402
 from training.fewshot.tables import budget as budgets  # noqa: E402
 from training.fewshot.tables import report, study  # noqa: E402
 from training.fewshot.tables.budget import BUDGETS, Budget, Shipping  # noqa: E402
-from training.fewshot.tables.figures import EACH, figure  # noqa: E402
-from training.fewshot.tables.people import POSES, drawn_as, read_person  # noqa: E402
-from training.fewshot.tables.plan import FIGURES, FULL, KEPT, PEOPLE, RUNS, TABLES, Trial  # noqa: E402
+from training.fewshot.tables.figures import figure  # noqa: E402
+from training.fewshot.tables.plan import FIGURES, FULL, KEPT, RUNS, TABLES, Trial  # noqa: E402
 from training.fewshot.tables.results import (  # noqa: E402
-    Pictures,
     Result,
     keep_budget,
     read_budget,
@@ -38,57 +28,13 @@ from training.fewshot.tables.results import (  # noqa: E402
     result_path,
 )
 from training.fewshot.tables.study import Study  # noqa: E402
-from training.fewshot.workers import Workers  # noqa: E402
-from training.metrics.pictures import on_white  # noqa: E402
 
-SMALL = Budget(
-    steps=4, sizes=(16,), tasks=2, inner_steps=1, characters=2, pictures=2, adapt_steps=2
-)
 TIMES = {"train_minutes": 0.0, "adapt_seconds": 0.0}
 
 
 @pytest.fixture(autouse=True)
-def small_methods(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks and data that need no rendering."""
-    torch.set_num_threads(1)
-    for name in recipe.METHODS:
-        monkeypatch.setitem(
-            recipe.METHODS,
-            name,
-            lambda r: (
-                FewShot(replace(TINY, fusion=r.fusion)),
-                recipe.paper_objective(replace(r, perceptual=False, critic_width=2)),
-            ),
-        )
-    monkeypatch.setattr(
-        study.Dataset,
-        "open",
-        lambda folder, split, size: blobs(8, size, 0 if split == "train" else 50),
-    )
-
-
-def the_study(folder: Path, budget: Budget = SMALL) -> Study:
-    (folder.parent / "manifest.json").touch()
-    keep_budget(folder, budget)
-    return Study(folder.parent, folder, budget, Workers(torch.device("cpu")), loaders=1, fid=False)
-
-
-def a_puppet(path: Path) -> Path:
-    """Somebody whom no run has seen."""
-    return write_puppet_bundle(
-        path, "Doll", [cut_drawing(64)], skeleton(64), np.full((90, 60, 4), 200, np.uint8),
-        training={"drawings": [{"parts_by": "bones"}]},
-    )  # fmt: skip
-
-
-def fake(folder: Path, trial: Trial, seed: int = 0, **measures: float) -> Path:
-    every = dict.fromkeys(report.MEASURES, 0.5) | {"ssim": 0.8, "keypoints_of_truth": 0.9}
-    result = Result(
-        trial.run, trial.shots, seed, read_budget(folder).to_dict(), {}, {}, "data", 1.5, 0.5,
-        {"a": every | measures, "b": every}, {"fid": 4.0 + trial.shots, "kid": 0.002},
-    )  # fmt: skip
-    result.write(result_path(folder, trial, seed))
-    return result_path(folder, trial, seed)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    small_methods(monkeypatch)
 
 
 def test_a_killed_table_goes_on_and_ends_alike(
@@ -385,77 +331,6 @@ def test_one_command_makes_tables_figures_and_weights(
     done = CliRunner().invoke(app, ["table", "2", str(tmp_path), *options, "--steps", "3"])
     assert done.exit_code == 1
     assert "another budget" in done.output
-
-
-def some_pictures(folder: Path, trial: Trial, seed: int = 0) -> Pictures:
-    """Four characters in three poses: the third is striped, the last crouches in its second."""
-    rng = np.random.default_rng(7)
-    shape = (4, 3, 32, 32, 4)
-    truth = np.zeros(shape, np.uint8)
-    truth[:, :, 8:28, 8:24] = 200
-    source = truth[:, 0].copy()
-    source[2, 8:28:2, 8:24, :3] = 20
-    joints = np.ones((4, 3, 20, 4), np.float32)
-    joints[..., :2] = rng.uniform(8, 24, (4, 3, 20, 2))
-    joints[..., 0, 1], joints[..., 13, 1] = 4, 28
-    joints[3, 1, :, 1] = np.linspace(18, 26, 20)
-    made = truth.copy()
-    made[2, 2] = rng.integers(0, 256, shape[2:])  # its worst
-    fake(folder, trial, seed)
-    pictures = Pictures(source, joints, made, truth)
-    pictures.write(result_path(folder, trial, seed).with_suffix(".npz"))
-    return pictures
-
-
-def test_failures_are_patterns_and_bent_poses(tmp_path: Path) -> None:
-    keep_budget(tmp_path, SMALL)
-    with pytest.raises(ResultError, match="run table 2 first"):
-        figure(tmp_path, 11)
-    kept = some_pictures(tmp_path, Trial(FULL, 4))
-    found = figure(tmp_path, 11)
-    cell, head = 128, 22
-    assert found.shape == (head + 2 * EACH * cell, 4 * cell, 3)  # source, pose, made, truth
-    shown = [found[head + r * cell : head + (r + 1) * cell, 2 * cell : 3 * cell] for r in range(4)]
-
-    def large(picture: np.ndarray) -> np.ndarray:
-        return cv2.resize(on_white(picture), (cell, cell), interpolation=cv2.INTER_CUBIC)
-
-    assert (shown[0] == large(kept.made[2, 2])).all()
-    assert (shown[EACH] == large(kept.made[3, 1])).all()
-    some_pictures(tmp_path, Trial("warp", 0))
-    assert figure(tmp_path, 11).shape[1] == 5 * cell
-
-
-def test_ten_shots_are_shown_in_several_poses(tmp_path: Path) -> None:
-    keep_budget(tmp_path, SMALL)
-    with pytest.raises(ResultError, match="run its table first"):
-        figure(tmp_path, 10)
-    some_pictures(tmp_path, Trial(FULL, 10))
-    found = figure(tmp_path, 10, rows=2)
-    assert found.shape == (22 + 2 * 128, (1 + 2 * 3) * 128, 3)
-
-
-def test_people_are_drawn_by_every_method_as_its_row_is(tmp_path: Path) -> None:
-    study_ = the_study(tmp_path / "tables")
-    for name in {trial.run for _, trial in PEOPLE}:
-        study_.train(RUNS[name], 0)
-    folder, doll = tmp_path / "tables", a_puppet(tmp_path / "doll.character")
-    person = read_person(doll, 16)
-    assert person.drawings.pictures.shape == (1, 16, 16, 4)
-    assert person.poses.shape == (len(POSES), 20, 4)
-    plain, adapted = (drawn_as(folder, Trial(FULL, shots), person) for shots in (0, 1))
-    assert plain.shape == adapted.shape == (len(POSES), 16, 16, 4)
-    assert (plain != adapted).any()
-    assert (drawn_as(folder, Trial(FULL, 1), person) == adapted).all()
-    found = figure(folder, 7, people=[doll, doll])
-    assert found.shape == (22 + 2 * len(POSES) * 128, (2 + len(PEOPLE)) * 128, 3)
-    with pytest.raises(ResultError, match="by --person"):
-        figure(folder, 7)
-    with pytest.raises(NotInBundle, match="has no drawing"):
-        figure(folder, 7, people=[write_bundle(tmp_path / "stick.character")])
-    (folder / "runs" / "patn-seed0" / "checkpoint.pt").unlink()
-    with pytest.raises(CheckpointError, match="there is no checkpoint"):
-        figure(folder, 7, people=[doll])
 
 
 def test_times_are_the_least_of_the_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """A few-shot generator beside a puppet: adapted to its drawings, baked, and put into its bundle."""
 
-import errno
 import tomllib
 import zipfile
 from dataclasses import replace
@@ -34,6 +33,7 @@ from export.parity import Parity  # noqa: E402
 from export.precision import GATE  # noqa: E402
 from tests.bundles import painter_model, stick_model, write_bundle  # noqa: E402
 from tests.cut_drawings import cut_drawing  # noqa: E402
+from tests.disks import fill_the_disk  # noqa: E402
 from tests.drawings import ito, save  # noqa: E402
 from tests.fewshot import SMALL  # noqa: E402
 from tests.puppets import skeleton  # noqa: E402
@@ -211,18 +211,17 @@ def test_a_loss_or_an_export_that_is_wrong_is_told(
     doll: Path, given: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = doll.read_bytes()
-    with monkeypatch.context() as now:
-        config = AdaptConfig(shots=1, steps=20, rate=1e30, optimiser="sgd")
-        now.setitem(export_tune.tune.__kwdefaults__, "config", config)
-        with pytest.raises(AdaptationError, match="take a rate below"):
-            tune(doll, weights=given)
+    for config, said in (
+        (AdaptConfig(shots=1, steps=20, rate=1e30, optimiser="sgd"), "take a rate below"),
+        (AdaptConfig(shots=200, steps=1), "leave a margin, or take fewer shots"),
+    ):
+        with monkeypatch.context() as now:
+            now.setitem(export_tune.tune.__kwdefaults__, "config", config)
+            with pytest.raises(AdaptationError, match=said):
+                tune(doll, weights=given)
     with monkeypatch.context() as now:
         now.setattr(export_tune, "compare", lambda *_: Parity(3.0, 0.1, 0.9))
         with pytest.raises(RefinementFailed, match="differs from PyTorch's by 3"):
-            tune(doll, weights=given)
-    with monkeypatch.context() as now:
-        now.setitem(export_tune.tune.__kwdefaults__, "config", AdaptConfig(shots=200, steps=1))
-        with pytest.raises(AdaptationError, match="leave a margin, or take fewer shots"):
             tune(doll, weights=given)
     assert doll.read_bytes() == kept
 
@@ -232,15 +231,11 @@ def test_a_full_disk_keeps_the_character(
 ) -> None:
     kept = doll.read_bytes()
     made = export_tune.tune(CharacterBundle.load(doll), weights=given, on_progress=lambda *_: None)
-
-    def full(self: Path, data: bytes) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
+    fill_the_disk(monkeypatch)
     with pytest.raises(SinkError, match="No space left"):
         tune(doll, tuner=lambda bundle, **_: made)
-    monkeypatch.undo()
     assert doll.read_bytes() == kept
+    assert not list(doll.parent.glob("*.partial"))
 
 
 def test_without_torch_it_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,19 @@ from engine.studio.gallery import Gallery
 from engine.studio.looks import Look
 from engine.studio.shows import gallery_shows
 from tests.marks import needs_pose_model
-from tests.webrtc.browser import browsing, camera_file, needs_chromium
+from tests.webrtc.browser import (
+    COUNT,
+    STATE,
+    browsing,
+    camera_file,
+    needs_chromium,
+    press,
+    visiting,
+)
 from tests.webrtc.studio import running, until, within
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
-STATE = "document.getElementById('stage').dataset.state"
 # What the page shows, 32 x 32, as numbers.
 LOOK = """(() => {
   const canvas = Object.assign(document.createElement('canvas'), { width: 32, height: 32 });
@@ -26,16 +33,11 @@ LOOK = """(() => {
   drawing.drawImage(document.getElementById('character'), 0, 0, 32, 32);
   return Array.from(drawing.getImageData(0, 0, 32, 32).data);
 })()"""
-COUNT = "document.getElementById('character').getVideoPlaybackQuality().totalVideoFrames"
 SAVED = """(() => {
   const make = URL.createObjectURL;
   window.saved = [];
   URL.createObjectURL = (blob) => { window.saved.push(blob); return make.call(URL, blob); };
 })()"""
-
-
-def press(button: str) -> str:
-    return f"document.getElementById('{button}').click()"
 
 
 CONTROLS = {
@@ -45,10 +47,7 @@ CONTROLS = {
 
 def test_every_control_has_a_name_and_nobody_else_is_asked(tmp_path):
     async def show():
-        async with (
-            running() as server,
-            browsing(server.url("/"), tmp_path / "home") as page,
-        ):
+        async with visiting(tmp_path / "home") as (server, page):
             for tab in ("puppet", "devices", "figures"):
                 await page.js(press(f"tab-{tab}"))
                 nodes = (await page.do("Accessibility.getFullAXTree"))["nodes"]
@@ -86,10 +85,7 @@ def test_the_page_can_be_used_by_keyboard_alone(tmp_path):
     """Tab goes from the head over the stage and its tools to the tabs; nothing keeps the focus."""
 
     async def show():
-        async with (
-            running() as server,
-            browsing(server.url("/"), tmp_path / "home") as page,
-        ):
+        async with visiting(tmp_path / "home") as (_, page):
             await page.until("document.querySelectorAll('#gallery img').length === 2")
             order: list[str] = []
             for _ in range(40):
@@ -118,10 +114,7 @@ def test_the_page_can_be_used_by_keyboard_alone(tmp_path):
 
 def test_it_fits_a_phone_and_fills_a_screen(tmp_path):
     async def show():
-        async with (
-            running() as server,
-            browsing(server.url("/"), tmp_path / "home") as page,
-        ):
+        async with visiting(tmp_path / "home") as (_, page):
             await page.until("document.querySelectorAll('#gallery img').length === 2")
             await page.do(
                 "Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=2,
@@ -302,10 +295,7 @@ def test_a_snapshot_and_a_recording_are_saved(tmp_path):
     camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg", frames=30)
 
     async def show():
-        async with (
-            running() as server,
-            browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
-        ):
+        async with visiting(tmp_path / "home", camera=camera) as (server, page):
             await page.js(SAVED)
             await page.js(press("start"))
             await page.until(f"{STATE} === 'live'")
@@ -339,10 +329,7 @@ def test_a_drawing_that_is_dropped_comes_on_stage(tmp_path, monkeypatch):
     monkeypatch.setattr("engine.studio.enrolments.Enrolments._make", make)
 
     async def show():
-        async with (
-            running() as server,
-            browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
-        ):
+        async with visiting(tmp_path / "home", camera=camera) as (server, page):
             await page.js(press("start"))
             await page.until(f"{STATE} === 'live'")
             [first] = server.studio.sessions.values()

@@ -11,9 +11,16 @@ from bench.lossy import Network, relaying, without_candidates
 from engine.app import PERFORMER
 from engine.studio.peer import Peer
 from engine.studio.settings import Settings
-from tests.webrtc.browser import browsing, camera_file, needs_chromium
+from tests.webrtc.browser import (
+    COUNT,
+    STATE,
+    browsing,
+    camera_file,
+    needs_chromium,
+    press,
+    visiting,
+)
 from tests.webrtc.studio import running, until, within
-from tests.webrtc.test_browser import COUNT, STATE, press
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
@@ -157,10 +164,7 @@ def test_a_server_that_forgets_the_session_is_called_again(tmp_path):
     camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg", frames=30)
 
     async def show():
-        async with (
-            running() as server,
-            browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
-        ):
+        async with visiting(tmp_path / "home", camera=camera) as (server, page):
             await page.js(press("start"))
             await page.until(f"{STATE} === 'live'")
             [first] = server.studio.sessions.values()
@@ -177,10 +181,7 @@ def test_the_server_is_waited_for(tmp_path):
     camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg", frames=30)
 
     async def show():
-        async with (
-            running() as server,
-            browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
-        ):
+        async with visiting(tmp_path / "home", camera=camera) as (_, page):
             await page.js("window.really = fetch; window.fetch = () => Promise.reject(TypeError())")
             await page.js(press("start"))
             await page.until(f"{TITLE} === 'The server is away'")
@@ -204,10 +205,7 @@ def test_a_cut_line_mends_by_itself_or_is_called_again(tmp_path, monkeypatch):
                 return await relay.rewrite(await answer(peer, without_candidates(offer)))
 
             monkeypatch.setattr(Peer, "answer", through_the_relay)
-            async with (
-                running() as server,
-                browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
-            ):
+            async with visiting(tmp_path / "home", camera=camera) as (_, page):
                 await page.js(press("start"))
                 await page.until(f"{STATE} === 'live'")
                 for seconds in (5, 10):
@@ -241,10 +239,7 @@ def test_a_microphone_that_is_refused_is_no_camera(tmp_path):
     pressed = "document.getElementById('sound').getAttribute('aria-pressed')"
 
     async def show():
-        async with (
-            running() as server,
-            browsing(server.url("/"), tmp_path / "home", camera=camera) as page,
-        ):
+        async with visiting(tmp_path / "home", camera=camera) as (_, page):
             await page.js(f"(() => {{ {refuse} }})()")
             await page.js(press("sound"))
             assert await page.js(pressed) == "true"

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.enrol.cielab import cielab
 from engine.enrol.segment import guide
 
 U8 = NDArray[np.uint8]
@@ -19,7 +20,7 @@ def flood(picture: U8, joints: NDArray[np.floating]) -> U8:
     Joints are not used. Returns (H, W) of bytes, soft by a pixel.
     """
     height, width = picture.shape[:2]
-    lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    lab = cielab(picture)
     seen = np.zeros((height + 2, width + 2), np.uint8)
     flags = 4 | cv2.FLOODFILL_MASK_ONLY | cv2.FLOODFILL_FIXED_RANGE | (255 << 8)
     step = max(min(height, width) // 32, 1)

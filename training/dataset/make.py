@@ -8,10 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from engine.errors import NO_SPACE, pip_install
+from engine.errors import pip_install
 from training.dataset.errors import DatasetError
 from training.dataset.plan import SPLITS, Job, Plan
 from training.dataset.render import make_shard
+from training.files import make_folder, write_whole
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -35,8 +36,9 @@ def make(
         on_progress: told of the samples done and in all.
 
     Raises:
-        DatasetError: the folder holds another plan's data set, the disk is full, Ray is missing,
-            or a character or motion cannot be read.
+        DatasetError: the folder holds another plan's data set, Ray is missing, or a character or
+            motion cannot be read.
+        Unwritable: a file cannot be written, or the disk is full (NoRoom); what is whole stays.
     """
     _claim(plan, folder)
     jobs = list(plan.jobs())
@@ -79,23 +81,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return found
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write the whole file or nothing; raises DatasetError for a full disk."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        if error.errno in NO_SPACE:
-            raise DatasetError(
-                f"there is no space left for {path} ({len(data)} bytes): make room and run the "
-                "same command again, which goes on from here"
-            ) from error
-        raise DatasetError(f"{path} cannot be written: {error}") from error
-
-
 def _manifest(plan: Plan) -> dict[str, Any]:
     return {"format": FORMAT, "plan": plan.to_dict(), "plan_sha256": plan.digest}
 
@@ -108,6 +93,7 @@ def _claim(plan: Plan, folder: Path) -> None:
                 f"expected an empty folder or a data set, found other files in {folder}: choose "
                 "another folder"
             )
+        make_folder(folder)
         write_whole(folder / MANIFEST, json.dumps(_manifest(plan), indent=1).encode())
     found = read_manifest(folder)
     if found["plan_sha256"] != plan.digest:
@@ -135,6 +121,7 @@ def _keep(folder: Path, job: Job, data: bytes) -> dict[str, Any]:
     """Write a shard, then its description beside it: with one, a shard is complete."""
     description = _described(job, data)
     path = folder / job.path
+    make_folder(path.parent)
     write_whole(path, data)
     write_whole(path.with_suffix(".json"), json.dumps(description).encode())
     return description

@@ -1,40 +1,18 @@
 """Checkpoints of a run: written whole or not at all, refused where they are not ours."""
 
 import io
-import os
 import pickle
 import zipfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from engine.errors import NO_SPACE
-from training.fewshot.errors import CheckpointError, DiskFullError, UnwritableError
+from training.fewshot.errors import CheckpointError
+from training.files import write_whole
 
 KIND = "ayatsuri few-shot training"
 VERSION = 1
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a crash, a kill or a full disk leaves the old one whole."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # what cannot be written may not be there to be removed, either
-            partial.unlink(missing_ok=True)
-        if error.errno in NO_SPACE:
-            raise DiskFullError(
-                f"no room for {path} ({len(content) / 1e6:.0f} MB): free some and start again; "
-                f"{'the last one is whole' if path.exists() else 'nothing was written'}"
-            ) from error
-        raise UnwritableError(f"{path} cannot be written: {error}") from error
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

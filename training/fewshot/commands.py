@@ -25,6 +25,7 @@ from training.fewshot.recipe import Recipe, build
 from training.fewshot.train import CHECKPOINT, Training, run
 from training.fewshot.validate import attempts, encode_sheet, measured, scores, sheet
 from training.fewshot.workers import Workers, workers
+from training.files import write_whole
 from training.metrics.evaluate import Networks
 
 
@@ -205,7 +206,7 @@ def adapt_check(
             )  # fmt: skip
             if output is not None:
                 name = output.with_name(f"{output.stem}-{count}{output.suffix}")
-                checkpoint.write_whole(name, encode_sheet(sheet(trials)))
+                write_whole(name, encode_sheet(sheet(trials)))
             yield {
                 "shots": count,
                 **scores(trials),

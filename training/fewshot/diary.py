@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import NO_SPACE
-from training.fewshot.checkpoint import write_whole
-from training.fewshot.errors import CheckpointError, DiskFullError, UnwritableError
+from training.errors import NoRoom
+from training.fewshot.errors import CheckpointError
 from training.fewshot.validate import encode_sheet
+from training.files import make_folder, write_whole
 
 CURVE = "curve.jsonl"
 
@@ -25,10 +26,7 @@ class Diary:
     def __init__(self, folder: Path, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UnwritableError(f"the folder {folder} cannot be made: {error}") from error
+        make_folder(folder)
         self.folder, self.curve = folder, folder / CURVE
         if self.curve.exists():
             lines = self.curve.read_text().splitlines(keepends=True)
@@ -44,7 +42,7 @@ class Diary:
         self._events = SummaryWriter(folder / "tensorboard", purge_step=step + 1)
 
     def write(self, line: dict[str, float]) -> None:
-        """A line of the curve: to the file, to TensorBoard and to the terminal; DiskFullError."""
+        """A line of the curve: to the file, to TensorBoard and to the terminal; NoRoom."""
         try:
             with self.curve.open("a") as curve:
                 curve.write(json.dumps(line) + "\n")
@@ -53,7 +51,7 @@ class Diary:
             self._events.flush()
         except OSError as error:
             if error.errno in NO_SPACE:
-                raise DiskFullError(
+                raise NoRoom(
                     f"no room for the curve in {self.folder}: free some and start again; the last "
                     "checkpoint is whole"
                 ) from error

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from training.dataset.samples import CharacterPictures
+from training.errors import Diverged
 from training.fewshot import checkpoint
 from training.fewshot.adapt import AdaptConfig
 from training.fewshot.config import TrainConfig
 from training.fewshot.diary import Diary
 from training.fewshot.episodes import Characters, Episode, Samples
-from training.fewshot.errors import CheckpointError, NotANumberError
+from training.fewshot.errors import CheckpointError
 from training.fewshot.loader import Loader
 from training.fewshot.meta import (
     Draw,
@@ -220,7 +221,7 @@ def run(
 
     Every so many steps, and at the end, it writes checkpoint.pt, a line of curve.jsonl, samples.png
     and TensorBoard's events into `folder`; then also the held-out characters are adapted to.
-    Raises NotANumberError, DiskFullError; the last checkpoint is whole then.
+    Raises Diverged, NoRoom; the last checkpoint, if there is one, is whole then.
     """
     config = training.config
     draw = drawing(training.method, compiled=config.compile)
@@ -241,14 +242,14 @@ def run(
         while training.step < config.steps:
             losses = train_step(training, next(batches), place, draw)
             # A step late, so that the device has the next one to do while this one is looked at.
-            _check(before, training.step - 1)
+            _check(before, training.step - 1, folder)
             before = losses
             for name, value in losses.items():
                 running.setdefault(name, []).append(value)
             spent = time.monotonic() - began
             out_of_time = place.any(minutes is not None and spent > 60 * minutes)
             if training.step % every == 0 or training.step == config.steps or out_of_time:
-                _check(losses, training.step)
+                _check(losses, training.step, folder)
                 now = time.monotonic()
                 line = {
                     "step": training.step,
@@ -269,12 +270,19 @@ def run(
     return line
 
 
-def _check(losses: dict[str, Tensor], step: int) -> None:
+def _check(losses: dict[str, Tensor], step: int, folder: Path) -> None:
     if losses and not torch.stack(list(losses.values())).isfinite().all():
         shown = ", ".join(f"{name} {value.item():.3g}" for name, value in losses.items())
-        raise NotANumberError(
-            f"a loss is no number at step {step} ({shown}): the last checkpoint is whole; continue "
-            "from it with a lower rate, or without bf16"
+        # A checkpoint goes on with its own rate, into the same again.
+        begin = (
+            "the last checkpoint is whole; take its weights by `ayatsuri-train weights`, and begin "
+            "with them (--start) in another folder"
+            if (folder / CHECKPOINT).exists()
+            else "nothing was kept yet; begin again"
+        )
+        raise Diverged(
+            f"a loss is no number at step {step} ({shown}): {begin}, with a lower rate or without "
+            "bf16"
         )
 
 

@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from training.fewshot import checkpoint
 from training.fewshot.errors import CheckpointError
 from training.fewshot.recipe import Recipe, build
 from training.fewshot.tensors import read_tensors
+from training.files import write_whole
 from training.networks.spectral import settle
 
 FORMAT = "ayatsuri few-shot weights 1"
@@ -30,7 +30,7 @@ def write(path: Path, state: dict[str, Any], *, half: bool = True) -> int:
     }
     about = {"config": state["config"], "steps_done": state["step"], **state["about"]}
     content = save(tensors, {"format": FORMAT, "about": json.dumps(about)})
-    checkpoint.write_whole(path, content)
+    write_whole(path, content)
     return len(content)
 
 

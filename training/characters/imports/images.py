@@ -41,7 +41,7 @@ def decode_image(data: bytes, name: str, max_side: int) -> NDArray[np.uint8]:
             if max(picture.size) > max_side:
                 picture.thumbnail((max_side, max_side), Image.Resampling.BOX)
     except Image.DecompressionBombError as error:
-        raise _too_large(name, str(error)) from error
+        raise _too_large(name, "a larger one") from error
     except UnidentifiedImageError as error:
         kinds = ", ".join(_FORMATS[:-1])
         raise fail(

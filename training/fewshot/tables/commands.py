@@ -177,9 +177,9 @@ def _steps_within(study: "Study", minutes: float, shipping: "Shipping") -> int:
 
 
 def _make_table(study: "Study", number: int) -> None:
-    from training.fewshot.checkpoint import write_whole
     from training.fewshot.tables import report
     from training.fewshot.tables.plan import TABLES
+    from training.files import write_whole
 
     # The table of costs is of the runs of all others.
     for other in TABLES.values() if number == 3 else (TABLES[number],):
@@ -190,9 +190,9 @@ def _make_table(study: "Study", number: int) -> None:
 
 
 def _write_figure(folder: Path, number: int, output: Path, people: Sequence[Path] = ()) -> None:
-    from training.fewshot.checkpoint import write_whole
     from training.fewshot.tables.figures import figure as sheet
     from training.fewshot.validate import encode_sheet
+    from training.files import write_whole
 
     write_whole(output, encode_sheet(sheet(folder, number, people=people)))
     print(f"wrote {output}")

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from training.fewshot.checkpoint import write_whole
 from training.fewshot.errors import ResultError
 from training.fewshot.tables.budget import Budget
 from training.fewshot.tables.plan import Trial
 from training.fewshot.train import CHECKPOINT
+from training.files import write_whole
 
 FORMAT = "ayatsuri few-shot trial 1"
 U8 = NDArray[np.uint8]

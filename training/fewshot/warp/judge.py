@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from training.dataset.reader import Dataset
 from training.dataset.samples import VIEWS, CharacterPictures
 from training.fewshot import weights
-from training.fewshot.checkpoint import write_whole
 from training.fewshot.errors import SettingsError
 from training.fewshot.validate import encode_sheet
 from training.fewshot.warp.layers import Views
 from training.fewshot.warp.maps import frames_of
 from training.fewshot.warp.network import WarpGenerator, plain_puppet
+from training.files import write_whole
 from training.fit import pose_images, pose_tensor, to_tensor
 from training.metrics import on_white
 from training.metrics.evaluate import Networks, evaluate

@@ -8,10 +8,10 @@ from pathlib import Path
 from safetensors.torch import save
 
 from training.fewshot.adapt import Begun
-from training.fewshot.checkpoint import write_whole
 from training.fewshot.errors import CheckpointError
 from training.fewshot.tensors import read_tensors
 from training.fewshot.warp.cycles import Known
+from training.files import write_whole
 
 
 def key_of(known: Sequence[Known], about: str) -> str:

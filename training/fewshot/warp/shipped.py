@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 from safetensors.torch import save
 from torch import nn
 
-from training.fewshot.checkpoint import write_whole
 from training.fewshot.errors import CheckpointError
 from training.fewshot.tensors import read_tensors
 from training.fewshot.warp.cutter import Cutter
+from training.files import write_whole
 
 CUTTER = Path(__file__).with_name("cutter.safetensors")
 M = TypeVar("M", bound=nn.Module)
