@@ -1,19 +1,11 @@
 /** The show: camera out, character back, and called again whenever the line is cut. */
 
 import { type Api, Refused, Unreachable } from "./api";
-import { DeviceError, type Devices } from "./devices";
+import { DeviceError, type Devices, type DeviceTrouble } from "./devices";
 import { isOver, perform, type Performer, sessionOf } from "./line";
 import type { ServerMessage, Settings } from "./protocol";
 
-export type Trouble =
-  | "insecure"
-  | "refused"
-  | "none"
-  | "busy"
-  | "unplugged"
-  | "token"
-  | "wrong-token"
-  | "failed";
+export type Trouble = DeviceTrouble | "token" | "wrong-token" | "failed";
 
 /** Why the character does not move for the moment. */
 export type Cut = "server" | "network" | "full";
@@ -121,13 +113,12 @@ export class Show {
 
   /** Another camera, in the middle of the show. */
   async changeCamera(): Promise<void> {
-    if (this.camera === null) return;
     const wish = ++this.#wishes.camera;
+    if (this.camera === null) return; // one that is being opened is closed again for this one
     const camera = await this.devices.openCamera();
     if (wish !== this.#wishes.camera) return close(camera);
     close(this.camera);
-    this.camera = camera;
-    this.#mind(camera);
+    this.#take(camera);
     const [track] = camera.getVideoTracks();
     if (track) await this.line?.camera.replaceTrack(track);
     if (this.line !== null) this.watcher.onLine(this.line, camera);
@@ -143,7 +134,7 @@ export class Show {
       try {
         const track = await this.devices.openMicrophone();
         // Browsers may ask first: it may be off again, or the show over, before they are answered.
-        if (wish === this.#wishes.microphone) this.#microphone = track;
+        if (wish === this.#wishes.microphone) this.#hold(track);
         else track.stop();
       } catch (why) {
         error = why;
@@ -192,12 +183,17 @@ export class Show {
   async #openCamera(signal: AbortSignal): Promise<MediaStream> {
     if (this.camera !== null) return this.camera;
     this.#set({ name: "opening", step: "camera" });
-    const camera = await this.devices.openCamera();
-    if (signal.aborted) close(camera);
-    signal.throwIfAborted();
-    this.camera = camera;
-    this.#mind(camera);
-    return camera;
+    for (;;) {
+      const wish = ++this.#wishes.camera;
+      try {
+        const camera = await this.devices.openCamera();
+        if (wish === this.#wishes.camera) return this.#take(camera);
+        close(camera);
+      } catch (error) {
+        if (wish === this.#wishes.camera) throw error;
+      }
+      signal.throwIfAborted(); // else another camera was chosen meanwhile
+    }
   }
 
   /** Look at the line until it is broken, or nobody wants it any more. */
@@ -245,7 +241,8 @@ export class Show {
     if (!signal.aborted) this.#set({ name: "cut", why, next: null });
   }
 
-  #mind(camera: MediaStream): void {
+  #take(camera: MediaStream): MediaStream {
+    this.camera = camera;
     for (const track of camera.getVideoTracks()) {
       track.addEventListener("ended", () => {
         if (this.camera !== camera) return;
@@ -255,6 +252,17 @@ export class Show {
         this.#set({ name: "trouble", trouble: "unplugged", detail: "" });
       });
     }
+    return camera;
+  }
+
+  #hold(microphone: MediaStreamTrack): void {
+    this.#microphone = microphone;
+    microphone.addEventListener("ended", () => {
+      if (this.#microphone !== microphone) return;
+      this.#microphone = null;
+      void this.line?.microphone.replaceTrack(null);
+      this.watcher.onMicrophone(new DeviceError("unplugged"));
+    });
   }
 
   #drop(): void {

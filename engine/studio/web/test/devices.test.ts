@@ -13,6 +13,11 @@ class Track extends EventTarget {
   stop(): void {
     this.open = false;
   }
+
+  unplug(): void {
+    this.open = false;
+    this.dispatchEvent(new Event("ended"));
+  }
 }
 
 class Stream {
@@ -30,7 +35,7 @@ class Stream {
 /** Devices that open when they are told to, as a browser that asks first. */
 class FakeDevices {
   sound = false;
-  cameras: ((stream: Stream) => void)[] = [];
+  cameras: ((stream: Stream | Promise<never>) => void)[] = [];
   microphones: ((track: Track | Promise<never>) => void)[] = [];
 
   openCamera(): Promise<Stream> {
@@ -78,13 +83,19 @@ function idle(): { show: Show; devices: FakeDevices; states: State[]; errors: un
 }
 
 /** A show that is on, with a camera, and what it sends. */
-function live(): { show: Show; devices: FakeDevices; camera: Stream; sent: Record<string, unknown> } {
-  const [{ show, devices }, camera] = [idle(), new Stream()];
+function live(): {
+  show: Show;
+  devices: FakeDevices;
+  camera: Stream;
+  sent: Record<string, unknown>;
+  errors: unknown[];
+} {
+  const [{ show, devices, errors }, camera] = [idle(), new Stream()];
   const sent: Record<string, unknown> = { camera: camera.track, microphone: null };
   show.state = { name: "live" };
   show.camera = camera as unknown as MediaStream;
   show.line = new Line(sent) as unknown as Performer;
-  return { show, devices, camera, sent };
+  return { show, devices, camera, sent, errors };
 }
 
 /** Connections that come about when they are told to, each with what it was begun with. */
@@ -191,6 +202,47 @@ describe("Show", () => {
     answers[0]?.(line);
     await soon();
     expect(line.sent).toEqual({ camera: camera.track, microphone: track });
+    show.stop();
+    await over;
+  });
+
+  it("tells that the microphone was unplugged, and sends it no more", async () => {
+    const { show, devices, sent, errors } = live();
+    devices.sound = true;
+    const on = show.changeMicrophone();
+    const [track, next] = [new Track(), new Track()];
+    devices.microphones[0]?.(track);
+    await on;
+    track.unplug();
+    expect(errors).toEqual([null, new DeviceError("unplugged")]);
+    expect(sent.microphone).toBeNull();
+    const again = show.changeMicrophone();
+    devices.microphones[1]?.(next);
+    await again;
+    track.unplug(); // of one that was given back nobody is told
+    expect(errors).toEqual([null, new DeviceError("unplugged"), null]);
+    expect(sent.microphone).toBe(next);
+  });
+
+  it("opens the camera that is chosen while the first one is being opened", async () => {
+    const { show, devices } = idle();
+    const answers = connecting();
+    const over = show.start();
+    await soon();
+    await show.changeCamera();
+    const [first, second] = [new Stream(), new Stream()];
+    devices.cameras[0]?.(first);
+    await soon();
+    await show.changeCamera();
+    devices.cameras[1]?.(Promise.reject(new DeviceError("busy"))); // of no interest any more
+    await soon();
+    devices.cameras[2]?.(second);
+    await soon();
+    const line = new Line({});
+    answers[0]?.(line);
+    await soon();
+    expect([first.track.open, second.track.open]).toEqual([false, true]);
+    expect(line.sent.camera).toBe(second.track);
     show.stop();
     await over;
   });
