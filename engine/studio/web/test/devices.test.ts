@@ -50,7 +50,11 @@ class FakeDevices {
 class Line {
   open = true;
   readonly location = "/whip/name";
-  readonly connection = { getReceivers: () => [], getStats: () => Promise.resolve(new Map()) };
+  stats: object[] = [];
+  readonly connection = {
+    getReceivers: () => [],
+    getStats: () => Promise.resolve(new Map(this.stats.entries())),
+  };
   readonly camera = this.#sender("camera");
   readonly microphone = this.#sender("microphone");
 
@@ -78,7 +82,11 @@ function idle(): { show: Show; devices: FakeDevices; states: State[]; errors: un
     onEnd: () => {},
   };
   const config = { iceServers: [], free: 1, settled: [] };
-  const api = { config: () => Promise.resolve(config) } as unknown as Api;
+  const api = {
+    config: () => Promise.resolve(config),
+    answers: () => Promise.resolve(true),
+    report: () => Promise.resolve({}),
+  } as unknown as Api;
   return { show: new Show(api, devices as unknown as Devices, watcher), devices, states, errors, lines };
 }
 
@@ -114,7 +122,10 @@ function connecting(): ((line: Line) => void)[] {
 
 const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
-afterEach(() => vi.resetAllMocks());
+afterEach(() => {
+  vi.resetAllMocks();
+  vi.useRealTimers();
+});
 
 describe("Show", () => {
   it("sends no sound after the microphone was switched off, however late it opens", async () => {
@@ -269,5 +280,43 @@ describe("Show", () => {
     show.stop();
     await second;
     expect(next.open).toBe(false);
+  });
+
+  it.each([
+    ["camera", false, 2],
+    ["network", true, 1],
+  ])("finds the %s at fault where no pictures come, and mends that", async (why, gives, opened) => {
+    const { show, devices, states } = idle();
+    const answers = connecting();
+    void show.start();
+    await soon();
+    devices.cameras[0]?.(new Stream());
+    await soon();
+    vi.useFakeTimers();
+    const line = new Line({});
+    let [decoded, given] = [0, 0];
+    const tick = async (seconds: number, decodes: boolean): Promise<void> => {
+      for (let i = 0; i < seconds * 2; i++) {
+        if (decodes) decoded++;
+        if (decodes || gives) given++;
+        line.stats = [
+          { type: "inbound-rtp", kind: "video", framesDecoded: decoded },
+          { type: "media-source", kind: "video", frames: given },
+        ];
+        await vi.advanceTimersByTimeAsync(500);
+      }
+    };
+    answers[0]?.(line);
+    await tick(2, true);
+    show.seen();
+    await tick(4, true);
+    expect(show.state).toEqual({ name: "live" });
+    await tick(5, false);
+    expect(show.state).toEqual({ name: "cut", why, next: null });
+    await tick(5, false);
+    expect(devices.cameras).toHaveLength(opened);
+    expect(answers).toHaveLength(why === "camera" ? 1 : 2);
+    expect(states.map(({ name }) => name)).not.toContain("trouble");
+    show.stop(); // what it waited for never comes
   });
 });
