@@ -1,8 +1,9 @@
 """Drawings that are sent to the server and become characters.
 
 POST /api/enrol              multipart: `name`, then `drawing`, a PNG, JPEG or WebP; answers {"id"}
-GET  /api/enrol/ID/events    server-sent events: {"stage": in words, "share": [0, 1]}, and at last
-                             one that also has "done": {"character": name, "mended": whether more
+GET  /api/enrol/ID/events    server-sent events: {"stage": in words, "share": [0, 1]}, with "note"
+                             where its maker should know something of the drawing; and at last one
+                             that also has "done": {"character": name, "mended": whether more
                              follows} and "preview", or "error"; then, while the character is mended
                              and plays already, some with "mending": name, perhaps a "preview" of
                              before and after, and at last "over": true
@@ -136,17 +137,20 @@ class Enrolments:
         loop = asyncio.get_running_loop()
         if self._turn.locked():
             enrolment.tell({"stage": "Waiting for its turn", "share": 0.0})
-        steps = 0
+        steps, now = 0, {}
 
         def step(text: str) -> None:
-            nonlocal steps
-            event = {"stage": text[:1].upper() + text[1:], "share": steps / _STEPS}
+            nonlocal steps, now
+            now = {"stage": text[:1].upper() + text[1:], "share": steps / _STEPS}
             steps += 1
-            loop.call_soon_threadsafe(enrolment.tell, event)
+            loop.call_soon_threadsafe(enrolment.tell, now)
+
+        def say(text: str) -> None:
+            loop.call_soon_threadsafe(enrolment.tell, {**now, "note": text})
 
         try:
             async with self._turn:
-                done = await asyncio.to_thread(self._make, name, suffix, data, step)
+                done = await asyncio.to_thread(self._make, name, suffix, data, step, say)
         except AyatsuriError as error:
             why = f"{error}{_OPTIONS if ' --' in str(error) else ''}"
             enrolment.tell({"stage": "It did not work", "share": 1.0, "error": why})
@@ -165,7 +169,7 @@ class Enrolments:
                 self._refining.add(task)
                 task.add_done_callback(self._refining.discard)
 
-    def _make(self, name: str, suffix: str, data: bytes, step: Step) -> Event:
+    def _make(self, name: str, suffix: str, data: bytes, step: Step, say: Step) -> Event:
         """On a thread: the last event of a drawing that has become a character.
 
         Raises:
@@ -179,7 +183,7 @@ class Enrolments:
             drawing = here / f"{_file_name(name)}{suffix}"
             drawing.write_bytes(data)
             wish = Wish(name=gallery.free_name(name))
-            character = enrol([drawing], wish, step=step)
+            character = enrol([drawing], wish, step=step, say=say)
             step("writing the character")
             kept = self._studio.settings.folder
             folder = here if kept is None else kept / FOLDER

@@ -44,7 +44,11 @@ async def enrolled(server, body: FormData) -> list[dict]:
         assert response.content_type == "text/event-stream"
         assert "default-src" in response.headers["Content-Security-Policy"]
         text = await response.text()
-    return [json.loads(part.removeprefix("data: ")) for part in text.split("\n\n") if part]
+    return [
+        json.loads(part.removeprefix("data: "))
+        for part in text.split("\n\n")
+        if part.startswith("data: ")
+    ]
 
 
 @pytest.mark.slow
@@ -57,6 +61,8 @@ def test_a_drawing_becomes_a_character(tmp_path):
             assert shares == sorted(shares)
             assert len(events) >= 4
             assert all(event["stage"] for event in events)
+            notes = [event["note"] for event in events if "note" in event]
+            assert notes == ["Ito.png: reduced from 1536 to 1280 pixels"]
             last = events[-1]
             assert "error" not in last
             name = last["done"]["character"]
@@ -119,7 +125,7 @@ def test_a_character_is_refined_by_and_by(tmp_path, monkeypatch):
 def test_what_nobody_has_thought_of_is_told_too(monkeypatch):
     """Else whoever waits for the character waits for ever."""
 
-    def make(self, name, suffix, data, step):
+    def make(self, name, suffix, data, step, say):
         raise OSError("the disk is gone")
 
     monkeypatch.setattr(Enrolments, "_make", make)
@@ -136,7 +142,7 @@ def test_what_nobody_has_thought_of_is_told_too(monkeypatch):
 def test_options_of_the_command_line_are_told_as_such(said, monkeypatch):
     """Who dropped a drawing on a page knows of none."""
 
-    def make(self, name, suffix, data, step):
+    def make(self, name, suffix, data, step, say):
         raise NoFigure(said)
 
     monkeypatch.setattr(Enrolments, "_make", make)
@@ -153,7 +159,7 @@ def test_options_of_the_command_line_are_told_as_such(said, monkeypatch):
 def test_no_more_drawings_wait_than_may_however_they_come(monkeypatch):
     goes_on = threading.Event()
 
-    def make(self, name, suffix, data, step):
+    def make(self, name, suffix, data, step, say):
         goes_on.wait(10)
         raise BadLook("it was only for the queue")
 

@@ -279,6 +279,29 @@ def test_obs_gets_true_transparency_and_never_gives_up(tmp_path):
     within(60, show)
 
 
+@pytest.mark.slow
+def test_obs_goes_on_watching_while_its_scene_is_not_on(tmp_path):
+    """Nothing is drawn on a page that is hidden: no reason to call again, and again."""
+
+    async def show():
+        async with (
+            running() as server,
+            browsing(server.url("/obs"), tmp_path / "home", size_wh=(400, 400)) as page,
+        ):
+            await server.perform()
+            await page.until("document.getElementById('character').width === 64")
+            [session] = server.studio.sessions.values()
+            before = list(session._viewers)
+            async with page.beside("about:blank"):
+                assert await page.js("document.hidden")
+                await asyncio.sleep(12)
+            assert list(session._viewers) == before
+            await asyncio.sleep(5)  # it would have been missed by then
+            assert list(session._viewers) == before
+
+    within(60, show)
+
+
 @pytest.mark.parametrize("colour", ["00ff00", "lime", "%23" + "0f0"])
 def test_obs_can_have_a_ground_to_key_out(tmp_path, colour):
     async def show():

@@ -2,16 +2,16 @@
 
 import { recall, remember } from "./memory";
 
-export type CameraTrouble = "insecure" | "refused" | "none" | "busy";
+export type DeviceTrouble = "insecure" | "refused" | "none" | "busy" | "unplugged";
 
-/** A camera or microphone cannot be had. */
+/** A camera or microphone cannot be had, or not any more. */
 export class DeviceError extends Error {
-  constructor(readonly trouble: CameraTrouble) {
+  constructor(readonly trouble: DeviceTrouble) {
     super(trouble);
   }
 }
 
-const WHY: Record<string, CameraTrouble> = {
+const WHY: Record<string, DeviceTrouble> = {
   NotAllowedError: "refused",
   SecurityError: "refused",
   NotFoundError: "none",

@@ -27,7 +27,8 @@ export class Enrolment {
 
   /**
    * @param onDone told the name of the new character
-   * @param onNews told how far its mending is, while it plays
+   * @param onNews told in words what nobody sees in the dialog: of its mending, while it plays, and what
+   *   became of a drawing that is made behind it
    */
   constructor(
     private readonly api: Api,
@@ -109,8 +110,10 @@ export class Enrolment {
     const picture = h("img", { class: "drawing", src: address, alt: "" });
     const stage = h("p", { class: "enrol-stage", role: "status" }, "Sending the drawing…");
     const bar = h("progress", { max: "1", "aria-label": "Progress" });
-    const work = h("div", { class: "enrol-work" }, picture, stage, bar);
+    const notes = h("div", { class: "enrol-notes fine" });
+    const work = h("div", { class: "enrol-work" }, picture, stage, bar, notes);
     this.#body.replaceChildren(work);
+    const shown = (): boolean => this.#dialog.open && work.isConnected;
     let done = false;
     try {
       const id = await this.api.enrol(file, name);
@@ -118,6 +121,10 @@ export class Enrolment {
         if (event.error !== undefined) throw new Error(event.error);
         stage.textContent = event.stage;
         bar.value = event.share;
+        if (event.note !== undefined) {
+          notes.append(h("p", {}, event.note));
+          if (!shown()) this.onNews(event.note);
+        }
         if (event.preview !== undefined) {
           picture.src = event.preview;
           picture.classList.add("wide");
@@ -125,32 +132,35 @@ export class Enrolment {
         if (event.done !== undefined) {
           done = true;
           this.onDone(event.done.character);
-          setTimeout(() => work.isConnected && this.#dialog.close(), APPLAUSE_MS);
+          if (notes.childElementCount === 0) setTimeout(() => shown() && this.#dialog.close(), APPLAUSE_MS);
+          else work.append(this.#button("Close", () => this.#dialog.close())); // they want to be read
         }
         if (event.mending !== undefined) this.onNews(mended(event.mending, event.stage, event.share));
       }
       if (!done) throw new Error("The server ended before the character was done.");
     } catch (error) {
       if (done) return; // the character is there; its mending goes on without this page
-      if (!this.#dialog.open) this.#dialog.showModal();
       const missing = error instanceof Refused && MISSING.includes(error.status);
-      this.#say(
-        missing ? "This server makes no characters" : "The drawing could not become a character",
-        missing
-          ? `Its part for that is not installed. It says: ${error.message}`
-          : (error as Error).message,
-        !missing,
-      );
+      const title = missing ? "This server makes no characters" : "The drawing could not become a character";
+      const why = (error as Error).message;
+      if (this.#dialog.open && !work.isConnected) return this.onNews(`${name}: ${why}`); // the next is on
+      this.#say(title, missing ? `Its part for that is not installed. It says: ${why}` : why, !missing, notes);
+      if (!this.#dialog.open) this.#dialog.showModal();
     }
   }
 
-  #say(title: string, text: string, again = true): void {
-    const label = again ? "Choose another drawing" : "Close";
-    const button = h("button", { class: "primary", type: "button" }, label);
-    button.addEventListener("click", () => (again ? this.ask() : this.#dialog.close()));
+  #say(title: string, text: string, again = true, ...more: Node[]): void {
+    const button = again
+      ? this.#button("Choose another drawing", () => this.ask())
+      : this.#button("Close", () => this.#dialog.close());
     this.#body.replaceChildren(
-      h("div", { class: "enrol-work", role: "alert" }, h("h3", {}, title), h("p", {}, text), button),
+      h("div", { class: "enrol-work", role: "alert" }, h("h3", {}, title), h("p", {}, text), ...more, button),
     );
   }
 
+  #button(label: string, press: () => void): HTMLElement {
+    const button = h("button", { class: "primary", type: "button" }, label);
+    button.addEventListener("click", press);
+    return button;
+  }
 }

@@ -64,6 +64,7 @@ async function show(): Promise<void> {
     latest = performance.now();
     for (;;) {
       await sleep(250);
+      if (document.hidden) latest = performance.now(); // a scene that is not on: nothing is drawn
       const patience = drawn === before ? FIRST_PICTURE_MS : STALL_MS;
       if (performance.now() - latest > patience) return;
       if (isOver(line.connection)) return;

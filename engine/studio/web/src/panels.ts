@@ -49,10 +49,7 @@ export class DevicePanel {
     private readonly stage: Stage,
     private readonly onChange: () => void,
   ) {
-    this.#camera.addEventListener("change", () => {
-      devices.choose("camera", this.#camera.value || null);
-      show.changeCamera().catch((error: unknown) => stage.say(why("camera", error)));
-    });
+    this.#camera.addEventListener("change", () => void this.#changeCamera(this.#camera.value || null));
     this.#microphone.addEventListener("change", () => {
       devices.choose("microphone", this.#microphone.value || null);
       void show.changeMicrophone();
@@ -75,6 +72,19 @@ export class DevicePanel {
     this.#address.value = address.href;
     fill(this.#camera, "The browser’s own choice", await this.devices.list("videoinput"), this.devices.camera);
     fill(this.#microphone, "The browser’s own choice", await this.devices.list("audioinput"), this.devices.microphone);
+  }
+
+  async #changeCamera(wanted: string | null): Promise<void> {
+    const before = this.devices.camera;
+    this.devices.choose("camera", wanted);
+    try {
+      await this.show.changeCamera();
+    } catch (error) {
+      if (this.devices.camera !== wanted) return; // another was chosen meanwhile
+      this.devices.choose("camera", before); // it goes on
+      void this.refresh();
+      this.stage.say(why("camera", error));
+    }
   }
 
   toggleSound(): void {
@@ -101,6 +111,7 @@ function why(device: "camera" | "microphone", error: unknown): string {
     refused: `The ${device} was refused: allow it in the address bar.`,
     none: `No ${device} was found.`,
     busy: `Another program holds the ${device}.`,
+    unplugged: `The ${device} is gone: unplugged, or its permission was taken back.`,
   }[error.trouble];
 }
 

@@ -78,6 +78,8 @@ export interface EnrolEvent {
   stage: string;
   /** [0, 1] */
   share: number;
+  /** What its maker should know of the drawing. */
+  note?: string;
   /** Address of a picture of how far it is. */
   preview?: string;
   /** Whether it is then mended by and by: more events come. */

@@ -76,6 +76,11 @@ const CUTS: Record<Cut, { icon: string; title: string; text: string }> = {
     title: "The line was cut",
     text: "Your character comes back by itself when the network does.",
   },
+  camera: {
+    icon: "camera-off",
+    title: "The camera gives no pictures",
+    text: "Your character goes on when it does. Perhaps another program took it, or a key switched it off.",
+  },
   full: {
     icon: "seat",
     title: "The stage is taken",
@@ -112,7 +117,8 @@ export function statusOf(state: State): string {
     case "trouble":
       return TROUBLES[state.trouble].title;
     case "cut":
-      return "Calling again";
+      if (state.why !== "camera") return "Calling again";
+      return state.next === null ? "Waiting for the camera" : "Opening the camera again";
   }
 }
 

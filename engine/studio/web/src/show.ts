@@ -1,22 +1,14 @@
 /** The show: camera out, character back, and called again whenever the line is cut. */
 
 import { type Api, Refused, Unreachable } from "./api";
-import { DeviceError, type Devices } from "./devices";
+import { DeviceError, type Devices, type DeviceTrouble } from "./devices";
 import { isOver, perform, type Performer, sessionOf } from "./line";
 import type { ServerMessage, Settings } from "./protocol";
 
-export type Trouble =
-  | "insecure"
-  | "refused"
-  | "none"
-  | "busy"
-  | "unplugged"
-  | "token"
-  | "wrong-token"
-  | "failed";
+export type Trouble = DeviceTrouble | "token" | "wrong-token" | "failed";
 
 /** Why the character does not move for the moment. */
-export type Cut = "server" | "network" | "full";
+export type Cut = "server" | "network" | "full" | "camera";
 
 export type State =
   | { name: "idle" }
@@ -44,6 +36,8 @@ const BACKOFF_S = [0.5, 1, 2, 4, 8];
 const FIRST_PICTURE_MS = 12_000;
 /** A picture is missed after this long, and the server is asked whether it is there. */
 const STALL_MS = 3000;
+/** From then on it is the camera that is silent, if it has given none for this long. */
+const SILENT_MS = 2000;
 /** Then ICE may still mend the line by itself, for so long in all. */
 const MENDING_MS = 8000;
 const LOOK_MS = 500;
@@ -95,6 +89,7 @@ export class Show {
           this.#set(troubleOf(error, this.api.token !== null));
           return;
         }
+        if (why === "camera") this.#release(); // it is opened anew
         const seconds = BACKOFF_S[Math.min(attempt, BACKOFF_S.length - 1)] as number;
         await this.#pause(why, seconds, signal);
       }
@@ -121,13 +116,12 @@ export class Show {
 
   /** Another camera, in the middle of the show. */
   async changeCamera(): Promise<void> {
-    if (this.camera === null) return;
     const wish = ++this.#wishes.camera;
+    if (this.camera === null) return; // one that is being opened is closed again for this one
     const camera = await this.devices.openCamera();
     if (wish !== this.#wishes.camera) return close(camera);
     close(this.camera);
-    this.camera = camera;
-    this.#mind(camera);
+    this.#take(camera);
     const [track] = camera.getVideoTracks();
     if (track) await this.line?.camera.replaceTrack(track);
     if (this.line !== null) this.watcher.onLine(this.line, camera);
@@ -143,7 +137,7 @@ export class Show {
       try {
         const track = await this.devices.openMicrophone();
         // Browsers may ask first: it may be off again, or the show over, before they are answered.
-        if (wish === this.#wishes.microphone) this.#microphone = track;
+        if (wish === this.#wishes.microphone) this.#hold(track);
         else track.stop();
       } catch (why) {
         error = why;
@@ -192,36 +186,43 @@ export class Show {
   async #openCamera(signal: AbortSignal): Promise<MediaStream> {
     if (this.camera !== null) return this.camera;
     this.#set({ name: "opening", step: "camera" });
-    const camera = await this.devices.openCamera();
-    if (signal.aborted) close(camera);
-    signal.throwIfAborted();
-    this.camera = camera;
-    this.#mind(camera);
-    return camera;
+    for (;;) {
+      const wish = ++this.#wishes.camera;
+      try {
+        const camera = await this.devices.openCamera();
+        if (wish === this.#wishes.camera) return this.#take(camera);
+        close(camera);
+      } catch (error) {
+        if (wish === this.#wishes.camera) throw error;
+      }
+      signal.throwIfAborted(); // else another camera was chosen meanwhile
+    }
   }
 
   /** Look at the line until it is broken, or nobody wants it any more. */
   async #watch(line: Performer, signal: AbortSignal, onLive: () => void): Promise<never> {
-    let decoded = 0;
-    let moved = performance.now();
-    const begin = moved;
+    const begin = performance.now();
+    let [decoded, given] = [0, 0];
+    let [moved, gave] = [begin, begin];
     for (;;) {
       await sleep(LOOK_MS, signal);
       signal.throwIfAborted();
       const now = performance.now();
-      const count = await decodedPictures(line.connection);
-      if (count > decoded) {
-        [decoded, moved] = [count, now];
+      const counts = await pictures(line.connection);
+      if (counts.given === null || counts.given !== given) [given, gave] = [counts.given ?? 0, now];
+      if (counts.decoded > decoded) {
+        [decoded, moved] = [counts.decoded, now];
         if (this.state.name === "live") onLive();
         if (this.state.name === "cut") this.#set({ name: "live" });
       }
+      const why = now - gave < SILENT_MS ? "network" : "camera";
       if (isOver(line.connection)) throw new Broken((await this.#over(line)) ? "server" : "network");
-      if (decoded === 0 && now - begin > FIRST_PICTURE_MS) throw new Broken("network");
+      if (decoded === 0 && now - begin > FIRST_PICTURE_MS) throw new Broken(why);
       if (decoded === 0 || now - moved < STALL_MS) continue;
-      if (this.state.name === "live") this.#set({ name: "cut", why: "network", next: null });
+      if (this.state.name === "live") this.#set({ name: "cut", why, next: null });
       if (!(await this.api.answers())) throw new Broken("server");
       if (await this.#over(line)) throw new Broken("server");
-      if (performance.now() - moved > MENDING_MS) throw new Broken("network");
+      if (performance.now() - moved > MENDING_MS) throw new Broken(why);
     }
   }
 
@@ -245,7 +246,8 @@ export class Show {
     if (!signal.aborted) this.#set({ name: "cut", why, next: null });
   }
 
-  #mind(camera: MediaStream): void {
+  #take(camera: MediaStream): MediaStream {
+    this.camera = camera;
     for (const track of camera.getVideoTracks()) {
       track.addEventListener("ended", () => {
         if (this.camera !== camera) return;
@@ -255,6 +257,17 @@ export class Show {
         this.#set({ name: "trouble", trouble: "unplugged", detail: "" });
       });
     }
+    return camera;
+  }
+
+  #hold(microphone: MediaStreamTrack): void {
+    this.#microphone = microphone;
+    microphone.addEventListener("ended", () => {
+      if (this.#microphone !== microphone) return;
+      this.#microphone = null;
+      void this.line?.microphone.replaceTrack(null);
+      this.watcher.onMicrophone(new DeviceError("unplugged"));
+    });
   }
 
   #drop(): void {
@@ -302,20 +315,29 @@ function troubleOf(error: unknown, hasToken: boolean): State {
   return { name: "trouble", trouble: "failed", detail };
 }
 
-async function decodedPictures(connection: RTCPeerConnection): Promise<number> {
+/** How many pictures have been decoded, and given by the camera; null where the browser does not tell. */
+async function pictures(
+  connection: RTCPeerConnection,
+): Promise<{ decoded: number; given: number | null }> {
+  const counts = { decoded: 0, given: null as number | null };
   for (const entry of (await connection.getStats()).values()) {
-    if (entry.type === "inbound-rtp" && entry.kind === "video") {
-      return (entry.framesDecoded as number | undefined) ?? 0;
-    }
+    if (entry.kind !== "video") continue;
+    if (entry.type === "inbound-rtp") counts.decoded = (entry.framesDecoded as number | undefined) ?? 0;
+    if (entry.type === "media-source") counts.given = (entry.frames as number | undefined) ?? null;
   }
-  return 0;
+  return counts;
 }
 
 /** Ends early, without an error, when the signal comes. */
 function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end); // a show has thousands of sleeps
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
   });
 }

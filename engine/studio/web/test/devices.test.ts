@@ -13,6 +13,11 @@ class Track extends EventTarget {
   stop(): void {
     this.open = false;
   }
+
+  unplug(): void {
+    this.open = false;
+    this.dispatchEvent(new Event("ended"));
+  }
 }
 
 class Stream {
@@ -30,7 +35,7 @@ class Stream {
 /** Devices that open when they are told to, as a browser that asks first. */
 class FakeDevices {
   sound = false;
-  cameras: ((stream: Stream) => void)[] = [];
+  cameras: ((stream: Stream | Promise<never>) => void)[] = [];
   microphones: ((track: Track | Promise<never>) => void)[] = [];
 
   openCamera(): Promise<Stream> {
@@ -45,7 +50,11 @@ class FakeDevices {
 class Line {
   open = true;
   readonly location = "/whip/name";
-  readonly connection = { getReceivers: () => [], getStats: () => Promise.resolve(new Map()) };
+  stats: object[] = [];
+  readonly connection = {
+    getReceivers: () => [],
+    getStats: () => Promise.resolve(new Map(this.stats.entries())),
+  };
   readonly camera = this.#sender("camera");
   readonly microphone = this.#sender("microphone");
 
@@ -73,18 +82,28 @@ function idle(): { show: Show; devices: FakeDevices; states: State[]; errors: un
     onEnd: () => {},
   };
   const config = { iceServers: [], free: 1, settled: [] };
-  const api = { config: () => Promise.resolve(config) } as unknown as Api;
+  const api = {
+    config: () => Promise.resolve(config),
+    answers: () => Promise.resolve(true),
+    report: () => Promise.resolve({}),
+  } as unknown as Api;
   return { show: new Show(api, devices as unknown as Devices, watcher), devices, states, errors, lines };
 }
 
 /** A show that is on, with a camera, and what it sends. */
-function live(): { show: Show; devices: FakeDevices; camera: Stream; sent: Record<string, unknown> } {
-  const [{ show, devices }, camera] = [idle(), new Stream()];
+function live(): {
+  show: Show;
+  devices: FakeDevices;
+  camera: Stream;
+  sent: Record<string, unknown>;
+  errors: unknown[];
+} {
+  const [{ show, devices, errors }, camera] = [idle(), new Stream()];
   const sent: Record<string, unknown> = { camera: camera.track, microphone: null };
   show.state = { name: "live" };
   show.camera = camera as unknown as MediaStream;
   show.line = new Line(sent) as unknown as Performer;
-  return { show, devices, camera, sent };
+  return { show, devices, camera, sent, errors };
 }
 
 /** Connections that come about when they are told to, each with what it was begun with. */
@@ -103,7 +122,10 @@ function connecting(): ((line: Line) => void)[] {
 
 const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
-afterEach(() => vi.resetAllMocks());
+afterEach(() => {
+  vi.resetAllMocks();
+  vi.useRealTimers();
+});
 
 describe("Show", () => {
   it("sends no sound after the microphone was switched off, however late it opens", async () => {
@@ -195,6 +217,47 @@ describe("Show", () => {
     await over;
   });
 
+  it("tells that the microphone was unplugged, and sends it no more", async () => {
+    const { show, devices, sent, errors } = live();
+    devices.sound = true;
+    const on = show.changeMicrophone();
+    const [track, next] = [new Track(), new Track()];
+    devices.microphones[0]?.(track);
+    await on;
+    track.unplug();
+    expect(errors).toEqual([null, new DeviceError("unplugged")]);
+    expect(sent.microphone).toBeNull();
+    const again = show.changeMicrophone();
+    devices.microphones[1]?.(next);
+    await again;
+    track.unplug(); // of one that was given back nobody is told
+    expect(errors).toEqual([null, new DeviceError("unplugged"), null]);
+    expect(sent.microphone).toBe(next);
+  });
+
+  it("opens the camera that is chosen while the first one is being opened", async () => {
+    const { show, devices } = idle();
+    const answers = connecting();
+    const over = show.start();
+    await soon();
+    await show.changeCamera();
+    const [first, second] = [new Stream(), new Stream()];
+    devices.cameras[0]?.(first);
+    await soon();
+    await show.changeCamera();
+    devices.cameras[1]?.(Promise.reject(new DeviceError("busy"))); // of no interest any more
+    await soon();
+    devices.cameras[2]?.(second);
+    await soon();
+    const line = new Line({});
+    answers[0]?.(line);
+    await soon();
+    expect([first.track.open, second.track.open]).toEqual([false, true]);
+    expect(line.sent.camera).toBe(second.track);
+    show.stop();
+    await over;
+  });
+
   it("closes a connection that comes after the end, and leaves the next show alone", async () => {
     const { show, devices, lines } = idle();
     const answers = connecting();
@@ -217,5 +280,43 @@ describe("Show", () => {
     show.stop();
     await second;
     expect(next.open).toBe(false);
+  });
+
+  it.each([
+    ["camera", false, 2],
+    ["network", true, 1],
+  ])("finds the %s at fault where no pictures come, and mends that", async (why, gives, opened) => {
+    const { show, devices, states } = idle();
+    const answers = connecting();
+    void show.start();
+    await soon();
+    devices.cameras[0]?.(new Stream());
+    await soon();
+    vi.useFakeTimers();
+    const line = new Line({});
+    let [decoded, given] = [0, 0];
+    const tick = async (seconds: number, decodes: boolean): Promise<void> => {
+      for (let i = 0; i < seconds * 2; i++) {
+        if (decodes) decoded++;
+        if (decodes || gives) given++;
+        line.stats = [
+          { type: "inbound-rtp", kind: "video", framesDecoded: decoded },
+          { type: "media-source", kind: "video", frames: given },
+        ];
+        await vi.advanceTimersByTimeAsync(500);
+      }
+    };
+    answers[0]?.(line);
+    await tick(2, true);
+    show.seen();
+    await tick(4, true);
+    expect(show.state).toEqual({ name: "live" });
+    await tick(5, false);
+    expect(show.state).toEqual({ name: "cut", why, next: null });
+    await tick(5, false);
+    expect(devices.cameras).toHaveLength(opened);
+    expect(answers).toHaveLength(why === "camera" ? 1 : 2);
+    expect(states.map(({ name }) => name)).not.toContain("trouble");
+    show.stop(); // what it waited for never comes
   });
 });
