@@ -212,7 +212,10 @@ class Descent:
             if joint not in (a, b) or a in HEAD or b in HEAD:
                 continue
             other = joints[b if joint == a else a]
-            cost += length_cost(np.linalg.norm(at - other, axis=-1), self._bone(a, b))
+            length, expected = np.linalg.norm(at - other, axis=-1), self._bone(a, b)
+            if (a, b) in _TOES:  # most feet point at the viewer, and then only their drop is seen
+                expected = np.clip(length, body.length["foot_drop"] * spine, expected)
+            cost += length_cost(length, expected)
             cost += 0.5 * self.out * outside_cost(self.evidence, other, at, spine)
         if joint in _TORSO:
             cost += self._torso_cost(joint, at)

@@ -93,7 +93,7 @@ def heat_cost(evidence: Evidence, joint: int, points: F64) -> F64:
     return np.asarray(-np.log((heat + _HEAT_FLOOR) / (1 + _HEAT_FLOOR)))
 
 
-def length_cost(length: F64, expected: float, foreshortened: float = _SHORT) -> F64:
+def length_cost(length: F64, expected: float | F64, foreshortened: float = _SHORT) -> F64:
     """Of bones of some length where another is usual; bounded, drawings may be anything."""
     ratio = np.log(np.maximum(length, 0.02 * expected) / expected)
     square = 0.5 * (ratio / np.where(ratio < 0, foreshortened, _LONG)) ** 2

@@ -55,12 +55,14 @@ def body_size(joints: Array, bones: Integers) -> float:
 
 
 @njit(
-    "void(f8[:,::1], f8, f8[:,::1], f8[:,::1], f8[::1])",
+    "void(f8[:,::1], f8, f8, f8[:,::1], f8[:,::1], f8[::1])",
     cache=True,
     nogil=True,
     error_model="numpy",
 )
-def _head(joints: Array, scale: float, table: Array, turn: Array, radius: Array) -> None:
+def _head(
+    joints: Array, scale: float, rise: float, table: Array, turn: Array, radius: Array
+) -> None:
     ears = joints[17, :3] - joints[16, :3]
     middle = 0.5 * (joints[16, :3] + joints[17, :3])
     lx, ly, lz = _unit3(ears[0], ears[1], ears[2])
@@ -69,6 +71,12 @@ def _head(joints: Array, scale: float, table: Array, turn: Array, radius: Array)
     fx, fy, fz = _unit3(looks[0] - aside * lx, looks[1] - aside * ly, looks[2] - aside * lz)
     # Facing the camera, left is +x and forward is -z, and down is +y = left x forward.
     dx, dy, dz = ly * fz - lz * fy, lz * fx - lx * fz, lx * fy - ly * fx
+    # Eyes are above ears: level is below where they point.
+    up, down = np.cos(rise), np.sin(rise)
+    fx, fy, fz, dx, dy, dz = (
+        up * fx + down * dx, up * fy + down * dy, up * fz + down * dz,
+        up * dx - down * fx, up * dy - down * fy, up * dz - down * fz,
+    )  # fmt: skip
     ax, ay = _unit(dx, dy)
     rx, ry = ay, -ax
     # Coordinates (a, c, depth): in these the head is upright whatever its roll.
@@ -121,7 +129,8 @@ def _torso(joints: Array, kind: int, thickness: float, row: Array) -> None:
 
 @njit("void(f8[:,::1], i8, i8, f8[::1], f8[::1])", cache=True, nogil=True, error_model="numpy")
 def _foot(joints: Array, start: int, end: int, shape: Array, row: Array) -> None:
-    """Down with the shin, and across as it looks; `shape` is width and height of its length."""
+    """Down with the shin, and across as it looks; `shape` is its width, its height and how far down
+    its toes are when it stands, all of its length."""
     fx, fy, fz = (
         joints[end, 0] - joints[start, 0],
         joints[end, 1] - joints[start, 1],
@@ -137,9 +146,10 @@ def _foot(joints: Array, start: int, end: int, shape: Array, row: Array) -> None
     height = np.sqrt((shape[1] * length) ** 2 + ((1 - profile) * drop) ** 2)
     if sideways < 0:
         width = -width
+    tilt = profile * (drop - shape[2] * length)
     row[0], row[1] = joints[start, 0] + 0.5 * fx, joints[start, 1] + 0.5 * fy
-    row[2], row[3] = ax * height, rx * width + ax * profile * drop
-    row[4], row[5] = ay * height, ry * width + ay * profile * drop
+    row[2], row[3] = ax * height, rx * width + ax * tilt
+    row[4], row[5] = ay * height, ry * width + ay * tilt
     row[6], row[7] = 0.0, 0.5 * (joints[start, 2] + joints[end, 2])
 
 
@@ -161,7 +171,8 @@ def frames_of(
     """The frames of joints (20, 4), see `engine.puppet.frames.Frames`.
 
     `parts` rows are kind (0 head, 1 chest, 2 hips, 3 limb, 4 foot), first and last joint, and 1 for
-    those that face as the chest does. `shape`: THICKNESS, FOOT_WIDTH, FOOT_HEIGHT, HEAD_RADIUS.
+    those that face as the chest does. `shape`: THICKNESS, FOOT_WIDTH, FOOT_HEIGHT,
+    FOOT_DROP, HEAD_RADIUS, EYES.
     """
     scale = body_size(joints, bones)
     sx = 0.5 * (joints[8, 0] + joints[11, 0]) - joints[1, 0]
@@ -173,15 +184,15 @@ def frames_of(
         across -= (joints[left, 1] - joints[right, 1]) * sx
         facing[i] = -1.0 if across < 0 else 1.0
     chest, hips = _forward(joints, 2, 5), _forward(joints, 8, 11)
-    _head(joints, scale, table, turn, radius)
-    radius[0] *= shape[3]
+    _head(joints, scale, shape[5], table, turn, radius)
+    radius[0] *= shape[4]
     for part in range(1, len(parts)):
         kind, start, end = parts[part, 0], parts[part, 1], parts[part, 2]
         row = table[part]
         if kind < 3:
             _torso(joints, kind, shape[0], row)
         elif kind == 4:
-            _foot(joints, start, end, shape[1:3], row)
+            _foot(joints, start, end, shape[1:4], row)
         else:
             bx, by = joints[end, 0] - joints[start, 0], joints[end, 1] - joints[start, 1]
             ax, ay = _unit(bx, by)
@@ -212,8 +223,34 @@ def _slide(a: float, c: float, radius: float, fade: float, relative: Array) -> t
     return amount * (x - u), amount * (y - v)
 
 
+@njit("void(f8[:,::1], f8[::1])", cache=True, nogil=True, error_model="numpy")
+def hold(turn: Array, limits: Array) -> None:
+    """Make a rotation (3, 3) one about the same axis that goes less far, in place.
+
+    Up to the first of `limits`, rad, it stays as it is; it never goes as far as the second.
+    """
+    x, y, z = turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]
+    sine = 0.5 * np.sqrt(x * x + y * y + z * z)
+    angle = float(np.arctan2(sine, 0.5 * (turn[0, 0] + turn[1, 1] + turn[2, 2] - 1)))
+    if not angle > limits[0]:
+        return
+    room = limits[1] - limits[0]
+    held = limits[1] - room * np.exp((limits[0] - angle) / room)
+    length = 2 * np.sqrt(sine * sine + _SMALL * _SMALL)
+    axis = np.array([x / length, y / length, z / length])
+    sine, cosine = np.sin(held), np.cos(held)
+    for i in range(3):
+        for j in range(3):
+            turn[i, j] = (1 - cosine) * axis[i] * axis[j]
+        turn[i, i] += cosine
+    turn[0, 1], turn[1, 0] = turn[0, 1] - sine * axis[2], turn[1, 0] + sine * axis[2]
+    turn[2, 0], turn[0, 2] = turn[2, 0] - sine * axis[1], turn[0, 2] + sine * axis[1]
+    turn[1, 2], turn[2, 1] = turn[1, 2] - sine * axis[0], turn[2, 1] + sine * axis[0]
+
+
 @njit(
-    "void(f8[:,::1], f8[:,::1], f8[:,::1], f8[:,::1], f8, f8, f8, f4[:,:,:,::1], f4[:,:,::1])",
+    "void(f8[:,::1], f8[:,::1], f8[:,::1], f8[:,::1], f8, f8[::1], f8, f8, f4[:,:,:,::1],"
+    " f4[:,:,::1])",
     cache=True,
     nogil=True,
     error_model="numpy",
@@ -224,6 +261,7 @@ def map_grid(
     target_turn: Array,
     source_turn: Array,
     target_radius: float,
+    slides: Array,
     first: float,
     step: float,
     points: NDArray[np.float32],
@@ -234,6 +272,7 @@ def map_grid(
     Args:
         target, source: (L, 11) frames.
         target_turn, source_turn, target_radius: the head's.
+        slides: SLIDES of `engine.puppet.frames`.
         first, step: px, of the first grid point and between grid points, in x and in y.
         points: (L, G, G, 2) x, y px.
         slide: (G, G, 2) px, how much farther the head's colours are.
@@ -247,10 +286,11 @@ def map_grid(
                 + source_turn[i, 1] * target_turn[j, 1]
                 + source_turn[i, 2] * target_turn[j, 2]
             )
-    # Turned beyond a right angle there is nothing to slide to: fade out before.
-    fade = min(max(relative[2, 2] * 2.5, 0.0), 1.0)
+    # Beyond a right angle less and less of a face is seen: it fades back to where it is drawn.
+    fade = min(max((relative[2, 2] + 0.8) * 1.25, 0.0), 1.0)
     # A drawing from the side has its outline where the face would slide from.
     fade *= min(abs(source_turn[2, 2]) * 2.5, 1.0)
+    hold(relative, slides)
     for part in range(len(target)):
         t, s = target[part], source[part]
         scale = 1 / (t[2] * t[5] - t[3] * t[4])

@@ -44,7 +44,10 @@ from engine.puppet.parts import CHEST, COUNT, GROUPS, HEAD, HIPS, LIMBS, PARTS
 
 THICKNESS = 0.6  # depth of a torso relative to its width
 FOOT_WIDTH, FOOT_HEIGHT = 0.6, 0.5  # of a foot, relative to its length from ankle to toe
+FOOT_DROP = 0.3  # of its length: its toes are that much lower than its ankle, and it is level
 HEAD_RADIUS = 0.66  # of the sphere that the face slides on, in distances between the ears
+EYES = 0.175  # rad: so far above level they are, seen from the ears
+SLIDES = (0.3, 0.6)  # rad: so far a face slides as the head turns, and never as far as that
 
 # What a drawing of a part is worth, in cosines of the angle between its view and the wanted one.
 HIDDEN = 0.6  # less where other parts hide it
@@ -63,7 +66,8 @@ HAIR = 0.2  # spines behind the ears: what is farther back is behind the head
 FACE = 0.2  # spines before the ears: what is not so near is behind it, too
 STAYS = 0.25  # spines that an arm must go farther than the head to change sides: depths waver
 
-_SHAPE = np.array([THICKNESS, FOOT_WIDTH, FOOT_HEIGHT, HEAD_RADIUS])
+_SLIDES = np.array(SLIDES)
+_SHAPE = np.array([THICKNESS, FOOT_WIDTH, FOOT_HEIGHT, FOOT_DROP, HEAD_RADIUS, EYES])
 _BONES = np.array([b for b in PUPPET_20.bones if max(b) < 14], np.int64)
 _KINDS = np.array(
     [
@@ -143,7 +147,7 @@ def map_grid(
     """
     kernels.map_grid(
         target.table, source.table, target.turn, source.turn, float(target.radius[0]),
-        first, step, points, slide,
+        _SLIDES, first, step, points, slide,
     )  # fmt: skip
     bends.bend_torso(target.table, source.table, _TORSO, _THIGHS, _LIMITS, first, step, points)
     for arm, side in SHOULDERS:

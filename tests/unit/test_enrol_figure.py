@@ -59,6 +59,13 @@ def test_the_joints_of_a_drawing_are_found(figure, drawing):
     assert drawing[int(joints[18, 1]) - 3, int(joints[18, 0]), 3] > 0
 
 
+def test_feet_that_point_at_the_viewer_are_short(figure):
+    """They are not drawn out to the rim of the shoe for a usual foot's length."""
+    true = CharacterBundle.load(DEFAULT_CHARACTER).drawings[0].joints
+    away = np.linalg.norm(figure.fitted.joints[[18, 19], :2] - true[[18, 19], :2], axis=1)
+    assert away.max() < 0.05 * figure.fitted.spine
+
+
 @pytest.mark.parametrize("background", ["gradient", "stripes"])
 def test_a_drawing_before_a_background_is_cut_out(background, drawing, estimator, figure):
     light = np.linspace(90, 200, 512, dtype=np.uint8)[:, None, None]

@@ -6,6 +6,7 @@ import pytest
 from engine.enrol.bones import cut_by_bones
 from engine.enrol.hands import with_hands
 from engine.enrol.usual import usual
+from engine.pose.skeleton import PUPPET_20
 from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
 from engine.puppet.parts import COUNT, HEAD, HIPS, PARTS
 from engine.puppet.puppet import Puppet
@@ -93,3 +94,25 @@ def test_bones_alone_cut_all_of_a_drawing():
     out = np.zeros_like(picture)
     Puppet([drawing]).carry(joints, out)
     assert np.abs(out.astype(int) - picture).mean() < 3
+
+
+@pytest.mark.parametrize("side", ["r", "l"])
+def test_stout_legs_that_are_cut_by_their_bones_do_not_gape(side):
+    """Whichever way they bend, and however far their rim is from the knee."""
+    joints = standing()
+    knee, ankle, toe = (PUPPET_20.index(f"{side}_{n}") for n in ("knee", "ankle", "toe"))
+    x, y = joints[knee, :2].astype(int)
+    near, far = (-4, 16) if side == "l" else (-16, 4)
+    picture = np.zeros((SIZE, SIZE, 4), np.uint8)
+    picture[y - 22 : y + 22, x + near : x + far] = (90, 60, 40, 255)
+    drawing = cut_by_bones(picture, joints)
+    for angle in (-0.8, 0.8):
+        there = joints.copy()
+        c, s = np.cos(angle), np.sin(angle)
+        for joint in (ankle, toe):
+            offset = joints[joint, :2] - joints[knee, :2]
+            there[joint, :2] = there[knee, :2] + np.array([[c, -s], [s, c]]) @ offset
+        out = np.zeros_like(picture)
+        Puppet([drawing]).carry(there, out)
+        width = (out[y - 12 : y + 12, :, 3] > 127).sum(1)
+        assert width.min() > 0.9 * (far - near)

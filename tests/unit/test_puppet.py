@@ -8,7 +8,17 @@ from engine.errors import BundleDamaged
 from engine.puppet import _kernels_frames as kernels
 from engine.puppet.bends import HINGES, SHOULDERS, TIGHT
 from engine.puppet.drawing import DRAWN, WHOLE, CutDrawing
-from engine.puppet.frames import ARMS, Frames, depth_order, map_grid, nearest, spine_length
+from engine.puppet.frames import (
+    ARMS,
+    EYES,
+    FOOT_DROP,
+    SLIDES,
+    Frames,
+    depth_order,
+    map_grid,
+    nearest,
+    spine_length,
+)
 from engine.puppet.parts import CHEST, COUNT, HEAD, PARTS
 from engine.puppet.puppet import Puppet
 from tests import naive_puppet
@@ -184,8 +194,8 @@ def test_of_a_limb_that_is_folded_up_the_two_lie_on_each_other(upper, lower, ang
     slide = np.empty((4 * SIZE, 4 * SIZE, 2), np.float32)
     map_grid(target, source, 1 / 8, 1 / 4, points, slide)
     kernels.map_grid(
-        target.table, source.table, target.turn, source.turn, float(target.radius[0]), 1 / 8,
-        1 / 4, alone, slide,
+        target.table, source.table, target.turn, source.turn, float(target.radius[0]),
+        np.array(SLIDES), 1 / 8, 1 / 4, alone, slide,
     )  # fmt: skip
     middle = 0.5 * (angle + np.sign(angle) * np.pi)
     turn = np.array([[np.cos(middle), -np.sin(middle)], [np.sin(middle), np.cos(middle)]])
@@ -214,6 +224,66 @@ def test_maps_are_those_of_torch(seed):
     truth, slid = maps.source_points(target, source, pixels)
     np.testing.assert_allclose(points.reshape(COUNT, -1, 2), truth[0], atol=0.02, rtol=1e-3)
     np.testing.assert_allclose(slide.reshape(-1, 2), slid[0], atol=0.02)
+
+
+def turned_head(yaw: float) -> np.ndarray:
+    """A body whose head, level at first, is turned by `yaw` degrees."""
+    joints = body(SIZE)
+    head = [0, 14, 15, 16, 17]
+    ears = joints[[16, 17], :3].mean(0)
+    near = SIZE / 12
+    joints[0, :3] = ears + np.array([0, 0, -near])
+    for eye, side in ((14, -1), (15, 1)):
+        joints[eye, :3] = ears + near * np.array([side / 2, -np.tan(EYES), -1])
+    c, s = np.cos(np.radians(yaw)), np.sin(np.radians(yaw))
+    joints[head, :3] = ears + (joints[head, :3] - ears) @ np.array(
+        [[c, 0, -s], [0, 1, 0], [s, 0, c]]
+    )
+    return joints
+
+
+def slid(there: np.ndarray) -> np.ndarray:
+    """(4 SIZE,) x px in the drawing, of a row through a head that was drawn from the front."""
+    points = np.empty((COUNT, 4 * SIZE, 4 * SIZE, 2), np.float32)
+    slide = np.empty((4 * SIZE, 4 * SIZE, 2), np.float32)
+    map_grid(Frames.of(there), Frames.of(turned_head(0)), 1 / 8, 1 / 4, points, slide)
+    row = round(4 * float(there[[16, 17], 1].mean()))
+    return np.asarray(points[HEAD, row, :, 0] + slide[row, :, 0])
+
+
+@pytest.mark.parametrize("yaw", [-150, -80, -45, -20, 20, 45, 80, 150])
+def test_a_head_that_turns_stays_upright_and_its_face_in_order(yaw):
+    """Nothing of the face is seen twice, and none of it smeared over a quarter of the head."""
+    there = turned_head(yaw)
+    np.testing.assert_allclose(Frames.of(there).table[HEAD, [2, 5]], 0, atol=1e-3)
+    steps = np.diff(slid(there)) * 4  # px of the drawing for a pixel
+    assert steps.min() > 0.1
+    assert np.convolve(steps, np.ones(SIZE // 4) / (SIZE // 4), "valid").min() > 0.2
+
+
+def test_a_face_slides_as_far_as_it_is_drawn():
+    """As the head turns, at first, then less, and back when the head looks away."""
+    middle = 2 * SIZE
+    far = [abs(slid(turned_head(yaw))[middle] - slid(turned_head(0))[middle]) for yaw in range(181)]
+    steps = np.diff(far)
+    assert (steps[:90] > -1e-3).all()
+    assert (steps[90:] < 1e-3).all()
+    np.testing.assert_allclose(far[60], far[90], rtol=0.1)
+    np.testing.assert_allclose(far[180], 0, atol=1e-3)
+
+
+@pytest.mark.parametrize("yaw", [-70, -30, 0, 30, 70])
+def test_a_foot_that_turns_stays_level(yaw):
+    joints = body(SIZE)
+    length = SIZE / 8
+    flat = np.sqrt(1 - FOOT_DROP**2) * length
+    for knee, ankle, toe in ((9, 10, 18), (12, 13, 19)):
+        joints[knee, :2] = joints[ankle, :2] - (0, SIZE / 8)
+        aside, near = flat * np.sin(np.radians(yaw)), flat * np.cos(np.radians(yaw))
+        joints[toe, :3] = joints[ankle, :3] + (aside, FOOT_DROP * length, -near)
+    feet = Frames.of(joints).table[[7, 12]]
+    np.testing.assert_allclose(feet[:, 5], 0, atol=1e-4)
+    assert (np.abs(feet[:, 3]) > 0.5 * length).all()
 
 
 @pytest.mark.parametrize("turned", [(2, 3, 4, 5, 6, 7), (8, 9, 10, 11, 12, 13)])

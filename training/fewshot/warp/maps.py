@@ -12,13 +12,22 @@ one in the target, and between them a rule of the part's kind:
 All is closed-form in the joints, differentiable, and batched: B characters, L parts.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from engine.pose.skeleton import PUPPET_20
-from engine.puppet.frames import FOOT_HEIGHT, FOOT_WIDTH, HEAD_RADIUS, THICKNESS
+from engine.puppet.frames import (
+    EYES,
+    FOOT_DROP,
+    FOOT_HEIGHT,
+    FOOT_WIDTH,
+    HEAD_RADIUS,
+    SLIDES,
+    THICKNESS,
+)
 from engine.puppet.parts import CHEST, HEAD, HIPS, LIMBS, PARTS
 from training.fewshot.warp.bends import bent
 
@@ -141,7 +150,8 @@ def _foot(joints: Tensor, index: int) -> tuple[Tensor, Tensor]:
     width = (sideways.square() + (FOOT_WIDTH * length).square()).sqrt()
     height = ((FOOT_HEIGHT * length).square() + ((1 - profile) * drop).square()).sqrt()
     sign = torch.where(sideways < 0, -1.0, 1.0)
-    over = right * (sign * width)[:, None] + down * (profile * drop)[:, None]
+    tilt = profile * (drop - FOOT_DROP * length)
+    over = right * (sign * width)[:, None] + down * tilt[:, None]
     return (ankle + 0.5 * foot)[:, :2], torch.stack([down * height[:, None], over], -1)
 
 
@@ -181,6 +191,9 @@ def head_rotation(joints: Tensor) -> Tensor:
     forward = _normal(forward - (forward * left).sum(-1, keepdim=True) * left)
     # Facing the camera, left is +x and forward is -z, and down is +y = left x forward.
     down = torch.linalg.cross(left, forward)
+    # Eyes are above ears: level is below where they point.
+    up, aside = math.cos(EYES), math.sin(EYES)
+    forward, down = up * forward + aside * down, up * down - aside * forward
     return torch.stack([left, down, forward], -1)
 
 
@@ -233,20 +246,38 @@ def restretch(along: Tensor, target: Tensor, source: Tensor) -> Tensor:
 def _parallax(local: Tensor, target: Frames, source: Frames) -> Tensor:
     """Points (B, N, 2) of the target head's frame in the source head's: a face on a sphere.
 
-    The outline stays (hair is seen alike from all around), the middle turns with the head.
+    The outline stays (hair is seen alike from all around), the middle turns with the head, but not
+    so far that what little is drawn of its far side would be smeared over half of it.
     """
     radius = target.radius[:, None, None]
     u = local / radius
     square = u.square().sum(-1, keepdim=True)
     depth = -(1 - square).clamp_min(0).sqrt()
     relative = source.turn @ target.turn.transpose(1, 2)  # (B, 3, 3)
-    turned = torch.cat([u, depth], -1) @ relative.transpose(1, 2)
+    turned = torch.cat([u, depth], -1) @ _held(relative).transpose(1, 2)
     flat = turned[..., :2]
     rim = flat / flat.norm(dim=-1, keepdim=True).clamp_min(_SMALL)
     flat = torch.where(turned[..., 2:] > 0, rim, flat)
-    # Turned beyond a right angle there is nothing to slide to: fade out before.
+    # Beyond a right angle less and less of a face is seen: it fades back to where it is drawn.
     cosine = relative[:, 2, 2].clamp(-1, 1)[:, None, None]
-    amount = (1 - square).clamp_min(0) * (cosine * 2.5).clamp(0, 1)
+    amount = (1 - square).clamp_min(0) * ((cosine + 0.8) * 1.25).clamp(0, 1)
     # A drawing from the side has its outline where the face would slide from.
     amount = amount * (source.turn[:, 2, 2].abs() * 2.5).clamp(max=1)[:, None, None]
     return (u + amount * (flat - u)) * radius
+
+
+def _held(turn: Tensor) -> Tensor:
+    """Rotations (B, 3, 3) about the same axes that go less far: up to the first of `SLIDES` as they
+    are, and never as far as the second."""
+    skew = 0.5 * (turn - turn.transpose(1, 2))
+    axis = torch.stack([skew[:, 2, 1], skew[:, 0, 2], skew[:, 1, 0]], -1)
+    sine = (axis.square().sum(-1) + _SMALL**2).sqrt()
+    cosine = 0.5 * (turn.diagonal(dim1=1, dim2=2).sum(-1) - 1)
+    angle = torch.atan2(sine, cosine)
+    room = SLIDES[1] - SLIDES[0]
+    held = (SLIDES[1] - room * ((SLIDES[0] - angle) / room).clamp(max=0).exp())[:, None, None]
+    axis, skew = axis / sine[:, None], skew / sine[:, None, None]
+    outer = axis[:, :, None] * axis[:, None]
+    unit = torch.eye(3, device=turn.device, dtype=turn.dtype)
+    found = held.cos() * unit + (1 - held.cos()) * outer + held.sin() * skew
+    return torch.where(angle[:, None, None] > SLIDES[0], found, turn)
