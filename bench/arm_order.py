@@ -20,6 +20,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from engine import console
 from engine.mocap.rig import RigPose
 from engine.puppet.frames import ARMS, DEPTH_BIAS, Frames, depth_order, spine_length
 from engine.puppet.parts import HEAD
@@ -104,4 +105,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.run(main)

@@ -16,6 +16,7 @@ import typer
 
 from bench.quality import estimated
 from bench.statistics import Floats
+from engine import console
 from engine.app import DEFAULT_CHARACTER, PERFORMER
 from engine.character import CharacterBundle
 from engine.commands.options import PoseModel, PoseModelOption, PoseRuntimeName, PoseRuntimeOption
@@ -79,4 +80,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.run(main)

@@ -20,6 +20,7 @@ from bench.browser import browsing, camera_file
 from bench.glass import Ledger
 from bench.lossy import Network, relaying
 from bench.webrtc import FILM, script, studio
+from engine import console
 from engine.app import DEFAULT_CHARACTER, PERFORMER, Options
 from engine.errors import StudioError
 
@@ -94,4 +95,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.run(main)

@@ -17,6 +17,7 @@ import typer
 from numpy.typing import NDArray
 
 from bench.character import SEED
+from engine import console
 from engine.app import DEFAULT_CHARACTER
 from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.character import CharacterBundle
@@ -113,4 +114,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.run(main)

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from engine import console
 from engine.enrol.enrol import Character, Wish, enrol, write
 from engine.enrol.judging import flatness
 from engine.errors import EnrolError
@@ -65,4 +66,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.run(main)

@@ -39,6 +39,7 @@ from bench.gpu_methods import (
     truth_of,
     work,
 )
+from engine import console
 from engine.backends.cuda import why_not
 from engine.files import write_whole
 from export.torch_backend import first_of
@@ -381,4 +382,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.run(main)

@@ -17,6 +17,7 @@ from matplotlib import pyplot
 from numpy.typing import NDArray
 from PIL import Image
 
+from engine import console
 from engine.app import DEFAULT_CHARACTER, PERFORMER, Options, puppeteer
 from engine.character import CharacterBundle
 from engine.enrol.enrol import Wish, enrol, preview
@@ -137,4 +138,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.run(main)

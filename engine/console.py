@@ -93,6 +93,20 @@ def explains(command: Callable[P, T]) -> Callable[P, T]:
     return wrapper
 
 
+def run(command: Callable[P, T]) -> None:
+    """Run what `python -m` names; its errors become one message, a bug keeps its traceback."""
+
+    @functools.wraps(command)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except AyatsuriError as error:
+            _complain("error", str(error))
+            raise typer.Exit(EXIT_EXPLAINED) from None
+
+    typer.run(wrapper)
+
+
 @contextmanager
 def plays_so_far(output: str | Path) -> Iterator[None]:
     """Within it Ctrl-C says that what is written plays, where anything is."""

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from engine import console
 from engine.character import CharacterBundle, encode_reference, pack
 from engine.half import to_fp16
 from engine.manifest import SCHEMA_VERSION, Manifest, SkeletonManifest, TensorManifest
@@ -79,4 +80,4 @@ def bundle(
 
 
 if __name__ == "__main__":
-    typer.run(bundle)
+    console.run(bundle)

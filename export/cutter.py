@@ -11,6 +11,7 @@ import torch
 import typer
 from torch import Tensor, nn
 
+from engine import console
 from engine.pose.skeleton import PUPPET_20
 from training.fewshot.warp.cutter import LARGEST, Cutter
 from training.fewshot.warp.masks import cut, settle
@@ -60,4 +61,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.run(main)

@@ -18,6 +18,7 @@ import typer
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from engine import console
 from engine.backends.onnxruntime import load
 from engine.puppet.painter import painter_shapes
 from export.precision import AIM, Likeness, Quantised, Quantiser, quantise
@@ -177,4 +178,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.run(main)

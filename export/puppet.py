@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from engine import console
 from engine.character import CharacterBundle, pack
 from engine.manifest import SCHEMA_VERSION
 from engine.puppet.bundle import packed
@@ -46,4 +47,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.run(main)

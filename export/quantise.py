@@ -14,6 +14,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from engine import console
 from engine.character import CharacterBundle, pack
 from engine.manifest import SCHEMA_VERSION, PrecisionManifest
 from engine.motion.draw import draw_pose
@@ -106,4 +107,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.run(main)

@@ -13,6 +13,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from engine import console
 from engine.puppet.shipped import shipped_painter, usual_shrink
 from export.painter import export_painter
 from export.refine import judge
@@ -65,4 +66,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.run(main)

@@ -13,6 +13,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from engine import console
 from engine.app import ASSETS, DEFAULT_CHARACTER
 from engine.backends.probes import probes
 from engine.backends.tensorrt_graph import acceptable
@@ -84,4 +85,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.run(main)

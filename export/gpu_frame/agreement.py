@@ -14,6 +14,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from engine import console
 from engine.app import DEFAULT_CHARACTER
 from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.character import CharacterBundle
@@ -127,4 +128,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    console.run(main)

@@ -194,6 +194,22 @@ def test_a_bug_says_that_it_is_one(fails):
     assert "--debug" in text(result)
 
 
+def test_what_is_run_as_a_module_explains_its_errors_and_no_bug(monkeypatch, capsys):
+    def main(path: Path) -> None:
+        if path.name == "none":
+            raise errors.BundleNotFound(f"there is no {path}")
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("sys.argv", ["main", "none"])
+    with pytest.raises(SystemExit) as ended:
+        console.run(main)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "error: there is no none\n"
+    monkeypatch.setattr("sys.argv", ["main", "some"])
+    with pytest.raises(ZeroDivisionError):
+        console.run(main)
+
+
 def test_ctrl_c_is_no_error_and_promises_no_file_that_is_not_there(fails, tmp_path):
     fails(KeyboardInterrupt())
     out = tmp_path / "o.mp4"

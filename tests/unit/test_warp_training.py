@@ -109,10 +109,8 @@ def test_it_is_judged_beside_the_plain_puppet(
     state = {"average": method.state_dict(), "config": {}, "step": 0, "about": about}
     write(tmp_path / "painter.safetensors", state)
     monkeypatch.setattr(judge.Dataset, "open", lambda *_: blobs(2))
-    arguments = ["judge", ".", str(tmp_path / "painter.safetensors"), "--queries", "2"]
-    arguments += ["--shown", "1", "-o", str(tmp_path / "sheet.png")]
-    monkeypatch.setattr("sys.argv", arguments)
-    judge.main()
+    painter, sheet = tmp_path / "painter.safetensors", tmp_path / "sheet.png"
+    judge.main(Path(), painter, queries=2, shown=1, output=sheet)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["drawings"], line["by"]) for line in lines] == [
         ("front", "plain"), ("front", "painter"), ("views", "plain"), ("views", "painter"),
@@ -121,7 +119,7 @@ def test_it_is_judged_beside_the_plain_puppet(
     # Untrained, the painter is the plain puppet.
     for plain, painter in (lines[:2], lines[2:]):
         assert painter["ssim"] == pytest.approx(plain["ssim"], abs=1e-3)
-    assert read_picture(tmp_path / "sheet.png").shape == (4 * 32, 2 * 32, 4)
+    assert read_picture(sheet).shape == (4 * 32, 2 * 32, 4)
 
 
 def test_it_adapts_to_a_drawing():

@@ -5,18 +5,20 @@
 On a machine that does nothing else, or it stutters.
 """
 
-import argparse
 import asyncio
 import base64
 import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
+import typer
 from PIL import Image
 
+from engine import console
 from engine.app import DEFAULT_CHARACTER, PERFORMER, Options
 from engine.studio.gallery import Gallery
 from engine.studio.shows import gallery_shows
@@ -109,14 +111,14 @@ async def shoot(characters: list[Path], out: Path) -> None:
             print(f"{len(camera.frames)} pictures in {seconds:.1f} s")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--characters", type=Path, required=True, help="a folder; made if empty")
-    arguments = parser.parse_args()
-    arguments.characters.mkdir(parents=True, exist_ok=True)
-    asyncio.run(shoot(make_characters(arguments.characters), arguments.out))
+def main(
+    out: Annotated[Path, typer.Argument(help="The folder for both.")],
+    characters: Annotated[Path, typer.Option(help="A folder of them; they are made if empty.")],
+) -> None:
+    """Film the studio's page."""
+    characters.mkdir(parents=True, exist_ok=True)
+    asyncio.run(shoot(make_characters(characters), out))
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main)

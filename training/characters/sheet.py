@@ -3,19 +3,22 @@
 `python -m training.characters.sheet -o sheet.png`
 """
 
-import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
+from engine import console
 from engine.mocap.rig import INDEX, JOINTS, RigPose
 from engine.premultiplied import on_white
 from training.characters import ito
 from training.characters.character import RiggedCharacter
 from training.characters.shapes import F64
+from training.errors import BadInput
 from training.render.scene import render
 
 Angles = Mapping[str, tuple[float, float, float]]
@@ -99,17 +102,31 @@ def sheet(character: RiggedCharacter, size: int, supersample: int = 3) -> NDArra
     return np.concatenate(rows, axis=0)
 
 
-def main() -> None:
-    """Write the sheet."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--size", type=int, default=384)
-    options = parser.parse_args()
-    picture = sheet(ito.build(), options.size)
-    if not cv2.imwrite(str(options.output), picture[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9]):
-        raise SystemExit(f"could not write {options.output}: expected a writable .png path")
-    print(f"{options.output}: {picture.shape[1]} x {picture.shape[0]}")
+def write_sheet(
+    output: Path,
+    picture: NDArray[np.uint8],
+    quality: Sequence[int] = (cv2.IMWRITE_PNG_COMPRESSION, 9),
+) -> None:
+    """Write an RGB picture (H, W, 3); `quality` as OpenCV takes it. Raises BadInput."""
+    try:
+        written = cv2.imwrite(str(output), picture[..., ::-1], quality)
+    except cv2.error:  # it knows no such suffix
+        written = False
+    if not written:
+        raise BadInput(
+            f"{output} cannot be written: expected a .png or .jpg in a folder that is there"
+        )
+
+
+def main(
+    output: Annotated[Path, typer.Option("-o", "--output", help="The PNG to write.")],
+    size: Annotated[int, typer.Option(min=16, help="Pixels of each picture.")] = 384,
+) -> None:
+    """Write a turnaround and action poses of Ito."""
+    picture = sheet(ito.build(), size)
+    write_sheet(output, picture)
+    print(f"{output}: {picture.shape[1]} x {picture.shape[0]}")
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main)

@@ -5,12 +5,14 @@ cut at the thigh, by the estimator alone and by enrolment's fit, which also infe
 and what is not in the picture.
 """
 
-import argparse
 import json
 from collections import defaultdict
+from typing import Annotated
 
 import numpy as np
+import typer
 
+from engine import console
 from engine.enrol.finding import find_figure
 from engine.enrol.proportions import bone_lengths
 from engine.enrol.reading import Picture
@@ -28,14 +30,13 @@ _SEED = 5
 _BODY = tuple(i for i, (a, b) in enumerate(PUPPET_20.bones) if max(a, b) < 14 and a != 0 != b)
 
 
-def main() -> None:
+def main(
+    characters: Annotated[int, typer.Option(help="Of those never seen.")] = len(TEST_SEEDS),
+) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--characters", type=int, default=len(TEST_SEEDS))
-    options = parser.parse_args()
     estimator = AnimePose()
     scores: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for seed in TEST_SEEDS[: options.characters]:
+    for seed in TEST_SEEDS[:characters]:
         rng = np.random.default_rng([_SEED, seed])
         character = build(seed, 1.0)
         seen = observe(character, drawn_pose(rng, character.rest), SIZE)
@@ -75,4 +76,4 @@ def _tell(scores: dict[tuple[str, str], list[float]]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main)

@@ -1,39 +1,33 @@
 """Look at a character file: `python -m training.characters.imports FILE -o sheet.png`."""
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
-import cv2
+import typer
 
-from training.characters.imports.errors import CharacterFileError
+from engine import console
 from training.characters.imports.load import load_character
-from training.characters.sheet import sheet
+from training.characters.sheet import sheet, write_sheet
 
 
-def main() -> None:
+def main(
+    file: Annotated[Path, typer.Argument(help="A .pmx, .pmd, .vrm, .glb or .gltf file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The PNG to write.")],
+    size: Annotated[int, typer.Option(min=16, help="Pixels of each picture.")] = 384,
+    props: Annotated[bool, typer.Option("--props", help="Keep what the hands hold.")] = False,
+    without_textures: Annotated[
+        bool, typer.Option("--without-textures", help="Allow missing textures.")
+    ] = False,
+) -> None:
     """Load a file and draw its turnaround and action poses."""
-    parser = argparse.ArgumentParser(prog="python -m training.characters.imports")
-    parser.add_argument("file", type=Path, help="a .pmx, .pmd, .vrm, .glb or .gltf file")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the PNG to write")
-    parser.add_argument("--size", type=int, default=384, help="pixels of each picture")
-    parser.add_argument("--props", action="store_true", help="keep what the hands hold")
-    parser.add_argument("--without-textures", action="store_true", help="allow missing textures")
-    options = parser.parse_args()
-    try:
-        character = load_character(
-            options.file, props=options.props, without_textures=options.without_textures
-        )
-    except CharacterFileError as error:
-        raise SystemExit(str(error)) from error
-    picture = sheet(character, options.size)
-    if not cv2.imwrite(str(options.output), picture[..., ::-1]):
-        raise SystemExit(f"could not write {options.output}: expected a writable .png path")
+    character = load_character(file, props=props, without_textures=without_textures)
+    write_sheet(output, sheet(character, size))
     links = sum(chain.links for chain in character.chains)
     print(
         f"{character.name}: {len(character.mesh.vertices)} vertices, "
-        f"{len(character.mesh.triangles)} triangles, {links} swinging bones; {options.output}"
+        f"{len(character.mesh.triangles)} triangles, {links} swinging bones; {output}"
     )
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main)

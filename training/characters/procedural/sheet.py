@@ -4,16 +4,18 @@
 `python -m training.characters.procedural.sheet -o one.png --seed 29`
 """
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
+from engine import console
 from engine.premultiplied import on_white
 from training.characters.procedural.build import build
-from training.characters.sheet import POSES, rig_pose, sheet
+from training.characters.sheet import POSES, rig_pose, sheet, write_sheet
 from training.render.scene import render
 
 _YAWS = (-28.0, 18.0, 30.0, -12.0, 0.0)
@@ -39,26 +41,28 @@ def crowd(count: int, columns: int, size: int, first: int = 0) -> NDArray[np.uin
     return np.concatenate(rows, 0)
 
 
-def main() -> None:
-    """Write the sheet."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-o", "--output", type=Path, required=True, help=".jpg or .png")
-    parser.add_argument("--count", type=int, default=300)
-    parser.add_argument("--columns", type=int, default=25)
-    parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--size", type=int, help="height of a figure: 160 of many, 384 of one")
-    parser.add_argument("--seed", type=int, help="one character, turned and in action")
-    options = parser.parse_args()
-    if options.seed is not None:
-        picture = sheet(build(options.seed), options.size or 384)
+def main(
+    output: Annotated[Path, typer.Option("-o", "--output", help=".jpg or .png.")],
+    count: Annotated[int, typer.Option(min=1, help="Characters.")] = 300,
+    columns: Annotated[int, typer.Option(min=1, help="Side by side.")] = 25,
+    first: Annotated[int, typer.Option(help="The first seed.")] = 0,
+    size: Annotated[
+        int | None, typer.Option(min=16, help="Height of a figure: 160 of many, 384 of one.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="One character instead, turned and in action.")
+    ] = None,
+) -> None:
+    """Write a contact sheet of many procedural characters, or the turnaround of one."""
+    if seed is not None:
+        picture = sheet(build(seed), size or 384)
     else:
-        picture = crowd(options.count, options.columns, options.size or 160, options.first)
-    jpeg = options.output.suffix.lower() in (".jpg", ".jpeg")
+        picture = crowd(count, columns, size or 160, first)
+    jpeg = output.suffix.lower() in (".jpg", ".jpeg")
     quality = [cv2.IMWRITE_JPEG_QUALITY, 86] if jpeg else [cv2.IMWRITE_PNG_COMPRESSION, 9]
-    if not cv2.imwrite(str(options.output), picture[..., ::-1], quality):
-        raise SystemExit(f"could not write {options.output}: expected a writable .jpg or .png path")
-    print(f"{options.output}: {picture.shape[1]} x {picture.shape[0]}")
+    write_sheet(output, picture, quality)
+    print(f"{output}: {picture.shape[1]} x {picture.shape[0]}")
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main)

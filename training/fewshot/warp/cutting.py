@@ -6,20 +6,21 @@ Labels come from the rig's skin weights (`labels`), so every rigged character te
 pictures show poses like those of drawings, half anything that a character may do.
 """
 
-import argparse
 import json
 import math
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
+import typer
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine import console
 from engine.mocap.rig import RigPose
 from engine.mocap.rotations import Array, about_y
 from training.characters.character import render_sample
@@ -144,22 +145,23 @@ def train_cutter(
     return losses
 
 
-def main() -> None:
-    """Train and save."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--characters", type=int, default=214)
-    parser.add_argument("--each", type=int, default=30)
-    parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--minutes", type=float, default=math.inf)
-    parser.add_argument("--bf16", action="store_true", help="faster where the processor has it")
-    options = parser.parse_args()
+def main(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Safetensors of the cutter.")],
+    characters: Annotated[int, typer.Option(min=1, help="To learn from.")] = 214,
+    each: Annotated[int, typer.Option(min=1, help="Pictures of each.")] = 30,
+    size: Annotated[int, typer.Option(min=64, help="Of the pictures, px.")] = 128,
+    steps: Annotated[int, typer.Option(min=1, help="Batches in all.")] = 6000,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures in a batch.")] = 8,
+    minutes: Annotated[float, typer.Option(help="Anneal and stop after so long.")] = math.inf,
+    bf16: Annotated[
+        bool, typer.Option("--bf16", help="Faster where the processor has it.")
+    ] = False,
+) -> None:
+    """Train the cutter on procedural characters."""
     torch.manual_seed(0)
     cutter = Cutter().to(memory_format=torch.channels_last)
-    data = labelled_pictures(range(options.characters), options.size, options.each)
-    unseen = labelled_pictures(HELD_OUT, options.size, 6)
+    data = labelled_pictures(range(characters), size, each)
+    unseen = labelled_pictures(HELD_OUT, size, 6)
     print(f"by the skeleton alone: {accuracy(part_masks, unseen):.4f} of pixels right", flush=True)
     recent: list[float] = []
     curve: list[dict[str, float]] = []
@@ -181,18 +183,17 @@ def main() -> None:
         if step % 250 == 0:
             curve.append({"step": step, "loss": float(np.mean(recent)), **judged()})
             print(json.dumps(curve[-1]), flush=True)
-            write(options.output, cutter, about())
+            write(output, cutter, about())
             recent.clear()
 
     losses = train_cutter(
-        cutter, data, options.steps, batch=options.batch, minutes=options.minutes,
-        bf16=options.bf16, on_step=tell,
-    )  # fmt: skip
+        cutter, data, steps, batch=batch, minutes=minutes, bf16=bf16, on_step=tell
+    )
     loss = round(float(np.mean(losses[-100:])), 4)
     curve.append({"step": len(losses), "loss": loss, **judged()})
-    write(options.output, cutter, about())
-    print(f"{options.output}: {curve[-1]} on characters never seen")
+    write(output, cutter, about())
+    print(f"{output}: {curve[-1]} on characters never seen")
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main)

@@ -7,14 +7,16 @@ part). A line of JSON for each; in the sheet a column for each picture: the draw
 plain puppet and the painter.
 """
 
-import argparse
 import json
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
+import typer
 from numpy.typing import NDArray
 
+from engine import console
 from training.dataset.reader import Dataset
 from training.dataset.samples import VIEWS, CharacterPictures
 from training.fewshot import weights
@@ -50,24 +52,25 @@ def draw(
     return pictures
 
 
-def main() -> None:
-    """Measure, and draw a sheet."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path, help="made by `ayatsuri-train data make`")
-    parser.add_argument("weights", type=Path, help="safetensors, see `ayatsuri-train weights`")
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--characters", type=int, default=12)
-    parser.add_argument("--queries", type=int, default=8, help="poses of each")
-    parser.add_argument("--shown", type=int, default=2, help="of these in the sheet")
-    parser.add_argument("-o", "--output", type=Path, help="the sheet, from the front view")
-    options = parser.parse_args()
-    method, _ = weights.read(options.weights)
+def main(
+    data: Annotated[Path, typer.Argument(help="Made by `ayatsuri-train data make`.")],
+    trained: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="Safetensors.")],
+    size: Annotated[int, typer.Option(min=64, help="Of the pictures, px.")] = 256,
+    most: Annotated[int, typer.Option("--characters", min=1, help="Of the test split.")] = 12,
+    queries: Annotated[int, typer.Option(min=1, help="Poses of each.")] = 8,
+    shown: Annotated[int, typer.Option(min=1, help="Of these in the sheet.")] = 2,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The sheet, from the front view.")
+    ] = None,
+) -> None:
+    """Measure the painter beside the plain puppet, on characters that it has not seen."""
+    method, _ = weights.read(trained)
     if not isinstance(method, WarpGenerator):
-        raise SettingsError(f"{options.weights} is no painter of warp")
-    others = Dataset.open(options.data, "test", options.size)
-    count = min(options.characters, len(others))
+        raise SettingsError(f"{trained} is no painter of warp")
+    others = Dataset.open(data, "test", size)
+    count = min(most, len(others))
     characters = [others[i] for i in np.linspace(0, len(others) - 1, count).astype(int)]
-    picks = np.linspace(len(VIEWS), len(characters[0]) - 1, options.queries).astype(np.intp)
+    picks = np.linspace(len(VIEWS), len(characters[0]) - 1, queries).astype(np.intp)
     networks = Networks()
     columns = []
     for name, known in (("front", 1), ("views", len(VIEWS))):
@@ -81,19 +84,17 @@ def main() -> None:
                 np.concatenate([c.visible[picks] for c in characters]),
                 fid=False, networks=networks,
             )  # fmt: skip
-            shown = {key: round(value, 4) for key, value in found.items()}
-            print(json.dumps({"drawings": name, "by": kind, **shown}), flush=True)
+            told = {key: round(value, 4) for key, value in found.items()}
+            print(json.dumps({"drawings": name, "by": kind, **told}), flush=True)
         if name == "front":
             columns = [
                 np.concatenate([on_white(p) for p in (c.pictures[0], true, plain, painted)])
                 for c, *rows in zip(characters, drawn["plain"], drawn["painter"], strict=True)
-                for true, plain, painted in list(zip(c.pictures[picks], *rows, strict=True))[
-                    : options.shown
-                ]
+                for true, plain, painted in list(zip(c.pictures[picks], *rows, strict=True))[:shown]
             ]
-    if options.output is not None:
-        write_whole(options.output, encode_sheet(np.concatenate(columns, axis=1)))
+    if output is not None:
+        write_whole(output, encode_sheet(np.concatenate(columns, axis=1)))
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main)
