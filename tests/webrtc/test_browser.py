@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import re
+import threading
 import time
 
 import pytest
@@ -317,10 +318,20 @@ def test_a_snapshot_and_a_recording_are_saved(tmp_path):
     within(60, show)
 
 
+DROP = """(async () => {
+  const canvas = document.createElement('canvas');
+  const blob = await new Promise((made) => canvas.toBlob(made));
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([blob], 'My hero.png', { type: 'image/png' }));
+  dispatchEvent(new DragEvent('drop', { dataTransfer }));
+})()"""
+SUBMIT = "document.querySelector('.enrol-form').requestSubmit()"
+
+
 def test_a_drawing_that_is_dropped_comes_on_stage(tmp_path, monkeypatch):
     camera = camera_file(PERFORMER, tmp_path / "camera.mjpeg", frames=30)
 
-    def make(self, name, suffix, data, step):
+    def make(self, name, suffix, data, step, say):
         assert (name, suffix, data[:4]) == ("My hero", ".png", b"\x89PNG")
         step("finding the figure")
         time.sleep(0.5)
@@ -333,15 +344,9 @@ def test_a_drawing_that_is_dropped_comes_on_stage(tmp_path, monkeypatch):
             await page.js(press("start"))
             await page.until(f"{STATE} === 'live'")
             [first] = server.studio.sessions.values()
-            await page.js(
-                "(async () => { const canvas = document.createElement('canvas');"
-                "const blob = await new Promise((made) => canvas.toBlob(made));"
-                "const dataTransfer = new DataTransfer(); "
-                "dataTransfer.items.add(new File([blob], 'My hero.png', { type: 'image/png' }));"
-                "dispatchEvent(new DragEvent('drop', { dataTransfer })); })()"
-            )
+            await page.js(DROP)
             assert await page.js("document.getElementById('enrol-name').value") == "My hero"
-            await page.js("document.querySelector('.enrol-form').requestSubmit()")
+            await page.js(SUBMIT)
             stage = "document.querySelector('.enrol-stage')?.textContent"
             await page.until(f"{stage} === 'Finding the figure'")
             await page.until("!document.getElementById('enrol').open")
@@ -351,5 +356,38 @@ def test_a_drawing_that_is_dropped_comes_on_stage(tmp_path, monkeypatch):
             await page.until(f"document.getElementById('character').currentTime > {shown}")
             assert list(server.studio.sessions.values()) == [first]
             assert await page.js(f"{STATE} === 'live'")
+
+    within(60, show)
+
+
+def test_a_drawing_is_not_forgotten_when_the_page_is_loaded_again(tmp_path, monkeypatch):
+    goes_on = threading.Event()
+
+    def make(self, name, suffix, data, step, say):
+        step("finding the figure")
+        say("it was reduced")
+        goes_on.wait(30)
+        return {"done": {"character": "Double"}, "preview": "data:image/png;base64,"}
+
+    monkeypatch.setattr("engine.studio.enrolments.Enrolments._make", make)
+    chosen = "document.querySelector('#gallery [aria-checked=true]')?.dataset.name"
+    notes = "document.querySelector('.enrol-notes')?.innerText"
+    begun = "sessionStorage['ayatsuri.enrolments']"
+
+    async def show():
+        async with (
+            running() as server,
+            browsing(server.url("/"), tmp_path / "home") as page,
+        ):
+            await page.until(f"{chosen} === 'Ito'")
+            await page.js(DROP)
+            await page.js(SUBMIT)
+            await page.until(f"{notes} === 'it was reduced'")
+            await page.js("location.reload()")
+            await page.until("document.getElementById('status')?.textContent === 'it was reduced'")
+            await page.until(f"{chosen} === 'Ito'")
+            goes_on.set()
+            await page.until(f"{chosen} === 'Double'")
+            assert await page.js(begun) == "[]"
 
     within(60, show)

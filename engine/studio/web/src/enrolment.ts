@@ -2,11 +2,15 @@
 
 import { type Api, Refused } from "./api";
 import { $, h } from "./dom";
+import { recall, remember } from "./memory";
+import type { EnrolEvent } from "./protocol";
 
 const TYPES = ["image/png", "image/jpeg", "image/webp"];
 /** To look at what has come of it. */
 const APPLAUSE_MS = 2500;
 const MISSING = [404, 405, 501];
+/** What is being made for this tab: a page that is loaded again goes on listening. */
+const BEGUN = "enrolments";
 
 /** How far a character's mending is, in a line. */
 export function mended(name: string, stage: string, share: number): string {
@@ -41,6 +45,7 @@ export class Enrolment {
       if (file) this.offer(file);
     });
     this.#listen();
+    for (const id of begun()) void this.#resume(id);
   }
 
   /** Let a file be chosen. */
@@ -117,7 +122,7 @@ export class Enrolment {
     let done = false;
     try {
       const id = await this.api.enrol(file, name);
-      for await (const event of this.api.enrolment(id)) {
+      for await (const event of this.#events(id)) {
         if (event.error !== undefined) throw new Error(event.error);
         stage.textContent = event.stage;
         bar.value = event.share;
@@ -149,6 +154,29 @@ export class Enrolment {
     }
   }
 
+  /** What was begun before the page was loaded again, without the dialog. */
+  async #resume(id: string): Promise<void> {
+    try {
+      for await (const event of this.#events(id)) {
+        if (event.done !== undefined) this.onDone(event.done.character);
+        const news = event.error ?? event.note;
+        if (news !== undefined) this.onNews(news);
+        if (event.mending !== undefined) this.onNews(mended(event.mending, event.stage, event.share));
+      }
+    } catch (error) {
+      if (error instanceof Refused) forget(id); // a server that was begun anew knows nothing of it
+    }
+  }
+
+  /** All there is to be told of a drawing, remembered until it is a character or none. */
+  async *#events(id: string): AsyncGenerator<EnrolEvent> {
+    remember(BEGUN, [...new Set([...begun(), id])], "sessionStorage");
+    for await (const event of this.api.enrolment(id)) {
+      if (event.done !== undefined || event.error !== undefined) forget(id);
+      yield event;
+    }
+  }
+
   #say(title: string, text: string, again = true, ...more: Node[]): void {
     const button = again
       ? this.#button("Choose another drawing", () => this.ask())
@@ -163,4 +191,12 @@ export class Enrolment {
     button.addEventListener("click", press);
     return button;
   }
+}
+
+function begun(): string[] {
+  return recall<string[]>(BEGUN, [], "sessionStorage");
+}
+
+function forget(id: string): void {
+  remember(BEGUN, begun().filter((other) => other !== id), "sessionStorage");
 }

@@ -89,7 +89,7 @@ export class Gallery {
     portrait.append(known ? h("img", { src: known.address, alt: "" }) : icon("figure"));
     const card = h(
       "button",
-      { class: "card", type: "button", role: "radio", "data-name": name },
+      { class: "card", type: "button", role: "radio", "data-name": name, title: title ?? name },
       portrait,
       h("span", { class: "name" }, title ?? name),
     );

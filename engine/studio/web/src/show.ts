@@ -220,8 +220,9 @@ export class Show {
       if (decoded === 0 && now - begin > FIRST_PICTURE_MS) throw new Broken(why);
       if (decoded === 0 || now - moved < STALL_MS) continue;
       if (this.state.name === "live") this.#set({ name: "cut", why, next: null });
-      if (!(await this.api.answers())) throw new Broken("server");
-      if (await this.#over(line)) throw new Broken("server");
+      const away = !(await this.api.answers()) || (await this.#over(line));
+      if ((await pictures(line.connection)).decoded > decoded) continue; // they were late, no more
+      if (away) throw new Broken("server");
       if (performance.now() - moved > MENDING_MS) throw new Broken(why);
     }
   }

@@ -1,6 +1,6 @@
 /** How the performer wants the show: remembered here, and told to the server while one is on. */
 
-import { type Api, Refused } from "./api";
+import { type Api, Refused, Unreachable } from "./api";
 import { recall, remember } from "./memory";
 import type { Settings } from "./protocol";
 
@@ -14,6 +14,9 @@ const OWN: readonly Key[] = ["mirror", "layout", "show_pose"];
 
 /** Between two requests: a slider that is dragged has many wishes. */
 const PAUSE_MS = 100;
+
+/** Until a server that has not answered is told again. */
+const AGAIN_MS = 1000;
 
 const DEFAULTS: Settings = {
   character: null,
@@ -114,31 +117,37 @@ export class Wishes {
       while (this.#session !== null && Object.keys(this.#waiting).length > 0) {
         const [session, change] = [this.#session, this.#waiting];
         this.#waiting = {};
-        try {
-          this.#hear(session, await this.api.change(session, change));
-          await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-        } catch (error) {
-          const keys = Object.keys(change) as Key[];
-          if (error instanceof Refused && error.status === 400 && keys.length > 1) {
-            // One of them cannot be, such as a picture that is gone: the others still can.
-            for (const key of keys) await this.#pushOne(session, { [key]: change[key] });
-          } else {
-            this.onRefusal((error as Error).message);
-          }
-        }
+        await sleep(await this.#tell(session, change));
       }
     } finally {
       this.#busy = false;
     }
   }
 
-  async #pushOne(session: string, change: Partial<Settings>): Promise<void> {
-    if (this.#session !== session) return;
+  /** How long to wait until the next is told, ms. */
+  async #tell(session: string, change: Partial<Settings>): Promise<number> {
+    if (this.#session !== session) return 0;
     try {
       this.#hear(session, await this.api.change(session, change));
     } catch (error) {
+      if (this.#session !== session) return 0; // the next one was told all
+      const keys = Object.keys(change) as Key[];
+      if (error instanceof Unreachable) {
+        this.#waiting = { ...change, ...this.#waiting };
+        this.onRefusal(error.message);
+        return AGAIN_MS;
+      }
+      if (error instanceof Refused && error.status === 400 && keys.length > 1) {
+        // One of them cannot be, such as a picture that is gone: the others still can.
+        for (const key of keys) await this.#tell(session, { [key]: change[key] });
+        return PAUSE_MS;
+      }
       this.onRefusal((error as Error).message);
+      if (error instanceof Refused && error.status === 404) return PAUSE_MS; // there will be another
+      await this.#ask(session); // what is shown is what the server has
+      this.#save();
     }
+    return PAUSE_MS;
   }
 
   /** The server has the last word, but for what waits to be said to it. */
@@ -154,4 +163,8 @@ export class Wishes {
     if (kept.background === "blur") delete kept.background; // it shows where the performer is
     remember("wishes", kept);
   }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
