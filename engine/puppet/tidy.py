@@ -36,6 +36,7 @@ _ARM = 0.45  # spines: what is hidden is no wider
 _PAD = 8  # px around what is painted in, from where colours come
 _VEIL = 240  # of 255: what is painted in less, and is no mere edge, was guessed
 _SOLID = 24  # of 255: less is an edge, which goes with what it is the edge of
+_TRACE = 8  # likewise: less is not seen, and joins no specks
 _NEAR = 0.5  # of a part's usual radius: what is so near its bone is its own
 _ALIKE = 70.0  # levels between mean colours of a row: the same cloth
 _LARGE = 0.35  # of a part's largest patch: such a patch is as likely its own
@@ -99,7 +100,7 @@ def _drop_specks(pixels: NDArray[np.uint8], owner: NDArray[np.uint8]) -> None:
     import cv2
 
     for part in range(COUNT):
-        faint = (pixels[part, ..., DRAWN] > 0).astype(np.uint8)
+        faint = (pixels[part, ..., DRAWN] > _TRACE).astype(np.uint8)
         count, patches = cv2.connectedComponents(faint, connectivity=8)
         own = np.zeros(count, bool)
         own[0] = True

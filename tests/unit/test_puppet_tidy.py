@@ -87,6 +87,24 @@ def test_a_faint_speck_goes_to_whoever_is_there_or_to_nobody():
     assert (made[FOREARM][y - 3 : y + 3, x - 3 : x + 3] == (*BLUE, 255, 255)).all()
 
 
+def test_a_speck_that_hangs_by_a_trace_is_a_speck():
+    """What is too faint to be seen does not join it to the rest of its part."""
+    pixels, joints = standing()
+    x, y = (int(v) for v in 0.5 * (joints[3, :2] + joints[4, :2]))
+    paint(pixels, FOREARM, (slice(y - 4, y + 4), slice(x - 4, x + 4)), BLUE)
+    hips = 0.5 * (joints[8] + joints[11])
+    speck = (int(hips[1]), int(hips[0]))
+    pixels[HIPS][speck] = (*RED, 160, 255)
+    trail = np.linspace((y, x), speck, 3 * SIZE).round().astype(int)
+    for place in map(tuple, trail):
+        if not pixels[FOREARM][place][DRAWN]:
+            pixels[FOREARM][place] = (*BLUE, 3, 3)
+    pixels[FOREARM][speck] = (*BLUE, 95, 95)
+    made = tidy(CutDrawing(pixels, joints)).pixels
+    assert not made[FOREARM][speck][DRAWN:].any()
+    assert made[HIPS][speck][DRAWN] == 255
+
+
 def test_a_sliver_of_a_leg_along_the_other_is_the_others():
     pixels, joints = blank(), body(SIZE)
     right, left = (next(i for i in LEGS if PARTS[i].name == f"{s}_thigh") for s in "rl")
