@@ -95,7 +95,7 @@ def main(
     poses_each: Annotated[int, typer.Option(min=1, help="Of each of those.")] = 10,
     seed: Annotated[int, typer.Option(help="Of the poses.")] = 0,
 ) -> None:
-    """Count them."""
+    """How often has a puppet an arm on the wrong side of the head?"""
     print(line("ito", poses, pixels_of(ito.build(), poses, seed)), flush=True)
     if characters:
         plan = Plan()

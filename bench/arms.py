@@ -63,7 +63,7 @@ def main(
     pose_model: PoseModelOption = PoseModel.FULL,
     pose_runtime: PoseRuntimeOption = PoseRuntimeName.ONNX,
 ) -> None:
-    """Measure them."""
+    """Do arms that keep off the head make the puppet less steady?"""
     for video in videos or [PERFORMER]:
         source = FileSource(video)
         try:

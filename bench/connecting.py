@@ -78,7 +78,7 @@ def main(
     count: Annotated[int, typer.Option(min=1, help="Connections.")] = 20,
     seed: Annotated[int, typer.Option(help="Of the first; the others' follow.")] = 0,
 ) -> None:
-    """Measure them."""
+    """How long until a browser has its first picture on a bad network?"""
     from engine.studio.gallery import Gallery
     from engine.studio.shows import gallery_shows, rehearse
 

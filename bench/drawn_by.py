@@ -85,7 +85,7 @@ def main(
     poses: Annotated[int, typer.Option(help="Random ones.")] = 24,
     sheet: Annotated[Path | None, typer.Option("--sheet", metavar="PNG")] = None,
 ) -> None:
-    """Measure them."""
+    """What should draw the default character, her generator or her puppet?"""
     bundle, rig = CharacterBundle.load(character), ito.build()
     full, networks = bundle.drawn_by("puppet").resolution, Networks()
     rng = np.random.default_rng(SEED)

@@ -31,7 +31,7 @@ def main(
     queries: Annotated[int, typer.Option(help="Poses of each.")] = 8,
     learn: Annotated[bool, typer.Option("--learn/--as-shipped", help="Whether to adapt.")] = True,
 ) -> None:
-    """Measure."""
+    """Does refining pay, on true pictures of characters that no network was trained on?"""
     others, networks = Dataset.open(data, "test", size), Networks()
     found = []
     for index in np.linspace(0, len(others) - 1, min(characters, len(others))).astype(int):

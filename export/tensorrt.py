@@ -75,7 +75,7 @@ def main(
     characters: Annotated[int, typer.Option(help="That the painter is judged on.")] = 8,
     poses: Annotated[int, typer.Option(help="Of each of them.")] = 4,
 ) -> None:
-    """Measure it."""
+    """How like fp32's are the pictures of int8 in TensorRT's form?"""
     for name, found in (
         (character.name, of_generator(character, characters * poses)),
         ("painter", of_painter(data, characters, poses)),

@@ -57,6 +57,45 @@ def precisions(device: str = "CPU") -> list[Precision]:
     return [p for p in ("f32", "bf16", "f16") if p == "f32" or _CAPABILITY[p] in found]
 
 
+def open_request(
+    model: bytes, device: str, precision: Precision, threads: int, what: str = "the model"
+) -> Any:
+    """What infers a model on a device, set up for the latency of single inferences.
+
+    Args:
+        model: bytes of an ONNX file.
+        device, precision, threads: see `OpenVinoBackend`.
+        what: it is, for messages.
+
+    Raises:
+        MissingDependency, ProviderMissing, BackendError: see `OpenVinoBackend`.
+    """
+    core = load().Core()
+    present = core.available_devices
+    if device not in present:
+        raise ProviderMissing(
+            f"OpenVINO finds no device {device} here; present: {', '.join(present)}"
+        )
+    if precision not in (able := precisions(device)):
+        raise ProviderMissing(
+            f"{core.get_property(device, 'FULL_DEVICE_NAME')} has no instructions for "
+            f"{precision}; present: {', '.join(able)}"
+        )
+    settings: dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": precision,
+    }
+    if device == "CPU":
+        settings["INFERENCE_NUM_THREADS"] = threads
+        # The other stages want the same cores: leave it to the system who runs where.
+        settings["ENABLE_CPU_PINNING"] = False
+    try:
+        compiled = core.compile_model(core.read_model(model), device, settings)
+        return compiled.create_infer_request()
+    except RuntimeError as error:
+        raise BackendError(f"OpenVINO cannot load {what}: {error}") from error
+
+
 class OpenVinoBackend:
     """A generator in OpenVINO, set up for the latency of single frames.
 
@@ -86,32 +125,10 @@ class OpenVinoBackend:
         precision: Precision = "f32",
         device: str = "CPU",
     ) -> None:
-        openvino = load()
-        core = openvino.Core()
-        present = core.available_devices
-        if device not in present:
-            raise ProviderMissing(
-                f"OpenVINO finds no device {device} here; present: {', '.join(present)}"
-            )
-        if precision not in (able := precisions(device)):
-            raise ProviderMissing(
-                f"{core.get_property(device, 'FULL_DEVICE_NAME')} has no instructions for "
-                f"{precision}; present: {', '.join(able)}"
-            )
-        settings: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": precision,
-        }
-        if device == "CPU":
-            settings["INFERENCE_NUM_THREADS"] = threads
-            # The other stages want the same cores: leave it to the system who runs where.
-            settings["ENABLE_CPU_PINNING"] = False
-        try:
-            compiled = core.compile_model(core.read_model(model), device, settings)
-            request = compiled.create_infer_request()
-        except RuntimeError as error:
-            raise BackendError(f"OpenVINO cannot load the model: {error}") from error
+        request = open_request(model, device, precision, threads)
+        compiled = request.get_compiled_model()
         work = f"{threads} threads" if device == "CPU" else "latency"
+        openvino = load()
         version = openvino.__version__.partition("-")[0]
         numbers = f"int8 and {precision}" if b"DequantizeLinear" in model else precision
         self.name = f"openvino {version} {device} {numbers}, {work}"

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import BackendError, MissingDependency, PoseError, ProviderMissing
+from engine.errors import MissingDependency, PoseError
 
 PROVIDERS: Final = {
     "onnx": "CPUExecutionProvider",
@@ -76,25 +76,10 @@ class _OpenVino:
     """In fp32: in bf16 joints in space are off by a hand's width (docs/precisions.md)."""
 
     def __init__(self, model: bytes, threads: int, device: str) -> None:
-        from engine.backends.openvino import load
+        from engine.backends.openvino import open_request
 
-        core = load().Core()
-        present = core.available_devices
-        if device not in present:
-            raise ProviderMissing(
-                f"OpenVINO finds no device {device} here; present: {', '.join(present)}"
-            )
-        settings: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32",
-        }  # fmt: skip
-        if device == "CPU":
-            settings |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
-        try:
-            compiled = core.compile_model(core.read_model(model), device, settings)
-            self._request: Any = compiled.create_infer_request()
-        except RuntimeError as error:
-            raise BackendError(f"OpenVINO cannot load a pose network: {error}") from error
-        self._count = len(compiled.outputs)
+        self._request: Any = open_request(model, device, "f32", threads, "a pose network")
+        self._count = len(self._request.get_compiled_model().outputs)
 
     def __call__(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         try:

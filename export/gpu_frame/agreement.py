@@ -82,7 +82,7 @@ def main(
     character: Annotated[Path, typer.Option()] = DEFAULT_CHARACTER,
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
-    """Compare them, frame by frame."""
+    """Is the frame in torch the engine's? Frame by frame."""
     bundle = CharacterBundle.load(character)
     rng, source = np.random.default_rng(seed), FileSource(video)
     behind = backdrop(bundle.resolution)

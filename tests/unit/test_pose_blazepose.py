@@ -81,21 +81,6 @@ def test_nobody_is_a_value_and_any_time_and_size_go() -> None:
     estimator.close()
 
 
-def test_large_pictures_are_scaled_and_keypoints_are_not(frames: list[Frame]) -> None:
-    found = []
-    image = frames[0].image
-    for picture in (image, np.repeat(np.repeat(image, 2, axis=0), 2, axis=1)):
-        estimator = open_estimator("onnx", "full")
-        found.append(estimator.estimate(picture, 0))
-        estimator.close()
-    small, large = found
-    assert small is not None
-    assert large is not None
-    torso_px = np.linalg.norm(small.keypoints[11] - small.keypoints[23])
-    error_px = np.linalg.norm(large.keypoints / 2 - small.keypoints, axis=1)
-    assert np.median(error_px) < 0.1 * torso_px
-
-
 def test_views_of_pictures_are_read_as_they_are(frames: list[Frame]) -> None:
     mirrored = frames[0].image[:, ::-1]
     poses = []

@@ -5,6 +5,7 @@ import pytest
 
 from engine import models
 from engine.errors import ModelCorrupt, ModelMissing
+from engine.pose.estimator import PoseRuntime, open_estimator
 from engine.pose.mediapipe import MediaPipeEstimator
 from tests.marks import needs_pose_model
 
@@ -24,7 +25,8 @@ def test_nobody_is_a_value_and_any_time_goes() -> None:
 
 @pytest.mark.model
 @needs_pose_model
-def test_large_pictures_are_scaled_and_keypoints_are_not() -> None:
+@pytest.mark.parametrize("runtime", ["mediapipe", "onnx"])
+def test_large_pictures_are_scaled_and_keypoints_are_not(runtime: PoseRuntime) -> None:
     from engine.app import PERFORMER
     from engine.io.file import FileSource
 
@@ -35,7 +37,7 @@ def test_large_pictures_are_scaled_and_keypoints_are_not() -> None:
     source.close()
     found = []
     for picture in (image, np.repeat(np.repeat(image, 2, axis=0), 2, axis=1)):
-        estimator = MediaPipeEstimator("full")
+        estimator = open_estimator(runtime, "full")
         found.append(estimator.estimate(picture, 0))
         estimator.close()
     small, large = found

@@ -19,6 +19,7 @@ from engine.push.sink import PushSink
 from engine.push.waits import Waits
 from engine.studio.encoder import Encoder, Stamps
 from tests.fakes import frame
+from tests.ports import free_port
 
 # Says what came: the codecs, then how many packets of each, and the gaps between key frames.
 LISTEN = """
@@ -36,12 +37,6 @@ with av.open(url, format=kind, options=options, timeout=(20, 20)) as stream:
             break
     print(count["video"], count["audio"], *(b - a for a, b in zip(keys, keys[1:])), flush=True)
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

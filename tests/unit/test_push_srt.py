@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -10,6 +9,7 @@ import time
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from socket import SOCK_DGRAM
 
 import av
 import pytest
@@ -18,6 +18,7 @@ from engine.errors import MissingDependency, SinkError
 from engine.push import srt
 from engine.push.address import parse
 from engine.push.publisher import Publisher
+from tests.ports import free_port
 from tests.unit.test_push import Pictures, until
 
 needs_srt = pytest.mark.skipif(
@@ -25,12 +26,6 @@ needs_srt = pytest.mark.skipif(
     reason=f"no {srt.PROGRAM}: {srt.REMEDY.get(sys.platform, srt.REMEDY['linux'])}",
 )
 SECRET = "a long passphrase"
-
-
-def free_port() -> int:
-    with socket.socket(type=socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -92,7 +87,7 @@ class Show:
 @needs_srt
 def test_a_receiver_gets_pictures_and_sound_and_the_one_that_comes_after_it(tmp_path, caplog):
     caplog.set_level("INFO")
-    port = free_port()
+    port = free_port(SOCK_DGRAM)
     query = f"passphrase={SECRET.replace(' ', '%20')}&latency=60&streamid=#!::r=stage/one,m=publish"
     there = f"srt://127.0.0.1:{port}?mode=listener&passphrase={SECRET}"
     with Show(f"srt://127.0.0.1:{port}?{query}") as show:
@@ -121,7 +116,7 @@ def test_a_receiver_gets_pictures_and_sound_and_the_one_that_comes_after_it(tmp_
 
 @needs_srt
 def test_who_listens_waits_for_a_caller_however_long_it_takes(tmp_path):
-    port = free_port()
+    port = free_port(SOCK_DGRAM)
     with Show(f"srt://:{port}?latency=60") as show:
         time.sleep(1.0)
         assert show.publisher.statistics().state == "connecting"
@@ -134,7 +129,7 @@ def test_who_listens_waits_for_a_caller_however_long_it_takes(tmp_path):
 
 @needs_srt
 def test_a_wrong_passphrase_says_so_and_nobody_there_does_too(tmp_path):
-    port, waits = free_port(), []
+    port, waits = free_port(SOCK_DGRAM), []
 
     def sleep(stop, seconds):
         waits.append(seconds)
@@ -161,7 +156,7 @@ def test_a_wrong_passphrase_says_so_and_nobody_there_does_too(tmp_path):
 def test_nothing_is_left_when_the_process_is_killed():
     script = (
         "import time, sys; from engine.push.srt import *\n"
-        f"made = Transmitter(SrtAddress.parse('srt://:{free_port()}'))\n"
+        f"made = Transmitter(SrtAddress.parse('srt://:{free_port(SOCK_DGRAM)}'))\n"
         "print(made._process.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
@@ -181,7 +176,7 @@ def is_running(pid: int) -> bool:
 @needs_srt
 @pytest.mark.skipif(sys.platform == "win32", reason="no process is stopped there")
 def test_one_that_takes_nothing_is_ended_from_another_thread():
-    with srt.Transmitter(srt.SrtAddress.parse(f"srt://:{free_port()}")) as program:
+    with srt.Transmitter(srt.SrtAddress.parse(f"srt://:{free_port(SOCK_DGRAM)}")) as program:
         program._process.send_signal(signal.SIGSTOP)
         threading.Timer(0.3, program.kill).start()
         with pytest.raises(SinkError, match="was lost"):

@@ -22,6 +22,7 @@ from engine.errors import StudioError
 from engine.studio import run
 from engine.studio.settings import Settings
 from tests.marks import needs_pose_model
+from tests.ports import free_port
 
 TOKEN = "a long and secret token"
 
@@ -48,12 +49,6 @@ def certificate(folder: Path) -> tuple[Path, Path]:
         )
     )  # fmt: skip
     return pem, key_pem
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @needs_pose_model
