@@ -189,6 +189,8 @@ def test_one_click_and_you_are_the_character(tmp_path):
             await page.js(press("stop"))
             await page.until(f"{STATE} === 'idle'")
             await until(lambda: not server.studio.sessions, "the end of the session")
+            assert await page.js("document.getElementById('chip').hidden")  # it is measured no more
+            assert await page.js("!document.querySelector('#panel-figures > .fine').hidden")
             # Once more in the same page, and reloaded in the middle of it.
             await page.js(press("start"))
             await page.until(f"{STATE} === 'live'")
