@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -182,6 +183,8 @@ def test_one_click_and_you_are_the_character(tmp_path):
             await page.js(press("stop"))
             await page.until(f"{STATE} === 'idle'")
             await until(lambda: not server.studio.sessions, "the end of the session")
+            assert await page.js("document.getElementById('chip').hidden")  # it is measured no more
+            assert await page.js("!document.querySelector('#panel-figures > .fine').hidden")
             # Once more in the same page, and reloaded in the middle of it.
             await page.js(press("start"))
             await page.until(f"{STATE} === 'live'")
@@ -356,6 +359,27 @@ def test_a_drawing_that_is_dropped_comes_on_stage(tmp_path, monkeypatch):
             await page.until(f"document.getElementById('character').currentTime > {shown}")
             assert list(server.studio.sessions.values()) == [first]
             assert await page.js(f"{STATE} === 'live'")
+
+    within(60, show)
+
+
+def test_the_gallery_has_those_who_joined_meanwhile(tmp_path):
+    cards = "document.querySelectorAll('#gallery [data-name]').length"
+    focus = "document.querySelector('#gallery [data-name=Ito]').focus()"
+
+    async def show():
+        offered = Gallery()
+        async with (
+            running(characters=offered) as server,
+            browsing(server.url("/"), tmp_path / "home") as page,
+        ):
+            await page.until(f"{cards} === 1")
+            [ito] = offered.bundles
+            offered.add(replace(ito, manifest=ito.manifest.model_copy(update={"name": "Double"})))
+            await page.js(press("start"))
+            await page.js(focus)
+            await page.until(f"{cards} === 2")
+            assert await page.js(FOCUSED) == "Ito"  # whoever goes by keyboard stays where they were
 
     within(60, show)
 

@@ -78,9 +78,16 @@ export class Gallery {
     );
     add.addEventListener("click", this.onAdd);
     const cards = this.characters.map((character) => this.#card(character));
+    const focused = cards.find(({ dataset }) => dataset.name === this.#focused());
     this.#group.replaceChildren(...cards, add);
+    focused?.focus({ preventScroll: true });
     if (message !== "") this.#group.append(h("p", { class: "fine wide" }, message));
     this.show(this.#chosen);
+  }
+
+  #focused(): string | undefined {
+    const element = document.activeElement as HTMLElement | null;
+    return this.#group.contains(element) ? element?.dataset.name : undefined;
   }
 
   #card({ name, title }: Character): HTMLElement {

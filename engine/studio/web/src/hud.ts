@@ -7,6 +7,8 @@ import type { Push } from "./protocol";
 
 const SCHEMA_VERSION = 1;
 const ASK_MS = 2000;
+const NOTHING = "Nothing to measure yet: the figures come with the show.";
+const OVER = "Nothing is measured now: these are the last figures.";
 
 /** What gets a report from the server of its own half; null where there is none. */
 export type ServerReport = () => Promise<Record<string, unknown> | null>;
@@ -40,7 +42,7 @@ export class Hud {
   #pushes = h("dl", { class: "figures pushes" });
   #away: HTMLElement;
   #asked = -Infinity;
-  #empty = h("p", { class: "fine" }, "Nothing to measure yet: the figures come with the show.");
+  #empty = h("p", { class: "fine" });
   #body: HTMLElement;
 
   constructor(
@@ -72,10 +74,12 @@ export class Hud {
 
   draw(): void {
     const last = this.meter.seconds.at(-1);
-    this.#empty.hidden = last !== undefined;
+    const { running } = this.meter;
+    this.#empty.hidden = running && last !== undefined;
+    this.#empty.textContent = last === undefined ? NOTHING : OVER;
     this.#body.hidden = last === undefined;
     const summary = this.meter.summary();
-    this.#chip.hidden = this.#chip.dataset.on !== "true" || last === undefined;
+    this.#chip.hidden = this.#chip.dataset.on !== "true" || last === undefined || !running;
     if (last === undefined) return;
     const fps = `${last.figures.fps.toFixed(0)} fps`;
     this.#chip.textContent = summary === null ? fps : `${summary.p50.toFixed(0)} ms · ${fps}`;
@@ -86,7 +90,7 @@ export class Hud {
         h("div", {}, h("dt", {}, name), h("dd", {}, value(last, this.meter.clock.roundTrip))),
       ),
     );
-    plot(this.#canvas, this.meter.samples, performance.now());
+    plot(this.#canvas, this.meter.samples, this.meter.now);
     void this.#look();
   }
 

@@ -55,7 +55,10 @@ const show = new Show(api, devices, {
     meter.begin(line, camera);
     void panel.refresh();
   },
-  onSession: (session, settled) => wishes.begin(session, settled),
+  onSession(session, settled) {
+    wishes.begin(session, settled);
+    void gallery.load(session).then(draw); // others may have joined it, or it is another server's
+  },
   onMessage: (message) => meter.hear(message),
   onMicrophone: (error) => panel.heard(error),
   onEnd() {

@@ -72,6 +72,15 @@ export class Meter {
     }
   }
 
+  get running(): boolean {
+    return this.#line !== null;
+  }
+
+  /** When it measures, or measured last; the page's clock. */
+  get now(): number {
+    return this.running ? performance.now() : (this.seconds.at(-1)?.at ?? 0);
+  }
+
   begin(line: Performer, camera: MediaStream): void {
     this.end();
     this.#line = line;
@@ -114,7 +123,7 @@ export class Meter {
 
   /** Of the last seconds; null where nothing could be measured. */
   summary(within = SUMMARY_MS): Summary | null {
-    const since = performance.now() - within;
+    const since = this.now - within;
     const samples = this.samples.filter(({ at }) => at >= since);
     const [newest] = samples.slice(-1);
     if (!newest) return null;
