@@ -363,6 +363,34 @@ def test_a_drawing_that_is_dropped_comes_on_stage(tmp_path, monkeypatch):
     within(60, show)
 
 
+def test_a_drawing_can_wait_for_a_server_that_is_away(tmp_path, monkeypatch):
+    away = "window.really = fetch; window.fetch = () => Promise.reject(TypeError())"
+    title = "document.querySelector('#enrol h3')?.textContent"
+
+    def make(self, name, suffix, data, step, say):
+        return {"done": {"character": "Double"}, "preview": "data:image/png;base64,"}
+
+    monkeypatch.setattr("engine.studio.enrolments.Enrolments._make", make)
+
+    async def show():
+        async with (
+            running() as server,
+            browsing(server.url("/"), tmp_path / "home") as page,
+        ):
+            await page.js(DROP)
+            await page.js("document.getElementById('enrol-name').value = 'Mia'")
+            await page.js(away)
+            await page.js(SUBMIT)
+            await page.until(f"{title} === 'The server is away'")
+            await page.js("window.fetch = window.really")
+            await page.js("document.querySelector('#enrol-body button').click()")
+            assert await page.js("document.getElementById('enrol-name').value") == "Mia"
+            await page.js(SUBMIT)
+            await page.until("document.querySelector('.enrol-stage')?.textContent === 'Done'")
+
+    within(60, show)
+
+
 def test_the_gallery_has_those_who_joined_meanwhile(tmp_path):
     cards = "document.querySelectorAll('#gallery [data-name]').length"
     focus = "document.querySelector('#gallery [data-name=Ito]').focus()"

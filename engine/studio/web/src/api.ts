@@ -173,14 +173,19 @@ export class Api {
   }
 }
 
-/** The data of each server-sent event of a stream. */
+/**
+ * The data of each server-sent event of a stream.
+ * @throws Unreachable it breaks off
+ */
 export async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let text = "";
   try {
     for (;;) {
-      const { value, done } = await reader.read();
+      const { value, done } = await reader.read().catch((error: unknown) => {
+        throw new Unreachable("The server has gone away.", { cause: error });
+      });
       if (done) return;
       text = (text + decoder.decode(value, { stream: true })).replaceAll("\r\n", "\n");
       for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {

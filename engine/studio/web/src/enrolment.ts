@@ -1,6 +1,6 @@
 /** A drawing is dropped on the page, and becomes a character before the eyes of its maker. */
 
-import { type Api, Refused } from "./api";
+import { type Api, Refused, Unreachable } from "./api";
 import { $, h } from "./dom";
 import { recall, remember } from "./memory";
 import type { EnrolEvent } from "./protocol";
@@ -56,7 +56,7 @@ export class Enrolment {
   /** Show a drawing, and ask for the character's name. */
   offer(file: File): void {
     if (!TYPES.includes(file.type)) {
-      this.#say("That is no drawing", `${file.name} is neither PNG, JPEG nor WebP.`);
+      this.#say("That is no drawing", `${file.name} is neither PNG, JPEG nor WebP.`, this.#another());
     } else {
       this.#form(file);
     }
@@ -84,11 +84,11 @@ export class Enrolment {
     });
   }
 
-  #form(file: File): void {
+  #form(file: File, called = nameOf(file.name)): void {
     const address = URL.createObjectURL(file);
     const name = h("input", {
       id: "enrol-name", type: "text", required: "", maxlength: "40", autocomplete: "off",
-      value: nameOf(file.name),
+      value: called,
     }); // prettier-ignore
     const form = h(
       "form",
@@ -142,14 +142,20 @@ export class Enrolment {
         }
         if (event.mending !== undefined) this.onNews(mended(event.mending, event.stage, event.share));
       }
-      if (!done) throw new Error("The server ended before the character was done.");
+      if (!done) throw new Unreachable("The server ended before the character was done.");
     } catch (error) {
       if (done) return; // the character is there; its mending goes on without this page
-      const missing = error instanceof Refused && MISSING.includes(error.status);
-      const title = missing ? "This server makes no characters" : "The drawing could not become a character";
       const why = (error as Error).message;
       if (this.#dialog.open && !work.isConnected) return this.onNews(`${name}: ${why}`); // the next is on
-      this.#say(title, missing ? `Its part for that is not installed. It says: ${why}` : why, !missing, notes);
+      if (error instanceof Unreachable) {
+        const again = this.#button("Try again", () => this.#form(file, name));
+        this.#say("The server is away", `${why} The drawing can wait until it is back.`, notes, again);
+      } else if (error instanceof Refused && MISSING.includes(error.status)) {
+        const close = this.#button("Close", () => this.#dialog.close());
+        this.#say("This server makes no characters", `Its part for that is not installed. It says: ${why}`, close);
+      } else {
+        this.#say("The drawing could not become a character", why, notes, this.#another());
+      }
       if (!this.#dialog.open) this.#dialog.showModal();
     }
   }
@@ -177,13 +183,14 @@ export class Enrolment {
     }
   }
 
-  #say(title: string, text: string, again = true, ...more: Node[]): void {
-    const button = again
-      ? this.#button("Choose another drawing", () => this.ask())
-      : this.#button("Close", () => this.#dialog.close());
+  #say(title: string, text: string, ...more: Node[]): void {
     this.#body.replaceChildren(
-      h("div", { class: "enrol-work", role: "alert" }, h("h3", {}, title), h("p", {}, text), ...more, button),
+      h("div", { class: "enrol-work", role: "alert" }, h("h3", {}, title), h("p", {}, text), ...more),
     );
+  }
+
+  #another(): HTMLElement {
+    return this.#button("Choose another drawing", () => this.ask());
   }
 
   #button(label: string, press: () => void): HTMLElement {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { eventsOf } from "../src/api";
+import { eventsOf, Unreachable } from "../src/api";
 import { words } from "../src/calls";
 import { mended, nameOf } from "../src/enrolment";
 import { between, type Figures, halting, read } from "../src/figures";
@@ -37,6 +37,18 @@ describe("eventsOf", () => {
       for await (const event of eventsOf(stream)) events.push(event);
       expect(events).toEqual(['{"a":"é"}', "1\n2"]);
     }
+  });
+});
+
+describe("eventsOf a stream that breaks off", () => {
+  it("tells that the server has gone", async () => {
+    const stream = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(new TextEncoder().encode("data: 1\n\n")),
+      pull: (controller) => controller.error(new TypeError("network error")),
+    });
+    const events = eventsOf(stream);
+    expect(await events.next()).toEqual({ value: "1", done: false });
+    await expect(events.next()).rejects.toThrow(Unreachable);
   });
 });
 

@@ -1,4 +1,4 @@
-import{a as e,f as t,i as n,p as r,t as i}from"./line-CRPkf8ov.js";function a(e){let t=new OffscreenCanvas(1,1).getContext(`2d`);if(t===null)throw Error(`This browser has no canvas.`);t.fillStyle=`transparent`,t.fillStyle=/^([0-9a-f]{3}){1,2}$/i.test(e)?`#${e}`:e,t.fillRect(0,0,1,1);let[n=0,r=0,i=0,a=0]=t.getImageData(0,0,1,1).data;return a===255?[n/255,r/255,i/255]:null}var o=`
+import{a as e,f as t,i as n,p as r,t as i}from"./line-C0GZObm2.js";function a(e){let t=new OffscreenCanvas(1,1).getContext(`2d`);if(t===null)throw Error(`This browser has no canvas.`);t.fillStyle=`transparent`,t.fillStyle=/^([0-9a-f]{3}){1,2}$/i.test(e)?`#${e}`:e,t.fillRect(0,0,1,1);let[n=0,r=0,i=0,a=0]=t.getImageData(0,0,1,1).data;return a===255?[n/255,r/255,i/255]:null}var o=`
 attribute vec2 corner;
 varying vec2 place;
 void main() {
