@@ -55,11 +55,18 @@ def bundle(tmp_path_factory) -> CharacterBundle:
     return CharacterBundle.load(path)
 
 
+def assert_alike(made: np.ndarray, truth: np.ndarray) -> None:
+    """But for a pixel or two of an edge that two parts shared, and one of them has now."""
+    error = np.abs(made.astype(int) - truth).max(axis=2)
+    assert (error > 3).mean() < 1e-3
+    assert error.max() <= 16
+
+
 def test_parts_in_their_own_pose_add_up_to_the_drawing():
     one = known()
     out = np.empty_like(one.picture)
     Puppet([one.drawing]).carry(one.drawing.joints, out)
-    assert np.abs(out.astype(int) - one.picture).max() <= 3
+    assert_alike(out, one.picture)
 
 
 def test_a_cycle_comes_back_to_the_drawing():
@@ -226,7 +233,7 @@ def test_its_time_is_kept(bundle: CharacterBundle):
 
 def test_a_bundles_drawings_are_known(bundle: CharacterBundle):
     (one,), cutting = known_of(bundle)
-    assert np.abs(one.picture.astype(int) - known().picture).max() <= 3
+    assert_alike(one.picture, known().picture)
     assert (cutting(one.picture, one.drawing.joints).pixels == known().drawing.pixels).mean() > 0.9
 
 
