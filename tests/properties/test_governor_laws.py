@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from engine.governor import PACES, Governor
@@ -64,7 +64,10 @@ def test_it_settles_at_a_level_that_keeps_the_budget(gains, cheapest, start):
 @given(ladders, st.floats(0.02, 2.0), st.integers(0, 99))
 @settings(max_examples=50)
 def test_on_a_steady_machine_retries_grow_rare(gains, cheapest, seed):
-    _, changes = simulate(gains, lambda s: cheapest, 3600, noise=0.02, seed=seed)
+    noise = 0.02
+    # A level that noise alone takes over the budget holds it for minutes, and is tried anew.
+    assume(all(abs(load - 1) > 2 * noise for load in loads(gains, cheapest)))
+    _, changes = simulate(gains, lambda s: cheapest, 3600, noise=noise, seed=seed)
     # Each level fails at most once in 60, 120, 240 ... seconds.
     retries = math.log2(3600 / PACES.doubtful_s) + 1
     assert len(changes) <= len(gains) + 2 * retries * len(gains)
